@@ -1,0 +1,1 @@
+"""What runs in the cloud: the Lambda function and the data contract. Nothing here imports the rest of stockpipe."""

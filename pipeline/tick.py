@@ -1,0 +1,224 @@
+"""The data contract: what a tick is on the queue and what a record is in the bucket.
+
+Everybody who writes or reads ticks goes through this module: the producer (`encode`), the Lambda function
+(`parse`, `to_record`, `record_key`), and those who prove that nothing was lost (`parse`, `identity_of_key`). It uses
+the standard library only, because it is zipped into the function.
+
+Queue message body, JSON::
+
+    {"tick_id": "…", "symbol": "TSLA", "price": 1201.33, "volume": 100, "timestamp": "2026-01-05T14:30:00.250Z"}
+
+`tick_id` and `timestamp` may be missing: the SQS message id and the SQS SentTimestamp stand in for them.
+
+Stored record, JSON on one line: the tick plus `event_time`, `processed_at`, `latency_ms`, `alert`.
+"""
+
+import json
+import math
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, NoReturn
+
+PROCESSED_PREFIX = "processed/"
+MAX_BODY_CHARACTERS = 4096
+MAX_VOLUME = 2**31 - 1  # Athena's `int` is 32 bits and signed
+
+_SYMBOL = re.compile(r"[A-Z][A-Z0-9.-]{0,9}")
+_TICK_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)")
+_KEY = re.compile(r"(?P<symbol>[^/]+)/(?P<epoch>\d+)-(?P<tick_id>[A-Za-z0-9_-]+)\.json")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class InvalidTickError(ValueError):
+    """A message that is no tick. Its text is the reason, fit for a log line and for the operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """One trade: `price` in dollars, `volume` in shares, `timestamp` ISO 8601 with its offset, as it was sent."""
+
+    tick_id: str
+    symbol: str
+    price: float
+    volume: int
+    timestamp: str
+
+    @property
+    def event_time(self) -> datetime:
+        """The event time in UTC."""
+        return datetime.fromisoformat(self.timestamp).astimezone(UTC)
+
+    @property
+    def epoch_ms(self) -> int:
+        """The event time in whole milliseconds since 1970, rounded down."""
+        return to_epoch_ms(self.event_time)
+
+
+def to_epoch_ms(moment: datetime) -> int:
+    """Whole milliseconds since 1970, rounded down, without a detour over floating point."""
+    since = moment - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
+
+
+def iso_utc(moment: datetime) -> str:
+    """ISO 8601 in UTC with milliseconds and `Z`, for example `2026-01-05T14:30:00.250Z`."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def encode(tick: Tick) -> str:
+    """The tick as a queue message body."""
+    return json.dumps(
+        {
+            "tick_id": tick.tick_id,
+            "symbol": tick.symbol,
+            "price": tick.price,
+            "volume": tick.volume,
+            "timestamp": tick.timestamp,
+        },
+        separators=(",", ":"),
+        allow_nan=False,
+    )
+
+
+def parse(body: str, *, message_id: str, sent_timestamp_ms: int) -> Tick:
+    """Read a queue message body.
+
+    `message_id` and `sent_timestamp_ms` (SQS attribute SentTimestamp) stand in for a missing `tick_id` or `timestamp`.
+    Fields that the contract doesn't know are ignored. Raises `InvalidTickError` with the reason.
+    """
+    fields = _json_object(body)
+    return Tick(
+        tick_id=_tick_id(fields.get("tick_id", message_id)),
+        symbol=_symbol(_required(fields, "symbol")),
+        price=_price(_required(fields, "price")),
+        volume=_volume(_required(fields, "volume")),
+        timestamp=_timestamp(fields["timestamp"]) if "timestamp" in fields else _from_epoch_ms(sent_timestamp_ms),
+    )
+
+
+def to_record(tick: Tick, *, sent_timestamp_ms: int, processed_at: datetime, alert: bool) -> dict[str, Any]:
+    """The stored record.
+
+    `latency_ms` is the time from SQS accepting the message to its processing: it means the same for live ticks and for
+    replayed ones, whose event time may be years ago. It is never negative, though clocks may differ.
+    """
+    return {
+        "tick_id": tick.tick_id,
+        "symbol": tick.symbol,
+        "price": tick.price,
+        "volume": tick.volume,
+        "timestamp": tick.timestamp,
+        "event_time": iso_utc(tick.event_time),
+        "processed_at": iso_utc(processed_at),
+        "latency_ms": max(0, to_epoch_ms(processed_at) - sent_timestamp_ms),
+        "alert": alert,
+    }
+
+
+def encode_record(record: dict[str, Any]) -> str:
+    """The record as one line of newline-delimited JSON, its newline included."""
+    return json.dumps(record, separators=(",", ":"), allow_nan=False) + "\n"
+
+
+def record_key(tick: Tick) -> str:
+    """`processed/<SYMBOL>/<EPOCH>-<tick_id>.json`: the same tick always lands on the same key, two ticks never do."""
+    return f"{PROCESSED_PREFIX}{tick.symbol}/{tick.epoch_ms}-{tick.tick_id}.json"
+
+
+def identity_of_key(key: str) -> tuple[str, int, str] | None:
+    """(symbol, epoch in ms, tick id) of a key that `record_key` made; None for any other key."""
+    match = _KEY.fullmatch(key.removeprefix(PROCESSED_PREFIX))
+    return (match["symbol"], int(match["epoch"]), match["tick_id"]) if match else None
+
+
+def _json_object(body: str) -> dict[str, Any]:
+    if len(body) > MAX_BODY_CHARACTERS:
+        raise InvalidTickError(f"body is over-long: {len(body)} characters, at most {MAX_BODY_CHARACTERS}")
+    try:
+        fields = json.loads(body, parse_constant=_reject_constant)
+    except InvalidTickError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise InvalidTickError(f"body is not JSON: {error}") from None
+    if not isinstance(fields, dict):
+        raise InvalidTickError(f"body is not a JSON object but {_json_type(fields)}")
+    return fields
+
+
+def _reject_constant(name: str) -> NoReturn:
+    raise InvalidTickError(f"{name} is not a number that JSON or SQL know")
+
+
+def _required(fields: dict[str, Any], name: str) -> Any:
+    try:
+        return fields[name]
+    except KeyError:
+        raise InvalidTickError(f"{name} is missing") from None
+
+
+def _tick_id(value: Any) -> str:
+    if not isinstance(value, str):
+        raise InvalidTickError(f"tick_id is {_json_type(value)}, not a string")
+    if not _TICK_ID.fullmatch(value):
+        raise InvalidTickError(f"tick_id {_shown(value)} is not 1 to 64 letters, digits, '_' or '-'")
+    return value
+
+
+def _symbol(value: Any) -> str:
+    if not isinstance(value, str):
+        raise InvalidTickError(f"symbol is {_json_type(value)}, not a string")
+    if not _SYMBOL.fullmatch(value):
+        raise InvalidTickError(f"symbol {_shown(value)} does not match [A-Z][A-Z0-9.-]{{0,9}}")
+    return value
+
+
+def _price(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidTickError(f"price is {_json_type(value)}, not a number")
+    try:
+        price = float(value)
+    except OverflowError:
+        price = math.inf
+    if not math.isfinite(price):
+        raise InvalidTickError("price is not finite")
+    if price <= 0:
+        raise InvalidTickError(f"price {price} is not above 0")
+    return price
+
+
+def _volume(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidTickError(f"volume is {_json_type(value)}, not a whole number")
+    if not 0 <= value <= MAX_VOLUME:
+        raise InvalidTickError(f"volume {_shown(str(value))} is not between 0 and {MAX_VOLUME}")
+    return value
+
+
+def _timestamp(value: Any) -> str:
+    if not isinstance(value, str):
+        raise InvalidTickError(f"timestamp is {_json_type(value)}, not a string")
+    if not _TIMESTAMP.fullmatch(value):
+        raise InvalidTickError(f"timestamp {_shown(value)} is not ISO 8601 with an offset (2026-01-05T14:30:00.250Z)")
+    try:
+        moment = datetime.fromisoformat(value).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise InvalidTickError(f"timestamp {_shown(value)}: {error}") from None
+    if moment < _EPOCH:
+        raise InvalidTickError(f"timestamp {_shown(value)} is before 1970")
+    return value
+
+
+def _from_epoch_ms(milliseconds: int) -> str:
+    seconds, rest = divmod(milliseconds, 1000)
+    return iso_utc(datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest * 1000))
+
+
+def _json_type(value: Any) -> str:
+    names = {dict: "an object", list: "an array", str: "a string", bool: "true or false", type(None): "null"}
+    return names.get(type(value), "a fraction" if isinstance(value, float) else "a number")
+
+
+def _shown(value: str) -> str:
+    return repr(value if len(value) <= 40 else value[:39] + "…")

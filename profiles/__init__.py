@@ -1,0 +1,1 @@
+"""Which AWS, as whom, and under which names: the one place where an emulator and AWS differ."""

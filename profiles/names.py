@@ -1,0 +1,125 @@
+"""The names of every resource, for one environment.
+
+An environment is a prefix: `stockpipe --prefix alice` puts `alice-` before every name, so several share an account.
+"""
+
+import re
+from dataclasses import dataclass
+
+REGION = "us-east-2"
+
+_PREFIX = re.compile(r"[a-z][a-z0-9-]{0,14}")
+
+
+@dataclass(frozen=True)
+class Names:
+    """Resource names of the environment `prefix` (empty: the unprefixed names of the design) in `account`."""
+
+    account: str
+    prefix: str = ""
+    bucket_override: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a prefix that some AWS service would refuse: bucket names are the narrowest."""
+        if self.prefix and not _PREFIX.fullmatch(self.prefix):
+            raise ValueError(
+                f"prefix {self.prefix!r}: a letter, then up to 14 lower-case letters, digits or hyphens "
+                "(it becomes part of the bucket's name)"
+            )
+
+    def _prefixed(self, name: str) -> str:
+        return f"{self.prefix}-{name}" if self.prefix else name
+
+    @property
+    def environment(self) -> str:
+        """Value of the tag `stockpipe:environment` on everything that belongs to this environment."""
+        return self.prefix or "default"
+
+    @property
+    def queue(self) -> str:
+        """The queue that ticks are sent to."""
+        return self._prefixed("StockQueue")
+
+    @property
+    def dead_letter_queue(self) -> str:
+        """Where a message goes that failed too often."""
+        return f"{self.queue}-dlq"
+
+    @property
+    def topic(self) -> str:
+        """The topic that alerts are published to."""
+        return self._prefixed("StockAlerts")
+
+    @property
+    def inbox_queue(self) -> str:
+        """The queue that is subscribed to the topic, so that alerts can be seen on every engine and on AWS."""
+        return f"{self.topic}Inbox"
+
+    @property
+    def function(self) -> str:
+        """The Lambda function."""
+        return self._prefixed("StockProcessor")
+
+    @property
+    def role(self) -> str:
+        """The function's execution role."""
+        return self._prefixed("StockPipelineLambdaRole")
+
+    @property
+    def policy(self) -> str:
+        """The role's inline policy."""
+        return self._prefixed("StockPipelineLambdaPolicy")
+
+    @property
+    def log_group(self) -> str:
+        """The function's log group."""
+        return f"/aws/lambda/{self.function}"
+
+    @property
+    def bucket(self) -> str:
+        """The bucket, settable because bucket names are shared by the whole world."""
+        return self.bucket_override or self._prefixed(f"stock-data-{self.account}-{REGION}")
+
+    @property
+    def workgroup(self) -> str:
+        """The Athena workgroup."""
+        return self._prefixed("stock")
+
+    @property
+    def database(self) -> str:
+        """The Athena database; underscores, because SQL names have no hyphens."""
+        return f"{self.prefix.replace('-', '_')}_stock_data" if self.prefix else "stock_data"
+
+    def arn(self, service: str, resource: str, *, regional: bool = True) -> str:
+        """An ARN in this account: `arn:aws:<service>:<region>:<account>:<resource>`."""
+        return f"arn:aws:{service}:{REGION if regional else ''}:{self.account}:{resource}"
+
+    @property
+    def queue_arn(self) -> str:
+        """ARN of the tick queue."""
+        return self.arn("sqs", self.queue)
+
+    @property
+    def dead_letter_queue_arn(self) -> str:
+        """ARN of the dead-letter queue."""
+        return self.arn("sqs", self.dead_letter_queue)
+
+    @property
+    def inbox_queue_arn(self) -> str:
+        """ARN of the inbox queue."""
+        return self.arn("sqs", self.inbox_queue)
+
+    @property
+    def topic_arn(self) -> str:
+        """ARN of the alert topic."""
+        return self.arn("sns", self.topic)
+
+    @property
+    def function_arn(self) -> str:
+        """ARN of the function."""
+        return self.arn("lambda", f"function:{self.function}")
+
+    @property
+    def role_arn(self) -> str:
+        """ARN of the role; IAM is not regional."""
+        return self.arn("iam", f"role/{self.role}", regional=False)

@@ -1,0 +1,229 @@
+"""From a profile's name to AWS clients.
+
+The profile is all that differs between an emulator and AWS: its `endpoint_url` and its credentials. Two promises are
+kept here: real credentials are never sent to an emulator, and dummy ones never to AWS.
+"""
+
+import os
+import re
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.session import Session as BotocoreSession
+
+from profiles.errors import CannotRunError
+from profiles.names import REGION
+
+if TYPE_CHECKING:
+    from mypy_boto3_athena import AthenaClient
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_glue import GlueClient
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sts import STSClient
+
+BUILT_IN_PROFILE = "local"
+BUILT_IN_ENDPOINT = "http://localhost:4566"
+DUMMY_KEY = "test"
+
+# IAM user keys and temporary keys: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
+_REAL_KEY = re.compile(r"(AKIA|ASIA)[A-Z2-7]{16}")
+
+# One setting for every endpoint. Path-style addressing, because `bucket.localhost` resolves on few machines; retries in
+# botocore's standard mode cover throttling (ThrottlingException, TooManyRequestsException, SlowDown).
+CLIENT_CONFIG = Config(
+    region_name=REGION,
+    retries={"mode": "standard", "max_attempts": 8},
+    connect_timeout=5,
+    read_timeout=60,
+    max_pool_connections=64,
+    s3={"addressing_style": "path"},
+)
+
+
+class ProfileError(CannotRunError):
+    """The profile can't be used. One line that says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A resolved profile. `endpoint_url` None means AWS; anything else is an emulator."""
+
+    name: str
+    endpoint_url: str | None
+
+    @property
+    def is_aws(self) -> bool:
+        """Whether calls go to AWS itself. Only for asking before changes; no resource depends on it."""
+        return self.endpoint_url is None
+
+
+class Aws:
+    """Clients for one profile, made on first use and shared between threads. All are bound to us-east-2."""
+
+    def __init__(self, profile: Profile, session: boto3.Session) -> None:
+        self.profile = profile
+        self.region = REGION
+        self._session = session
+        self._clients: dict[str, Any] = {}
+        self._lock = threading.Lock()  # boto3 sessions are not thread-safe, clients are
+
+    def client(self, service: str) -> Any:
+        """The client for a service by botocore's name for it."""
+        with self._lock:
+            if service not in self._clients:
+                make = cast(Any, self._session).client
+                self._clients[service] = make(
+                    service, region_name=REGION, endpoint_url=self.profile.endpoint_url, config=CLIENT_CONFIG
+                )
+            return self._clients[service]
+
+    @cached_property
+    def account(self) -> str:
+        """The account id (12 digits) that these credentials belong to."""
+        try:
+            return self.sts.get_caller_identity()["Account"]
+        except (BotoCoreError, ClientError) as error:
+            raise ProfileError(self._unreachable(error)) from error
+
+    def _unreachable(self, error: Exception) -> str:
+        if self.profile.endpoint_url:
+            return (
+                f"nothing answers as AWS at {self.profile.endpoint_url} (profile {self.profile.name}): {error}. "
+                "Start the emulator with: stockpipe emulator start"
+            )
+        return f"AWS did not accept the credentials of profile {self.profile.name}: {error}. Try: aws sso login"
+
+    @property
+    def athena(self) -> "AthenaClient":
+        """Amazon Athena."""
+        return cast("AthenaClient", self.client("athena"))
+
+    @property
+    def cloudformation(self) -> "CloudFormationClient":
+        """AWS CloudFormation."""
+        return cast("CloudFormationClient", self.client("cloudformation"))
+
+    @property
+    def cloudwatch(self) -> "CloudWatchClient":
+        """Amazon CloudWatch metrics and alarms."""
+        return cast("CloudWatchClient", self.client("cloudwatch"))
+
+    @property
+    def glue(self) -> "GlueClient":
+        """AWS Glue: the catalogue behind Athena."""
+        return cast("GlueClient", self.client("glue"))
+
+    @property
+    def iam(self) -> "IAMClient":
+        """AWS IAM."""
+        return cast("IAMClient", self.client("iam"))
+
+    @property
+    def lambda_(self) -> "LambdaClient":
+        """AWS Lambda."""
+        return cast("LambdaClient", self.client("lambda"))
+
+    @property
+    def logs(self) -> "CloudWatchLogsClient":
+        """Amazon CloudWatch Logs."""
+        return cast("CloudWatchLogsClient", self.client("logs"))
+
+    @property
+    def s3(self) -> "S3Client":
+        """Amazon S3."""
+        return cast("S3Client", self.client("s3"))
+
+    @property
+    def sns(self) -> "SNSClient":
+        """Amazon SNS."""
+        return cast("SNSClient", self.client("sns"))
+
+    @property
+    def sqs(self) -> "SQSClient":
+        """Amazon SQS."""
+        return cast("SQSClient", self.client("sqs"))
+
+    @property
+    def sts(self) -> "STSClient":
+        """AWS STS."""
+        return cast("STSClient", self.client("sts"))
+
+
+def open_profile(name: str = BUILT_IN_PROFILE, *, environ: Mapping[str, str] | None = None) -> Aws:
+    """Resolve a profile and return its clients; nothing is called yet.
+
+    `local` is built in, unless the user's AWS config has a profile of that name. The built-in one honours
+    `AWS_ENDPOINT_URL`. Raises `ProfileError` where the profile doesn't exist, its region is not us-east-2, or its
+    credentials and its endpoint don't belong together.
+    """
+    environ = os.environ if environ is None else environ
+    known = BotocoreSession().full_config["profiles"]
+    if name == BUILT_IN_PROFILE and name not in known:
+        return _built_in(environ)
+    if name not in known:
+        raise ProfileError(
+            f"there is no AWS profile {name!r}; known: {', '.join(sorted({*known, BUILT_IN_PROFILE}))}. "
+            f"Make one with: aws configure --profile {name}"
+        )
+    return _from_config(name, known[name], environ)
+
+
+def open_endpoint(endpoint_url: str) -> Aws:
+    """The built-in profile at another address, for emulators that this program started itself."""
+    return _built_in({"AWS_ENDPOINT_URL": endpoint_url})
+
+
+def _built_in(environ: Mapping[str, str]) -> Aws:
+    endpoint_url = environ.get("AWS_ENDPOINT_URL") or BUILT_IN_ENDPOINT
+    if _is_aws_host(endpoint_url):
+        raise ProfileError(f"AWS_ENDPOINT_URL={endpoint_url} is AWS, and profile local is for emulators: unset it")
+    session = boto3.Session(aws_access_key_id=DUMMY_KEY, aws_secret_access_key=DUMMY_KEY, region_name=REGION)
+    return Aws(Profile(BUILT_IN_PROFILE, endpoint_url), session)
+
+
+def _from_config(name: str, settings: Mapping[str, Any], environ: Mapping[str, str]) -> Aws:
+    endpoint_url = settings.get("endpoint_url")
+    region = settings.get("region", REGION)
+    if region != REGION:
+        raise ProfileError(f"profile {name} is for region {region}; stockpipe runs in {REGION} only")
+    diverted = sorted(key for key in environ if key.startswith("AWS_ENDPOINT_URL"))
+    if diverted and not endpoint_url:
+        raise ProfileError(
+            f"profile {name} is AWS, but {', '.join(diverted)} would send its credentials elsewhere: unset it"
+        )
+    session = boto3.Session(profile_name=name, region_name=REGION)
+    credentials = session.get_credentials()
+    if credentials is None:
+        raise ProfileError(f"profile {name} has no credentials. Try: aws configure --profile {name}, or aws sso login")
+    real = bool(_REAL_KEY.fullmatch(credentials.access_key or ""))
+    if endpoint_url and _is_aws_host(endpoint_url):
+        endpoint_url = None
+    if endpoint_url and real:
+        raise ProfileError(
+            f"profile {name} has an access key that looks real and the emulator {endpoint_url} as endpoint_url: "
+            "real credentials are never sent to an emulator. Give that profile the key 'test'"
+        )
+    if not endpoint_url and not real:
+        raise ProfileError(
+            f"profile {name} is AWS and has no access key that AWS could have issued. "
+            f"For an emulator, set endpoint_url in that profile"
+        )
+    return Aws(Profile(name, endpoint_url), session)
+
+
+def _is_aws_host(endpoint_url: str) -> bool:
+    host = urlsplit(endpoint_url).hostname or ""
+    return host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws")) or host == "amazonaws.com"
