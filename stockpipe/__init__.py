@@ -1,1 +1,1 @@
-"""TODO."""
+"""The command line over all of it."""

@@ -1,0 +1,47 @@
+"""Which commands are there? Each room has its own; here they become one command line."""
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from bootstrap.cli import app as bootstrap_app
+from emulator.cli import app as emulator_app
+from operations.cli import app as operations_app
+from producer.cli import app as producer_app
+from stockpipe.demo import app as demo_app
+from terminal import run
+
+app = typer.Typer(
+    name="stockpipe",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    help="A stock-tick pipeline on AWS (SQS → Lambda → S3 + SNS) that runs on this machine with no account.\n\n"
+    "Start with [bold]stockpipe demo[/]. Every command takes --profile: 'local' is the emulator, any other is a "
+    "profile of your AWS configuration.",
+)
+app.add_typer(demo_app)
+app.add_typer(bootstrap_app)
+app.add_typer(producer_app)
+app.add_typer(operations_app)
+app.add_typer(emulator_app, name="emulator", help="Start, stop and look at an AWS emulator on this machine.")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"stockpipe {version('stockpipe')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Options of the command line as a whole."""
+
+
+def main() -> None:
+    """The `stockpipe` command."""
+    run(app)
