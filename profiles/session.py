@@ -52,6 +52,9 @@ CLIENT_CONFIG = Config(
     s3={"addressing_style": "path"},
 )
 
+# The built-in profile reads neither AWS_PROFILE nor the user's files: botocore's variables without any source.
+_NOTHING_OF_THE_USERS = {name: (None, None, None, None) for name in ("profile", "config_file", "credentials_file")}
+
 
 class ProfileError(CannotRunError):
     """The profile can't be used. One line that says why and what to do."""
@@ -190,7 +193,12 @@ def _built_in(environ: Mapping[str, str]) -> Aws:
     endpoint_url = environ.get("AWS_ENDPOINT_URL") or BUILT_IN_ENDPOINT
     if _is_aws_host(endpoint_url):
         raise ProfileError(f"AWS_ENDPOINT_URL={endpoint_url} is AWS, and profile local is for emulators: unset it")
-    session = boto3.Session(aws_access_key_id=DUMMY_KEY, aws_secret_access_key=DUMMY_KEY, region_name=REGION)
+    session = boto3.Session(
+        aws_access_key_id=DUMMY_KEY,
+        aws_secret_access_key=DUMMY_KEY,
+        region_name=REGION,
+        botocore_session=BotocoreSession(session_vars=_NOTHING_OF_THE_USERS),
+    )
     return Aws(Profile(BUILT_IN_PROFILE, endpoint_url), session)
 
 

@@ -1,0 +1,181 @@
+"""Profiles: which endpoint, with whose credentials. AWS keys below are AWS's own documentation examples or made up."""
+
+from pathlib import Path
+
+import pytest
+
+from profiles.session import ProfileError, open_endpoint, open_profile
+
+REAL_LOOKING_KEY = "AKIAIOSFODNN7EXAMPLE"
+MAKE_CONFIG = """
+[profile prod]
+region = us-east-2
+aws_access_key_id = {key}
+aws_secret_access_key = secret
+
+[profile emulator]
+region = us-east-2
+endpoint_url = http://127.0.0.1:4999
+aws_access_key_id = test
+aws_secret_access_key = test
+
+[profile leaking]
+region = us-east-2
+endpoint_url = http://127.0.0.1:4999
+aws_access_key_id = {key}
+aws_secret_access_key = secret
+
+[profile pretending]
+region = us-east-2
+aws_access_key_id = test
+aws_secret_access_key = test
+
+[profile elsewhere]
+region = eu-west-1
+aws_access_key_id = {key}
+aws_secret_access_key = secret
+
+[profile regionless]
+aws_access_key_id = {key}
+aws_secret_access_key = secret
+
+[profile empty]
+region = us-east-2
+"""
+
+
+@pytest.fixture(autouse=True)
+def aws_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user whose whole AWS configuration is the file above."""
+    for name in (
+        "AWS_PROFILE",
+        "AWS_DEFAULT_PROFILE",
+        "AWS_ENDPOINT_URL",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    config = tmp_path / "config"
+    config.write_text(MAKE_CONFIG.format(key=REAL_LOOKING_KEY))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    return config
+
+
+def access_key(client: object) -> str:
+    return client._request_signer._credentials.access_key  # type: ignore[attr-defined,no-any-return]
+
+
+def test_local_is_built_in_and_needs_no_configuration() -> None:
+    aws = open_profile()
+
+    assert aws.profile.endpoint_url == "http://localhost:4566"
+    assert not aws.profile.is_aws
+    assert aws.sqs.meta.endpoint_url == "http://localhost:4566"
+    assert aws.sqs.meta.region_name == "us-east-2"
+
+
+def test_local_ignores_credentials_of_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", REAL_LOOKING_KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+
+    assert access_key(open_profile("local").sqs) == "test"
+
+
+@pytest.mark.parametrize("named", ["prod", "nobody"])
+def test_local_ignores_aws_profile_of_the_shell(monkeypatch: pytest.MonkeyPatch, named: str) -> None:
+    monkeypatch.setenv("AWS_PROFILE", named)
+
+    aws = open_profile("local")
+
+    assert access_key(aws.sqs) == "test"
+    assert aws.sqs.meta.endpoint_url == "http://localhost:4566"
+
+
+def test_local_honours_the_endpoint_of_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://localstack:4566")
+
+    assert open_profile("local").s3.meta.endpoint_url == "http://localstack:4566"
+
+
+@pytest.mark.parametrize(
+    "host", ["sqs.us-east-2.amazonaws.com", "s3.dualstack.us-east-2.amazonaws.com", "sqs.us-east-2.api.aws"]
+)
+def test_local_is_never_aws(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"https://{host}")
+
+    with pytest.raises(ProfileError, match="profile local is for emulators"):
+        open_profile("local")
+
+
+def test_a_profile_named_local_in_the_users_configuration_is_used(aws_config: Path) -> None:
+    aws_config.write_text(
+        "[profile local]\nregion=us-east-2\nendpoint_url=http://127.0.0.1:5001\n"
+        "aws_access_key_id=000000000000\naws_secret_access_key=test\n"
+    )
+
+    aws = open_profile("local")
+
+    assert aws.sns.meta.endpoint_url == "http://127.0.0.1:5001"
+    assert access_key(aws.sns) == "000000000000"
+
+
+def test_a_profile_with_endpoint_url_is_an_emulator() -> None:
+    aws = open_profile("emulator")
+
+    assert not aws.profile.is_aws
+    assert aws.lambda_.meta.endpoint_url == "http://127.0.0.1:4999"
+
+
+def test_a_profile_without_endpoint_url_is_aws() -> None:
+    aws = open_profile("prod")
+
+    assert aws.profile.is_aws
+    assert aws.sqs.meta.endpoint_url == "https://sqs.us-east-2.amazonaws.com"
+    assert access_key(aws.sqs) == REAL_LOOKING_KEY
+
+
+def test_a_profile_without_a_region_runs_in_us_east_2(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+
+    assert open_profile("regionless").sqs.meta.region_name == "us-east-2"
+
+
+@pytest.mark.parametrize(
+    ("profile", "reason"),
+    [
+        ("leaking", "real credentials are never sent to an emulator"),
+        ("pretending", "no access key that AWS could have issued"),
+        ("elsewhere", "is for region eu-west-1"),
+        ("empty", "has no credentials"),
+        ("nobody", "there is no AWS profile 'nobody'; known: elsewhere, empty, emulator"),
+    ],
+)
+def test_profiles_that_cannot_be_used_say_why(profile: str, reason: str) -> None:
+    with pytest.raises(ProfileError, match=reason):
+        open_profile(profile)
+
+
+@pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SQS"])
+def test_an_endpoint_in_the_shell_never_diverts_real_credentials(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "http://127.0.0.1:4566")
+
+    with pytest.raises(ProfileError, match=f"{variable} would send its credentials elsewhere"):
+        open_profile("prod")
+
+
+def test_the_built_in_profile_at_another_address() -> None:
+    aws = open_endpoint("http://127.0.0.1:7777")
+
+    assert aws.iam.meta.endpoint_url == "http://127.0.0.1:7777"
+    assert aws.client("iam") is aws.iam
+
+
+def test_an_endpoint_that_does_not_answer_is_said_in_one_line() -> None:
+    aws = open_endpoint("http://127.0.0.1:9")
+
+    with pytest.raises(ProfileError, match=r"nothing answers as AWS at http://127.0.0.1:9 .*stockpipe emulator start"):
+        _ = aws.account
