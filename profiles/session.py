@@ -87,17 +87,20 @@ class Aws:
         """The client for a service by botocore's name for it."""
         with self._lock:
             if service not in self._clients:
-                make = cast(Any, self._session).client
-                self._clients[service] = make(
-                    service, region_name=REGION, endpoint_url=self.profile.endpoint_url, config=CLIENT_CONFIG
-                )
+                self._clients[service] = self._make(service, CLIENT_CONFIG)
             return self._clients[service]
+
+    def _make(self, service: str, config: Config) -> Any:
+        make = cast(Any, self._session).client
+        return make(service, region_name=REGION, endpoint_url=self.profile.endpoint_url, config=config)
 
     @cached_property
     def account(self) -> str:
         """The account id (12 digits) that these credentials belong to."""
+        # The first call of every command: where nothing answers, it says so at once instead of retrying for long.
+        sts: STSClient = self._make("sts", CLIENT_CONFIG.merge(Config(retries={"mode": "standard", "max_attempts": 2})))
         try:
-            return self.sts.get_caller_identity()["Account"]
+            return sts.get_caller_identity()["Account"]
         except (BotoCoreError, ClientError) as error:
             raise ProfileError(self._unreachable(error)) from error
 
