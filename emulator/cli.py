@@ -1,0 +1,149 @@
+"""`stockpipe emulator start|stop|status|logs`."""
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from emulator import lifecycle
+from emulator.engines import ENGINES, engine_named
+from emulator.state import Observer
+from profiles.session import BUILT_IN_ENDPOINT
+from terminal import EXIT_CHECK_FAILED, JsonOption, console, errors, print_json
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    help="Start, stop and look at an AWS emulator on this machine: no Docker, no account, loopback only.\n\n"
+    "[bold]localstack[/] is the reference (it needs a Python 3.13, found or fetched). [bold]ministack[/] starts in half "
+    "a second, needs nothing but Python, and can enforce IAM. The first start of an engine sets it up, once per user.",
+)
+
+EngineName = StrEnum("EngineName", {name: name for name in ENGINES})  # type: ignore[misc]
+_DEFAULT_ENGINE = EngineName(lifecycle.DEFAULT_ENGINE)
+
+PortOption = Annotated[
+    int, typer.Option("--port", min=1, max=65535, help="Port on 127.0.0.1. Several engines can run, one per port.")
+]
+
+
+@contextlib.contextmanager
+def progress() -> Iterator[Observer]:
+    """Show what is going on: one changing line in a terminal, else a line per step. Warnings stay."""
+    if not errors.is_terminal:
+        yield lambda text: errors.print(text, markup=False, soft_wrap=True)
+        return
+    with errors.status("…") as shown:
+
+        def observe(text: str) -> None:
+            if text.startswith("warning:"):
+                errors.print(text, markup=False, soft_wrap=True, style="yellow")
+            else:
+                shown.update(text.replace("[", r"\["))
+
+        yield observe
+
+
+@app.command()
+def start(
+    engine: Annotated[
+        EngineName, typer.Option("--engine", envvar="STOCKPIPE_ENGINE", help="Which emulator to run.")
+    ] = _DEFAULT_ENGINE,
+    port: PortOption = lifecycle.DEFAULT_PORT,
+    enforce_iam: Annotated[
+        bool, typer.Option("--enforce-iam", help="Deny what IAM policies don't allow, as AWS does (ministack only).")
+    ] = False,
+    tls: Annotated[
+        bool, typer.Option("--tls", help="Serve https with a certificate of its own (ministack only).")
+    ] = False,
+) -> None:
+    """Start an emulator in the background and return when it answers.
+
+    Its data is private to the port and gone when it stops. If it already runs, that is fine.
+    """
+    with progress() as observer:
+        running = lifecycle.start(engine.value, port, enforce_iam=enforce_iam, use_tls=tls, observer=observer)
+    title = engine_named(running.engine).full_title
+    how = "already runs" if running.already_running else "is ready"
+    console.print(f"{title} {how} at {running.endpoint_url} (pid {running.pid})", soft_wrap=True)
+    if running.endpoint_url != BUILT_IN_ENDPOINT.replace("localhost", "127.0.0.1"):
+        console.print(f"Use it with: export AWS_ENDPOINT_URL={running.endpoint_url}", soft_wrap=True)
+    if running.certificate_path:
+        console.print(f"      and: export AWS_CA_BUNDLE={running.certificate_path}", soft_wrap=True)
+
+
+@app.command()
+def stop(
+    port: PortOption = lifecycle.DEFAULT_PORT,
+    everything: Annotated[bool, typer.Option("--all", help="Stop every emulator that was started here.")] = False,
+) -> None:
+    """Stop an emulator and all processes that came of it. What isn't ours is left alone."""
+    ports = [status.port for status in lifecycle.status()] if everything else [port]
+    with progress() as observer:
+        stopped = [number for number in ports if lifecycle.stop(number, observer)]
+    if stopped:
+        console.print("\n".join(f"stopped the emulator on port {number}" for number in stopped))
+    else:
+        console.print("nothing to stop" if everything else f"nothing to stop: no emulator of ours on port {port}")
+
+
+@app.command()
+def status(
+    port: Annotated[
+        int | None,
+        typer.Option("--port", min=1, max=65535, help="Only this port; also names an emulator that isn't ours."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show which emulators run, and who answers at a port. Exit code 1: none, or one that ended by itself."""
+    found = {entry.port: entry for entry in lifecycle.status(port)}
+    if port is None and lifecycle.DEFAULT_PORT not in found:
+        found.update({entry.port: entry for entry in lifecycle.status(lifecycle.DEFAULT_PORT)})
+    entries = [found[number] for number in sorted(found)]
+    if as_json:
+        print_json([dataclasses.asdict(entry) for entry in entries])
+    elif entries:
+        console.print(_table(entries))
+    else:
+        where = f"on port {port}" if port else "running"
+        console.print(f"no emulator {where}. Start one with: stockpipe emulator start")
+    if not any(entry.state != "gone" for entry in entries):
+        raise typer.Exit(EXIT_CHECK_FAILED)
+
+
+@app.command()
+def logs(
+    port: PortOption = lifecycle.DEFAULT_PORT,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with what comes, until the engine ends.")
+    ] = False,
+) -> None:
+    """Print what the emulator on a port has logged, also after it has stopped."""
+    with contextlib.suppress(KeyboardInterrupt):
+        for line in lifecycle.logs(port, follow=follow):
+            typer.echo(line)
+
+
+def _table(entries: list[lifecycle.Status]) -> Table:
+    meaning = {
+        "running": "[green]running[/]",
+        "gone": "[red]ended by itself[/] (see its log)",
+        "foreign": "[yellow]answers[/], not started by stockpipe",
+    }
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("port", "engine", "state", "endpoint", "pid", "log"):
+        table.add_column(heading, overflow="fold")
+    for entry in entries:
+        table.add_row(
+            str(entry.port),
+            f"{entry.engine} {entry.version}".strip(),
+            meaning[entry.state],
+            entry.endpoint_url,
+            str(entry.pid or ""),
+            str(entry.log_path or ""),
+        )
+    return table

@@ -1,0 +1,188 @@
+"""The two engines, as values: what they are built from, how they are started, and with which settings.
+
+An engine is started in an environment made here from nothing: of the user's variables it gets none, so no real
+credentials, no endpoints, no proxies. (ministack hands its own environment to every function.)
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from emulator.environments import Environment
+from profiles.errors import CannotRunError
+from profiles.names import REGION
+
+_HERE = Path(__file__).parent
+
+# What the pipeline and its tools use. LocalStack loads a service on its first call, so a longer list costs no start-up.
+_SERVICES = "cloudformation,cloudwatch,iam,kms,lambda,logs,s3,ses,sns,sqs,sts"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How one engine is to run. `folder` is private to it. `runtimes` maps a Lambda runtime's name to a Python."""
+
+    port: int
+    folder: Path
+    enforce_iam: bool = False
+    use_tls: bool = False
+    runtimes: Mapping[str, Path] = field(default_factory=dict)
+
+    @property
+    def endpoint_url(self) -> str:
+        """Where it answers; on loopback only."""
+        return f"{'https' if self.use_tls else 'http'}://127.0.0.1:{self.port}"
+
+    @property
+    def home(self) -> Path:
+        """Its home folder."""
+        return self.folder / "home"
+
+    @property
+    def temporary(self) -> Path:
+        """Its temporary folder."""
+        return self.folder / "tmp"
+
+    @property
+    def data(self) -> Path:
+        """Where it keeps its data."""
+        return self.folder / "data"
+
+    @property
+    def certificate_path(self) -> Path | None:
+        """The certificate that clients have to trust, where it serves TLS."""
+        return self.temporary / "ministack-tls" / "server.crt" if self.use_tls else None
+
+
+@dataclass(frozen=True)
+class Engine:
+    """An emulator: `python` is the version it runs on; where `python_required` is false, another will do.
+
+    `runtimes` are further environments that functions run in, by the name of the Lambda runtime.
+    """
+
+    name: str
+    title: str
+    version: str
+    python: str
+    python_required: bool
+    environment: Environment
+    runtimes: Mapping[str, Environment]
+    arguments: tuple[str, ...]
+    variables: Callable[[Settings], Mapping[str, str]]
+    can_enforce_iam: bool
+    can_use_tls: bool
+    stop_grace_seconds: float
+
+    @property
+    def full_title(self) -> str:
+        """Name and version, for a person."""
+        return f"{self.title} {self.version}"
+
+    def command(self, python: Path, settings: Settings) -> list[str]:
+        """The command line that runs it in the foreground."""
+        return [str(python), *(argument.format(port=settings.port) for argument in self.arguments)]
+
+    def process_environment(self, python: Path, settings: Settings, extra: Mapping[str, str]) -> dict[str, str]:
+        """The engine's whole environment: a bare one, its own settings, then `extra`."""
+        bare = {
+            "PATH": os.pathsep.join([str(python.parent), os.defpath.lstrip(os.pathsep)]),
+            "HOME": str(settings.home),
+            "TMPDIR": str(settings.temporary),
+            "LANG": "C.UTF-8",
+            "TZ": "UTC",
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONNOUSERSITE": "1",
+        }
+        return {**bare, **self.variables(settings), **extra}
+
+
+def _localstack_variables(settings: Settings) -> Mapping[str, str]:
+    runtimes = ",".join(f"{name}={python}" for name, python in settings.runtimes.items())
+    return {
+        "GATEWAY_LISTEN": f"127.0.0.1:{settings.port}",
+        "LOCALSTACK_HOST": f"localhost:{settings.port}",
+        "SERVICES": _SERVICES,
+        "FILESYSTEM_ROOT": str(settings.data),
+        "LOCALSTACK_VOLUME_DIR": str(settings.data),
+        # Without these three a start without network takes 28 s.
+        "SKIP_SSL_CERT_DOWNLOAD": "1",
+        "DISABLE_EVENTS": "1",
+        "DNS_ADDRESS": "0",
+        "SQS_DISABLE_CLOUDWATCH_METRICS": "1",
+        "SQS_ENDPOINT_STRATEGY": "path",
+        # AWS's own 60 s rules for re-creating and purging queues.
+        "SQS_DELAY_RECENTLY_DELETED": "1",
+        "SQS_DELAY_PURGE_RETRY": "1",
+        # LocalStack's defaults (1 s, then up to 10 s) cap the flow at about 9 ticks/s.
+        "LAMBDA_EVENT_SOURCE_MAPPING_POLL_INTERVAL_SEC": "0.01",
+        "LAMBDA_EVENT_SOURCE_MAPPING_MAX_BACKOFF_ON_EMPTY_POLL_SEC": "0.2",
+        "LAMBDA_RUNTIME_EXECUTOR": "process",
+        "LAMBDA_PROCESS_PYTHON": runtimes,
+    }
+
+
+def _ministack_variables(settings: Settings) -> Mapping[str, str]:
+    return {
+        "BIND_HOST": "127.0.0.1",
+        "MINISTACK_HOST": "localhost",
+        "GATEWAY_PORT": str(settings.port),
+        "MINISTACK_REGION": REGION,
+        "AUTH": "true" if settings.enforce_iam else "false",
+        "USE_SSL": "1" if settings.use_tls else "0",
+        "S3_DATA_DIR": str(settings.data / "s3"),
+        "STATE_DIR": str(settings.data / "state"),
+        # Listeners on fixed ports, of which only one engine on a machine could have them.
+        "SFTP_ENABLED": "0",
+        "IOT_MTLS_ENABLED": "0",
+    }
+
+
+LOCALSTACK = Engine(
+    name="localstack",
+    title="LocalStack",
+    version="4.14.0",
+    python="3.13",
+    python_required=True,
+    environment=Environment(
+        "localstack", "LocalStack 4.14.0", _HERE / "localstack" / "requirements.lock", _HERE / "localstack"
+    ),
+    runtimes={
+        "python3.11": Environment("python3.11", "Lambda's python3.11", _HERE / "runtime" / "requirements.lock"),
+    },
+    arguments=("-m", "localstack.runtime.main"),
+    variables=_localstack_variables,
+    can_enforce_iam=False,
+    can_use_tls=False,
+    stop_grace_seconds=4,
+)
+
+MINISTACK = Engine(
+    name="ministack",
+    title="ministack",
+    version="1.5.33",
+    python="3.11",  # its functions run on its own interpreter, and theirs is python3.11
+    python_required=False,
+    environment=Environment("ministack", "ministack 1.5.33", _HERE / "ministack" / "requirements.lock"),
+    runtimes={},
+    # Its own command would also listen on 443 where it may; its container image starts it this way.
+    arguments=(
+        *("-m", "hypercorn", "ministack.app:app", "--config", "python:ministack.core.hypercorn_conf"),
+        *("--bind", "127.0.0.1:{port}", "--keep-alive", "75"),
+    ),
+    variables=_ministack_variables,
+    can_enforce_iam=True,
+    can_use_tls=True,
+    stop_grace_seconds=4,
+)
+
+ENGINES: Mapping[str, Engine] = {engine.name: engine for engine in (LOCALSTACK, MINISTACK)}
+
+
+def engine_named(name: str) -> Engine:
+    """The engine of that name. Raises `CannotRunError`."""
+    try:
+        return ENGINES[name]
+    except KeyError:
+        raise CannotRunError(f"there is no engine {name!r}; there are: {', '.join(ENGINES)}") from None

@@ -1,0 +1,296 @@
+"""Starting and stopping an engine: what the rest of the project calls.
+
+The life of an engine on a port: nothing → environments ready → process started → it answers as itself → recorded →
+stopped, with its folder and every process of it gone. A start that fails at any point leaves nothing but the log.
+"""
+
+import shutil
+import socket
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from emulator import environments, interpreters, processes, state
+from emulator.engines import Engine, Settings, engine_named
+from emulator.identity import Identity, identify
+from emulator.interpreters import Interpreter
+from emulator.state import Observer, Record
+from profiles.errors import CannotRunError
+
+DEFAULT_ENGINE = "localstack"
+DEFAULT_PORT = 4566
+
+_READY_SECONDS = 120.0
+_POLL_SECONDS = 0.05
+_LAST_LINES = 12
+
+
+def _silent(_text: str) -> None:
+    """The observer of those who don't want to know."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """An engine that answers. `already_running`: it did before. `certificate_path`: what TLS clients have to trust."""
+
+    engine: str
+    endpoint_url: str
+    port: int
+    pid: int
+    log_path: Path
+    already_running: bool = False
+    certificate_path: Path | None = None
+
+
+@dataclass(frozen=True)
+class Status:
+    """What is on a port. `state`: running, gone (it ended by itself), or foreign (it answers, but isn't ours)."""
+
+    port: int
+    state: str
+    engine: str
+    version: str
+    endpoint_url: str
+    pid: int | None = None
+    log_path: Path | None = None
+
+
+def available(engine: str, *, fetch: bool = True, observer: Observer = _silent) -> str | None:
+    """Why `engine` can't be had on this machine, in one line, or None if it can. `fetch`: let uv download a Python."""
+    definition = engine_named(engine)
+    if not definition.python_required or interpreters.find(definition.python, fetch=fetch, observer=observer):
+        return None
+    python = definition.python
+    return (
+        f"{definition.full_title} needs a Python {python} that runs, and none was found (PATH, pyenv, uv) or could be "
+        f"fetched: install one (uv python install {python}, or pyenv install {python}), or use --engine ministack, "
+        "which works without it"
+    )
+
+
+def start(
+    engine: str = DEFAULT_ENGINE,
+    port: int = DEFAULT_PORT,
+    *,
+    enforce_iam: bool = False,
+    use_tls: bool = False,
+    extra_environment: Mapping[str, str] | None = None,
+    observer: Observer = _silent,
+) -> Running:
+    """Start `engine` on loopback `port` and return when it answers; set it up first where that is needed.
+
+    If it already runs there with the same settings, that is success. `extra_environment` overrides the engine's own
+    settings. Raises `CannotRunError` with the last lines of the log where there is one.
+    """
+    definition = engine_named(engine)
+    _refuse_what_it_cannot(definition, enforce_iam=enforce_iam, use_tls=use_tls)
+    settings = Settings(port, state.private_folder(port), enforce_iam, use_tls)
+    extra = dict(extra_environment or {})
+    with state.locked_port(port, observer):
+        record = state.load(port)
+        if record and _answers(record):
+            return _already_running(record, definition, settings, extra)
+        if record:
+            observer(f"{record.engine} on port {port} (pid {record.pid}) had ended without being stopped: cleaning up")
+            _clean_up(record)
+        _refuse_taken_port(definition, port)
+        return _start(definition, settings, extra, observer)
+
+
+def prepare(engine: str, observer: Observer = _silent) -> None:
+    """Set up everything that `start` needs, without starting. Raises `CannotRunError`."""
+    _set_up(engine_named(engine), observer)
+
+
+def stop(port: int = DEFAULT_PORT, observer: Observer = _silent) -> bool:
+    """Stop what `start` started on `port`, with all of its processes; False if there was nothing of ours."""
+    with state.locked_port(port, observer):
+        record = state.load(port)
+        if record is None:
+            return False
+        observer(f"stopping {record.engine} on port {port}")
+        _clean_up(record)
+        return True
+
+
+def status(port: int | None = None) -> list[Status]:
+    """What is on `port`; without one, every engine that was started and not stopped."""
+    if port is None:
+        return [_status(record) for record in map(state.load, state.known_ports()) if record]
+    record = state.load(port)
+    if record:
+        return [_status(record)]
+    for scheme in ("http", "https"):
+        found = identify(f"{scheme}://127.0.0.1:{port}")
+        if found:
+            return [Status(port, "foreign", found.engine, found.version, f"{scheme}://127.0.0.1:{port}")]
+    return []
+
+
+def logs(
+    port: int = DEFAULT_PORT, *, follow: bool = False, wait: Callable[[float], None] = time.sleep
+) -> Iterator[str]:
+    """The lines that the engine on `port` printed; with `follow`, further ones as they come, until it ends."""
+    path = state.log_path(port)
+    if not path.exists():
+        raise CannotRunError(
+            f"no engine was started on port {port}, so there is no log. See: stockpipe emulator status"
+        )
+    with path.open(encoding="utf-8", errors="replace") as file:
+        while True:
+            record = state.load(port)
+            alive = record is not None and processes.running(record.pid, record.created) is not None
+            yield from (line.rstrip("\n") for line in file)
+            if not (follow and alive):
+                return
+            wait(0.2)
+
+
+def last_log_lines(port: int, count: int = _LAST_LINES) -> list[str]:
+    """The last `count` lines of the log, without empty ones."""
+    return list(deque((line for line in logs(port) if line.strip()), maxlen=count))
+
+
+def _refuse_what_it_cannot(engine: Engine, *, enforce_iam: bool, use_tls: bool) -> None:
+    if enforce_iam and not engine.can_enforce_iam:
+        raise CannotRunError(f"{engine.full_title} never enforces IAM: use --engine ministack with --enforce-iam")
+    if use_tls and not engine.can_use_tls:
+        raise CannotRunError(f"{engine.full_title} is started without TLS here: use --engine ministack")
+
+
+def _answers(record: Record) -> bool:
+    return processes.running(record.pid, record.created) is not None and identify(record.endpoint_url) is not None
+
+
+def _already_running(record: Record, engine: Engine, settings: Settings, extra: Mapping[str, str]) -> Running:
+    same = (
+        record.engine == engine.name
+        and (record.enforce_iam, record.use_tls) == (settings.enforce_iam, settings.use_tls)
+        and dict(record.extra_environment) == dict(extra)
+    )
+    if not same:
+        what = f"{record.engine} {record.version}" + (" with other settings" if record.engine == engine.name else "")
+        raise CannotRunError(
+            f"port {record.port} is taken by our own {what} (pid {record.pid}). Stop it first "
+            f"(stockpipe emulator stop --port {record.port}), or choose another --port"
+        )
+    return _running(record, already_running=True)
+
+
+def _running(record: Record, *, already_running: bool) -> Running:
+    certificate = Path(record.certificate_path) if record.certificate_path else None
+    return Running(
+        record.engine, record.endpoint_url, record.port, record.pid, record.log_path, already_running, certificate
+    )
+
+
+def _refuse_taken_port(engine: Engine, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+        else:
+            return
+    found = identify(f"http://127.0.0.1:{port}") or identify(f"https://127.0.0.1:{port}")
+    who = f"is taken: {found} answers there, not started by stockpipe" if found else f"can't be used ({reason})"
+    use_it = f" Use the one that runs (AWS_ENDPOINT_URL=http://localhost:{port}), or choose" if found else " Choose"
+    raise CannotRunError(f"{engine.full_title} can't start: port {port} {who}.{use_it} another --port")
+
+
+def _set_up(engine: Engine, observer: Observer) -> tuple[Path, Mapping[str, Path]]:
+    """The Python that runs the engine, and those that run functions, by the name of the Lambda runtime."""
+    interpreter = interpreters.find(engine.python, observer=observer)
+    if interpreter is None and engine.python_required:
+        raise CannotRunError(available(engine.name, fetch=False) or f"no Python {engine.python}")
+    interpreter = interpreter or _stand_in(engine.python, engine.full_title, observer)
+    python = environments.ensure(engine.environment, interpreter, observer)
+    runtimes = {}
+    for name, environment in engine.runtimes.items():
+        version = name.removeprefix("python")
+        own = interpreters.find(version, observer=observer) or _stand_in(version, f"Lambda runtime {name}", observer)
+        runtimes[name] = environments.ensure(environment, own, observer)
+    return python, runtimes
+
+
+def _stand_in(version: str, title: str, observer: Observer) -> Interpreter:
+    found = interpreters.running_interpreter()
+    observer(f"warning: no Python {version} for {title}: functions run on Python {found.version}, not as on AWS")
+    return found
+
+
+def _start(engine: Engine, settings: Settings, extra: Mapping[str, str], observer: Observer) -> Running:
+    python, runtimes = _set_up(engine, observer)
+    settings = Settings(settings.port, settings.folder, settings.enforce_iam, settings.use_tls, runtimes)
+    shutil.rmtree(settings.folder, ignore_errors=True)
+    for folder in (settings.home, settings.temporary, settings.data):
+        folder.mkdir(parents=True, mode=0o700)
+    observer(f"starting {engine.full_title} on port {settings.port}")
+    process = processes.start_detached(
+        engine.command(python, settings),
+        engine.process_environment(python, settings, extra),
+        settings.folder,
+        state.log_path(settings.port),
+    )
+    certificate = settings.certificate_path
+    record = Record(
+        engine=engine.name,
+        version=engine.version,
+        port=settings.port,
+        pid=process.pid,
+        created=process.create_time(),
+        endpoint_url=settings.endpoint_url,
+        enforce_iam=settings.enforce_iam,
+        use_tls=settings.use_tls,
+        extra_environment=extra,
+        certificate_path=str(certificate) if certificate else None,
+    )
+    state.save(record)  # before it answers: whoever is killed while waiting leaves something that stop can find
+    try:
+        _wait_until_ready(engine, record)
+    except BaseException:  # also Ctrl-C
+        _clean_up(record)
+        raise
+    return _running(record, already_running=False)
+
+
+def _wait_until_ready(engine: Engine, record: Record) -> Identity:
+    deadline = time.monotonic() + _READY_SECONDS
+    while time.monotonic() < deadline:
+        if processes.running(record.pid, record.created) is None:
+            code = processes.exit_code(record.pid)
+            raise CannotRunError(_with_log(f"{engine.full_title} ended with exit code {code} while starting", record))
+        found = identify(record.endpoint_url)
+        if found and found.engine == engine.name:
+            return found
+        time.sleep(_POLL_SECONDS)
+    raise CannotRunError(_with_log(f"{engine.full_title} did not answer within {_READY_SECONDS:.0f} s", record))
+
+
+def _with_log(text: str, record: Record) -> str:
+    lines = last_log_lines(record.port)
+    shown = "".join(f"\n  {line}" for line in lines) or " nothing was printed"
+    return f"{text}. The end of its log ({record.log_path}):{shown}"
+
+
+def _clean_up(record: Record) -> None:
+    """End its processes and remove its folder and record; the log stays."""
+    processes.stop(record.pid, record.created, engine_named(record.engine).stop_grace_seconds)
+    shutil.rmtree(record.folder, ignore_errors=True)
+    state.forget(record.port)
+
+
+def _status(record: Record) -> Status:
+    alive = processes.running(record.pid, record.created) is not None
+    return Status(
+        port=record.port,
+        state="running" if alive else "gone",
+        engine=record.engine,
+        version=record.version,
+        endpoint_url=record.endpoint_url,
+        pid=record.pid if alive else None,
+        log_path=record.log_path,
+    )

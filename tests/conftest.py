@@ -1,0 +1,106 @@
+"""Engines for the tests: real ones, started once per xdist worker, each on a port of its own.
+
+The state folder is a temporary one, so tests never touch what the user runs. The cache folder is the user's: engines are
+set up once per machine, not once per test run.
+"""
+
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from emulator import lifecycle
+from emulator.lifecycle import Running
+from profiles.session import Aws, open_endpoint
+
+_not_run = pytest.StashKey[dict[str, str]]()
+
+
+@dataclass(frozen=True)
+class RunningEngine:
+    """A started engine and clients for it."""
+
+    running: Running
+    aws: Aws
+
+    @property
+    def endpoint_url(self) -> str:
+        return self.running.endpoint_url
+
+
+def find_free_port() -> int:
+    """A port that nothing listens on. The kernel doesn't hand the same one out again soon."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port on 127.0.0.1 that nothing listens on."""
+    return find_free_port()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _private_state_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("state")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STOCKPIPE_STATE_DIR", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def localstack(_private_state_folder: Path) -> Iterator[RunningEngine]:
+    """LocalStack with our settings, one per xdist worker."""
+    yield from _engine("localstack")
+
+
+@pytest.fixture(scope="session")
+def ministack(_private_state_folder: Path) -> Iterator[RunningEngine]:
+    """Ministack (IAM not enforced), one per xdist worker."""
+    yield from _engine("ministack")
+
+
+def _engine(name: str) -> Iterator[RunningEngine]:
+    running = lifecycle.start(name, find_free_port())
+    yield RunningEngine(running, open_endpoint(running.endpoint_url))
+    lifecycle.stop(running.port)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark tests by the engine they use; without a Python 3.13 those for LocalStack can't run."""
+    for item in items:
+        for engine in ("localstack", "ministack"):
+            if engine in getattr(item, "fixturenames", ()):
+                item.add_marker(engine)
+    needing = [item for item in items if item.get_closest_marker("localstack")]
+    reason = lifecycle.available("localstack") if needing else None
+    if reason:
+        config.stash[_not_run] = {item.nodeid: reason for item in needing}
+        for item in needing:
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """In CI a test that could not be run is a failure."""
+    if session.config.stash.get(_not_run, None) and _in_ci() and exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """List what could not be run, with the reason."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    not_run = sorted({report.nodeid for report in skipped if "localstack" in report.keywords})
+    if not not_run:
+        return
+    terminalreporter.section("NOT RUN: tests on LocalStack", red=_in_ci(), yellow=not _in_ci())
+    terminalreporter.line(str(lifecycle.available("localstack", fetch=False)))
+    for nodeid in not_run:
+        terminalreporter.line(f"  {nodeid}")
+
+
+def _in_ci() -> bool:
+    return os.environ.get("CI", "").lower() == "true"
