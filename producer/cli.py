@@ -1,0 +1,187 @@
+"""The command `produce`."""
+
+import random
+import re
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+import terminal
+from pipeline.tick import InvalidTickError, Tick, encode, iso_utc, parse
+from producer import replay as replays
+from producer.market import DEFAULT_RATE, DEFAULT_SYMBOLS, Market
+from producer.production import Production, Source, Summary, replayed, simulated
+from producer.progress import watch
+from profiles.errors import CannotRunError
+
+app = typer.Typer()
+
+MARKET = "Simulated market"
+REPLAY = "Replay"
+
+
+@app.command()
+def produce(
+    *,
+    symbols: Annotated[
+        str, typer.Option(help="Symbols, with commas between.", rich_help_panel=MARKET, metavar="A,B,…")
+    ] = ",".join(DEFAULT_SYMBOLS),
+    rate: Annotated[
+        float | None,
+        typer.Option(help=f"Ticks per second of market time. Default: {DEFAULT_RATE:g}.", rich_help_panel=MARKET),
+    ] = None,
+    duration: Annotated[
+        float | None, typer.Option(help="Seconds of market time to play.", min=0.0, rich_help_panel=MARKET)
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(help="Same seed and start, same ticks. Default: a random one, shown.", rich_help_panel=MARKET),
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(help="Event time of the first tick, ISO 8601. Default: now.", rich_help_panel=MARKET),
+    ] = None,
+    replay: Annotated[
+        str | None,
+        typer.Option(
+            help="CSV or CSV.gz with timestamp,symbol,price,volume; or daily-closes, the data set that is shipped.",
+            metavar="FILE",
+            rich_help_panel=REPLAY,
+        ),
+    ] = None,
+    count: Annotated[int | None, typer.Option(help="The first so many ticks only.", min=0)] = None,
+    speed: Annotated[
+        str | None,
+        typer.Option(help="Seconds of event time per second, or max. Default: 1 for a market, max for a replay."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Carry on where the same market or file was left: send only the rest.")
+    ] = False,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(help="File that lists what SQS accepted. Default: a new one in the state folder."),
+    ] = None,
+    as_json: terminal.JsonOption = False,
+    profile: terminal.ProfileOption = terminal.DEFAULT_PROFILE,
+    prefix: terminal.PrefixOption = "",
+    bucket: terminal.BucketOption = None,
+) -> None:
+    """Send ticks to the queue: of a simulated market, or of a file. Ctrl-C ends it cleanly."""
+    factor = _speed(speed)
+    if replay is not None:
+        unused = {"--rate": rate, "--duration": duration, "--seed": seed, "--start": start}
+        given = [option for option, value in unused.items() if value is not None]
+        if given or symbols != ",".join(DEFAULT_SYMBOLS):
+            raise CannotRunError(f"{(given or ['--symbols'])[0]} is for the simulated market, not for --replay")
+        source = replayed(replays.find(replay), count=count, speed=factor if speed else None)
+    else:
+        if resume and (seed is None or start is None):
+            raise CannotRunError(
+                "--resume of a market needs its --seed and --start: the run that was left printed them"
+            )
+        market = _market(symbols, rate, seed, start)
+        source = _simulation(market, count, duration, factor if speed else 1.0)
+        terminal.errors.print(f"market: repeat it with --seed {market.seed} --start {iso_utc(market.start)}")
+    environment = terminal.open_environment(profile, prefix, bucket)
+    production = Production(environment.aws, environment.names, source, manifest=manifest, resume=resume)
+    if resume:
+        found = production.manifest if production.resumed else "nothing; starting from the beginning"
+        terminal.errors.print(f"resume: continuing {found}", soft_wrap=True)
+    try:
+        with _signals(production.stop):
+            watch(production)
+    finally:
+        _report(production.summary(), as_json)
+    if production.failed:
+        raise typer.Exit(terminal.EXIT_CHECK_FAILED)
+
+
+def _report(summary: Summary, as_json: bool) -> None:
+    if as_json:
+        terminal.print_json({**asdict(summary), "rate": summary.rate})
+        return
+    for failure in summary.failures[:10]:
+        terminal.errors.print(f"not sent: {failure.tick_id}: {failure.code} {failure.message}", soft_wrap=True)
+    terminal.console.print(summary.line, soft_wrap=True)
+
+
+@contextmanager
+def _signals(stop: threading.Event) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the run cleanly; a second one ends it at once (the manifest is true even so)."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+        restore()
+
+    for number in before:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        restore()
+
+
+def _simulation(market: Market, count: int | None, duration: float | None, speed: float | None) -> Source:
+    if duration is not None:
+        within = round(duration * market.rate)
+        count = within if count is None else min(count, within)
+    return simulated(market, count=count, speed=speed)
+
+
+def _market(symbols: str, rate: float | None, seed: int | None, start: str | None) -> Market:
+    rate = DEFAULT_RATE if rate is None else rate
+    if not 0 < rate <= 1_000_000:
+        raise CannotRunError(f"--rate {rate:g}: expected ticks per second, above 0 and up to 1000000")
+    return Market(
+        seed=random.SystemRandom().randrange(2**31) if seed is None else seed,
+        start=_start(start),
+        symbols=_symbols(symbols),
+        rate=rate,
+    )
+
+
+def _start(text: str | None) -> datetime:
+    if text is None:
+        now = datetime.now(UTC)  # in whole milliseconds, as it is printed: repeating it makes the same ids
+        return now.replace(microsecond=now.microsecond // 1000 * 1000)
+    return _probe(start=text, option=f"--start {text}").event_time
+
+
+def _symbols(text: str) -> tuple[str, ...]:
+    symbols = tuple(symbol for part in text.split(",") if (symbol := part.strip().upper()))
+    if not symbols:
+        raise CannotRunError("--symbols is empty: expected for example AAPL,TSLA")
+    for symbol in symbols:
+        _probe(symbol=symbol, option="--symbols")
+    if len(set(symbols)) < len(symbols):
+        raise CannotRunError(f"--symbols {text} names a symbol twice")
+    return symbols
+
+
+def _probe(*, option: str, symbol: str = "A", start: str = "2000-01-01T00:00:00Z") -> Tick:
+    """A tick with these values, as the data contract reads it: so options obey the same rules as messages."""
+    try:
+        return parse(encode(Tick("probe", symbol, 1.0, 1, start)), message_id="", sent_timestamp_ms=0)
+    except InvalidTickError as error:
+        raise CannotRunError(f"{option}: {error}") from error
+
+
+def _speed(text: str | None) -> float | None:
+    if text is None or text == "max":
+        return None
+    if not re.fullmatch(r"\d+(\.\d+)?|\.\d+", text, re.ASCII) or float(text) == 0:
+        raise CannotRunError(f"--speed {text}: expected max, or a factor above 0 such as 1 or 60")
+    return float(text)

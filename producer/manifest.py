@@ -1,0 +1,154 @@
+"""The manifest: one JSON line for each tick that SQS has accepted.
+
+Lines are appended as SQS answers, in whole lines and straight to the operating system, so what a killed producer
+leaves is true, up to at most one torn last line. Readers stream; a torn last line counts as not written: that tick may
+have been sent, and a resumed run sends it again under the same id, which lands on the same key.
+"""
+
+import json
+import os
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from platformdirs import user_state_path
+
+from pipeline.tick import Tick
+from profiles.errors import CannotRunError
+from profiles.names import Names
+
+SUFFIX = ".jsonl"
+_BLOCK = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A tick that SQS has accepted, and the message id SQS gave it."""
+
+    tick: Tick
+    message_id: str
+
+
+def folder(names: Names) -> Path:
+    """Where the manifests of one environment are: `<state dir>/manifests/<account>-<environment>`."""
+    state = os.environ.get("STOCKPIPE_STATE_DIR")
+    root = Path(state) if state else user_state_path("stockpipe", appauthor=False)
+    return root / "manifests" / f"{names.account}-{names.environment}"
+
+
+def new_path(names: Names, run: str) -> Path:
+    """A path for the manifest of a run that starts now; two runs never share one."""
+    return folder(names) / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{run}{SUFFIX}"
+
+
+def all_paths(names: Names) -> list[Path]:
+    """The manifests of an environment, the one written last at the end."""
+    return sorted(folder(names).glob(f"*{SUFFIX}"), key=lambda path: (path.stat().st_mtime_ns, path.name))
+
+
+def latest_path(names: Names, run: str | None = None) -> Path | None:
+    """The manifest written last, of any run or of the given one; None if there is none."""
+    of_run = re.compile(rf"\d{{8}}T\d+-{re.escape(run or '')}" + re.escape(SUFFIX)) if run else None
+    paths = [path for path in all_paths(names) if of_run is None or of_run.fullmatch(path.name)]
+    return paths[-1] if paths else None
+
+
+def read(path: Path) -> Iterator[Sent]:
+    """The ticks of a manifest, as a stream. Raises `CannotRunError` for a file that is no manifest."""
+    try:
+        with path.open("rb") as stream:
+            for number, line in enumerate(stream, start=1):
+                if line.endswith(b"\n"):
+                    yield _decode(line, path, number)
+    except OSError as error:
+        raise CannotRunError(f"the manifest {path} can't be read: {error.strerror or error}") from error
+
+
+def sent_ids(path: Path) -> set[str]:
+    """The ids of all ticks in a manifest: about 100 bytes of memory for each."""
+    return {sent.tick.tick_id for sent in read(path)}
+
+
+class ManifestWriter:
+    """Appends to a manifest; may be used from several threads. Closing it twice is harmless."""
+
+    def __init__(self, path: Path, *, resume: bool = False) -> None:
+        """Open a manifest: a new one, or with `resume` an existing one, whose torn last line is cut off."""
+        self.path = path
+        self._lock = threading.Lock()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if resume and path.exists():
+                _cut_torn_line(path)
+            # Unbuffered: once append() returns, the lines survive a kill -9 of this process.
+            self._stream = path.open("ab" if resume else "xb", buffering=0)
+        except FileExistsError as error:
+            raise CannotRunError(f"the manifest {path} exists: continue it with --resume, or name another") from error
+        except OSError as error:
+            raise CannotRunError(f"the manifest {path} can't be written: {error.strerror or error}") from error
+
+    def append(self, accepted: Sequence[Sent]) -> None:
+        """Write one line for each accepted tick, in one write."""
+        lines = b"".join(_encode(sent) for sent in accepted)
+        try:
+            with self._lock:
+                while lines:
+                    lines = lines[self._stream.write(lines) :]
+        except OSError as error:
+            raise CannotRunError(f"the manifest {self.path} can't be written: {error.strerror or error}") from error
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._stream.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+def _encode(sent: Sent) -> bytes:
+    tick = sent.tick
+    fields = {
+        "tick_id": tick.tick_id,
+        "symbol": tick.symbol,
+        "price": tick.price,
+        "volume": tick.volume,
+        "timestamp": tick.timestamp,
+        "message_id": sent.message_id,
+    }
+    return json.dumps(fields, separators=(",", ":")).encode() + b"\n"
+
+
+def _decode(line: bytes, path: Path, number: int) -> Sent:
+    try:
+        fields = json.loads(line)
+        tick = Tick(fields["tick_id"], fields["symbol"], fields["price"], fields["volume"], fields["timestamp"])
+        return Sent(tick, fields["message_id"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise CannotRunError(
+            f"{path}, line {number} is not a line of a manifest ({error!r}); "
+            "a manifest is what `stockpipe produce` writes"
+        ) from error
+
+
+def _cut_torn_line(path: Path) -> None:
+    """Cut off what follows the last newline."""
+    with path.open("rb+") as stream:
+        end = stream.seek(0, os.SEEK_END)
+        while end > 0:
+            start = max(0, end - _BLOCK)
+            stream.seek(start)
+            newline = stream.read(end - start).rfind(b"\n")
+            if newline >= 0:
+                stream.truncate(start + newline + 1)
+                return
+            end = start
+        stream.truncate(0)

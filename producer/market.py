@@ -1,0 +1,123 @@
+"""A simulated stock market: an endless stream of ticks, the same for the same seed.
+
+A symbol's price is `level * exp(slow + fast)`. Both terms are Ornstein-Uhlenbeck processes (random walks that are
+drawn back to zero), stepped exactly, so any distance in time between two ticks is right: `slow` wanders over minutes
+and makes a trend, `fast` moves within seconds and makes a chart that lives. Now and then `fast` jumps, as on news. What
+is drawn back can't run away: after hours the prices are still near their levels, and above zero by construction.
+
+Every market opens low and rallies in its first seconds; two of the default symbols trade just below 1200. So the alert
+threshold is crossed within the first half minute, and now and then later on.
+"""
+
+import hashlib
+import math
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from pipeline.tick import Tick, iso_utc
+
+LEVELS = {
+    "AAPL": 232.0,
+    "AMZN": 221.0,
+    "GOOG": 196.0,
+    "MSFT": 508.0,
+    "NFLX": 1183.0,
+    "NVDA": 177.0,
+    "TSLA": 1187.0,
+}
+DEFAULT_SYMBOLS = tuple(LEVELS)
+DEFAULT_RATE = 20.0
+
+_MEDIAN_VOLUME = 2_000
+_VOLUME_SPREAD = 1.1  # of the logarithm: about one tick in thirty is above 15,000 shares
+_JUMPS_PER_SECOND = 1 / 25
+_JUMP_SPREAD = 0.009
+
+
+@dataclass(frozen=True)
+class _Reversion:
+    """An Ornstein-Uhlenbeck process: `spread` is its standard deviation after a long time, `seconds` its memory."""
+
+    spread: float
+    seconds: float
+
+    def step(self, value: float, elapsed: float, noise: float) -> float:
+        kept = math.exp(-elapsed / self.seconds)
+        return value * kept + noise * self.spread * math.sqrt(1 - kept * kept)
+
+
+_SLOW = _Reversion(spread=0.012, seconds=240)
+_FAST = _Reversion(spread=0.007, seconds=8)
+_OPENING_SLOW = 0.018
+_OPENING_FAST = -0.026
+
+
+@dataclass(frozen=True)
+class Market:
+    """A market: everything that its ticks depend on, and nothing else.
+
+    `start` is the event time of the first tick, `rate` the ticks per second of event time over all symbols.
+    """
+
+    seed: int
+    start: datetime
+    symbols: tuple[str, ...] = DEFAULT_SYMBOLS
+    rate: float = DEFAULT_RATE
+
+    @property
+    def run(self) -> str:
+        """A short name for this market; it is part of every tick id, so that other parameters make other ids."""
+        parameters = f"{self.seed} {iso_utc(self.start)} {','.join(self.symbols)} {self.rate!r}"
+        return f"sim{self.seed}-{hashlib.sha256(parameters.encode()).hexdigest()[:8]}"
+
+    def ticks(self) -> Iterator[Tick]:
+        """The ticks, without end: evenly spaced in event time, each of a symbol that is drawn at random."""
+        # Only random() and gauss(): their sequences for a seed are the same in every Python version.
+        dice = random.Random(self.seed)  # noqa: S311 - a simulation, not a secret
+        start = self.start.astimezone(UTC)
+        run = self.run
+        walks = [_Walk(symbol) for symbol in self.symbols]
+        number = 0
+        while True:
+            seconds = number / self.rate
+            walk = walks[int(dice.random() * len(walks))]
+            yield Tick(
+                tick_id=f"{run}-{number:07d}",
+                symbol=walk.symbol,
+                price=walk.price_at(seconds, dice),
+                volume=_volume(dice),
+                timestamp=iso_utc(start + timedelta(seconds=seconds)),
+            )
+            number += 1
+
+
+class _Walk:
+    """The price of one symbol as time goes on."""
+
+    def __init__(self, symbol: str) -> None:
+        self.symbol = symbol
+        self._level = LEVELS.get(symbol) or _level_of_unknown(symbol)
+        self._slow = _OPENING_SLOW
+        self._fast = _OPENING_FAST
+        self._seconds = 0.0
+
+    def price_at(self, seconds: float, dice: random.Random) -> float:
+        """The price in dollars, rounded to cents, at `seconds` since the start (never before the last call's)."""
+        elapsed, self._seconds = seconds - self._seconds, seconds
+        self._slow = _SLOW.step(self._slow, elapsed, dice.gauss(0, 1))
+        self._fast = _FAST.step(self._fast, elapsed, dice.gauss(0, 1))
+        if dice.random() < 1 - math.exp(-elapsed * _JUMPS_PER_SECOND):
+            self._fast += dice.gauss(0, _JUMP_SPREAD)
+        return max(0.01, round(self._level * math.exp(self._slow + self._fast), 2))
+
+
+def _volume(dice: random.Random) -> int:
+    return max(1, round(_MEDIAN_VOLUME * math.exp(dice.gauss(0, _VOLUME_SPREAD))))
+
+
+def _level_of_unknown(symbol: str) -> float:
+    """A level between 20 and 900 dollars that depends on the symbol's name only."""
+    digest = hashlib.sha256(symbol.encode()).digest()
+    return 20 + int.from_bytes(digest[:4], "big") % 880
