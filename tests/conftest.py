@@ -1,7 +1,7 @@
 """Engines for the tests: real ones, started once per xdist worker, each on a port of its own.
 
-The state folder is a temporary one, so tests never touch what the user runs. The cache folder is the user's: engines are
-set up once per machine, not once per test run.
+The state folder is a temporary one, so tests never touch what the user runs. The cache folder is the user's: engines
+are set up once per machine, not once per test run.
 """
 
 import os
