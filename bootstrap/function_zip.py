@@ -2,14 +2,14 @@
 
 Layout of the zip::
 
-    process_stock.py            one line: re-exports the handler, because the function's handler is process_stock.lambda_handler
+    process_stock.py            one line that finds the handler: the function's is process_stock.lambda_handler
     pipeline/…                  this repository's package, as it is
     aws_lambda_powertools/…     copied from the installed distribution, with its licence
     typing_extensions.py        which Powertools imports
 
 boto3 isn't in it: every Lambda Python runtime brings one. The same sources give the same bytes on every machine and
-Python version, so that AWS's CodeSha256 says whether the live function is up to date: entries are sorted, times and modes
-are fixed, and entries are stored rather than deflated, because zlib's output differs between builds.
+Python version, so that AWS's CodeSha256 says whether the live function is up to date: entries are sorted, times and
+modes are fixed, and entries are stored rather than deflated, because zlib's output differs between builds.
 https://docs.aws.amazon.com/lambda/latest/dg/python-package.html
 """
 

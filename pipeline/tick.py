@@ -11,23 +11,30 @@ Queue message body, JSON::
 `tick_id` and `timestamp` may be missing: the SQS message id and the SQS SentTimestamp stand in for them.
 
 Stored record, JSON on one line: the tick plus `event_time`, `processed_at`, `latency_ms`, `alert`.
+
+Keys: `record_key` (one object per tick), `batch_key` (one object per symbol and batch), `alert_marker_key`.
 """
 
+import hashlib
 import json
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 PROCESSED_PREFIX = "processed/"
+ALERTS_PREFIX = "alerts/"
 MAX_BODY_CHARACTERS = 4096
 MAX_VOLUME = 2**31 - 1  # Athena's `int` is 32 bits and signed
 
 _SYMBOL = re.compile(r"[A-Z][A-Z0-9.-]{0,9}")
 _TICK_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)")
-_KEY = re.compile(r"(?P<symbol>[^/]+)/(?P<epoch>\d+)-(?P<tick_id>[A-Za-z0-9_-]+)\.json")
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_KEY = re.compile(
+    rf"{PROCESSED_PREFIX}(?P<symbol>{_SYMBOL.pattern})/(?P<epoch>[0-9]+)-(?P<tick_id>{_TICK_ID.pattern})\.json"
+)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -129,8 +136,30 @@ def record_key(tick: Tick) -> str:
 
 def identity_of_key(key: str) -> tuple[str, int, str] | None:
     """(symbol, epoch in ms, tick id) of a key that `record_key` made; None for any other key."""
-    match = _KEY.fullmatch(key.removeprefix(PROCESSED_PREFIX))
+    match = _KEY.fullmatch(key)
     return (match["symbol"], int(match["epoch"]), match["tick_id"]) if match else None
+
+
+def batch_key(ticks: Iterable[Tick]) -> str:
+    """`processed/<SYMBOL>/<EPOCH>-batch.<hash>.json`: the same ticks of one symbol land on the same key in any order.
+
+    EPOCH is the earliest event time. No tick id has a dot in it, so no `record_key` can look like this.
+    """
+    ordered = sorted(ticks, key=lambda tick: (tick.epoch_ms, tick.tick_id))
+    members = "\n".join(record_key(tick) for tick in ordered)
+    digest = hashlib.sha256(members.encode()).hexdigest()[:32]
+    return f"{PROCESSED_PREFIX}{ordered[0].symbol}/{ordered[0].epoch_ms}-batch.{digest}.json"
+
+
+def alert_marker_key(tick: Tick, *, cooldown_seconds: int) -> str:
+    """`alerts/<SYMBOL>/<WINDOW>.json`: the object that says that the tick's window has been alerted.
+
+    WINDOW is the window's start in ms of event time; without a cooldown (0) each tick is a window, `<EPOCH>-<tick_id>`.
+    """
+    if cooldown_seconds == 0:
+        return f"{ALERTS_PREFIX}{tick.symbol}/{tick.epoch_ms}-{tick.tick_id}.json"
+    length_ms = cooldown_seconds * 1000
+    return f"{ALERTS_PREFIX}{tick.symbol}/{tick.epoch_ms // length_ms * length_ms}.json"
 
 
 def _json_object(body: str) -> dict[str, Any]:
@@ -221,4 +250,4 @@ def _json_type(value: Any) -> str:
 
 
 def _shown(value: str) -> str:
-    return repr(value if len(value) <= 40 else value[:39] + "…")
+    return ascii(value if len(value) <= 40 else value[:37] + "...")

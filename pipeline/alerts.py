@@ -1,0 +1,191 @@
+"""At most one alert per symbol and window, and never none, though several functions see the window's ticks at once.
+
+A window has a marker in the bucket, `alerts/<SYMBOL>/<WINDOW>.json`, with two states:
+
+    (none) ──create──▶ claimed ──publish to SNS, then overwrite──▶ published
+                          │  ▲
+                          └──┘ taken over by another, once the claim has expired
+
+A claim expires when the invocation that made it must have ended: a function can't outlive its timeout, so whoever takes
+an expired claim over knows that its owner is gone (or has given the claim back, because SNS refused). Whoever finds a
+claim that hasn't expired waits briefly for the alert; if there is none by then, its own tick fails and SQS delivers it
+again later. So a second alert for a window needs a function that dies between SNS's answer and the overwrite.
+"""
+
+import json
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from pipeline.bucket import Bucket
+from pipeline.clock import Clock
+from pipeline.tick import Tick, iso_utc, to_epoch_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mypy_boto3_sns import SNSClient
+
+LONGEST_WAIT_SECONDS = 3.0
+_SHARE_OF_REMAINING_TIME = 0.25
+_FIRST_PAUSE_SECONDS = 0.05
+_LONGEST_PAUSE_SECONDS = 0.4
+_REMEMBERED_WINDOWS = 10_000
+# SNS filter policies compare numbers from -10^9 to 10^9 with five decimal places.
+# https://docs.aws.amazon.com/sns/latest/dg/numeric-value-matching.html
+_LARGEST_FILTERABLE = 1e9
+
+
+class AlertPendingError(Exception):
+    """Another invocation has claimed the window's alert and hasn't published it yet: try again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Marker:
+    etag: str
+    published: bool
+    claim_id: str
+    expires_at_ms: int
+
+
+class Alerter:
+    """Publishes alerts for one topic. `remaining_ms` arguments are the invocation's remaining time in milliseconds."""
+
+    def __init__(
+        self,
+        bucket: Bucket,
+        sns: "SNSClient",
+        clock: Clock,
+        *,
+        topic_arn: str,
+        threshold: float,
+        cooldown_seconds: int,
+    ) -> None:
+        self._bucket = bucket
+        self._sns = sns
+        self._clock = clock
+        self._topic_arn = topic_arn
+        self._threshold = threshold
+        self._cooldown_seconds = cooldown_seconds
+        self._published: set[str] = set()  # saves a warm function the calls; the markers are the truth
+
+    def ensure(self, key: str, tick: Tick, remaining_ms: "Callable[[], int]") -> bool:
+        """See to it that the window with the marker `key` has its alert; `tick` is what it would be about.
+
+        True: published by this call. False: there was one. Raises `AlertPendingError`, or what boto3 raises: then the
+        alert is not known to be sent.
+        """
+        if key in self._published:
+            return False
+        claim_id = str(uuid.uuid4())
+        etag = self._claim(key, tick, claim_id, remaining_ms)
+        if etag is not None:
+            self._publish_and_mark(key, tick, claim_id, etag)
+        if len(self._published) >= _REMEMBERED_WINDOWS:
+            self._published.clear()
+        self._published.add(key)
+        return etag is not None
+
+    def _claim(self, key: str, tick: Tick, claim_id: str, remaining_ms: "Callable[[], int]") -> str | None:
+        """The ETag of our claim, or None where the alert has been published."""
+        waiting_until_ms = self._now_ms() + min(LONGEST_WAIT_SECONDS * 1000, remaining_ms() * _SHARE_OF_REMAINING_TIME)
+        pause = _FIRST_PAUSE_SECONDS
+
+        def claim() -> bytes:
+            return self._marker(tick, claim_id, state="claimed", expires_at_ms=self._now_ms() + remaining_ms())
+
+        etag = self._bucket.create(key, claim(), {})
+        while etag is None:
+            found = self._read(key)
+            if found.published:
+                return None
+            if found.claim_id == claim_id:  # an attempt of ours whose answer got lost, repeated by botocore
+                return found.etag
+            if found.expires_at_ms <= self._now_ms():
+                etag = self._bucket.replace(key, claim(), found.etag)
+            elif self._now_ms() >= waiting_until_ms:
+                raise AlertPendingError(f"the alert of {key} is claimed by another invocation and not yet published")
+            else:
+                self._clock.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+        return etag
+
+    def _publish_and_mark(self, key: str, tick: Tick, claim_id: str, etag: str) -> None:
+        try:
+            sns_message_id = self._publish(key, tick)
+        except (BotoCoreError, ClientError):
+            self._overwrite(key, etag, self._marker(tick, claim_id, state="claimed", expires_at_ms=0))
+            raise
+        published_at = iso_utc(self._clock.now())
+        self._overwrite(
+            key,
+            etag,
+            self._marker(tick, claim_id, state="published", sns_message_id=sns_message_id, published_at=published_at),
+        )
+
+    def _overwrite(self, key: str, etag: str, marker: bytes) -> None:
+        """Overwrite our claim. That this fails changes nothing for our tick: the claim expires by itself."""
+        try:
+            self._bucket.replace(key, marker, etag)
+        except (BotoCoreError, ClientError):
+            return
+
+    def _publish(self, key: str, tick: Tick) -> str:
+        answer = self._sns.publish(
+            TopicArn=self._topic_arn,
+            Subject=subject(tick, self._threshold),
+            Message=json.dumps(
+                {
+                    "symbol": tick.symbol,
+                    "price": tick.price,
+                    "threshold": self._threshold,
+                    "volume": tick.volume,
+                    "tick_id": tick.tick_id,
+                    "timestamp": tick.timestamp,
+                    "event_time": iso_utc(tick.event_time),
+                    "window": key.rsplit("/", 1)[1].removesuffix(".json"),
+                    "cooldown_seconds": self._cooldown_seconds,
+                }
+            ),
+            MessageAttributes={
+                "symbol": {"DataType": "String", "StringValue": tick.symbol},
+                "price": {"DataType": "Number", "StringValue": _filterable(tick.price)},
+            },
+        )
+        return answer["MessageId"]
+
+    def _marker(self, tick: Tick, claim_id: str, **state: Any) -> bytes:
+        return json.dumps({**state, "tick_id": tick.tick_id, "claim_id": claim_id}).encode()
+
+    def _read(self, key: str) -> _Marker:
+        body, etag = self._bucket.read(key)
+        try:
+            content = json.loads(body)
+            return _Marker(
+                etag=etag,
+                published=content["state"] == "published",
+                claim_id=str(content.get("claim_id", "")),
+                expires_at_ms=int(content.get("expires_at_ms", 0)),
+            )
+        except (ValueError, TypeError, KeyError, AttributeError):  # not written by this code: nobody holds it
+            return _Marker(etag, published=False, claim_id="", expires_at_ms=0)
+
+    def _now_ms(self) -> int:
+        return to_epoch_ms(self._clock.now())
+
+
+def subject(tick: Tick, threshold: float) -> str:
+    """`Stock alert: TSLA 1201.33 >= 1200.00`: always printable ASCII and under SNS's 100 characters."""
+    return f"Stock alert: {tick.symbol} {_dollars(tick.price)} >= {_dollars(threshold)}"
+
+
+def _dollars(amount: float) -> str:
+    """Two decimal places, or all of them where two would say something else."""
+    cents = f"{amount:.2f}"
+    return cents if float(cents) == amount and amount < _LARGEST_FILTERABLE else repr(amount)
+
+
+def _filterable(price: float) -> str:
+    return f"{min(price, _LARGEST_FILTERABLE):.5f}".rstrip("0").rstrip(".")
