@@ -1,0 +1,174 @@
+"""Dead letters: what is in the dead-letter queue, why, and sending it back without losing anything.
+
+Sending back (redrive) has two ways. SQS's own message move task, where the endpoint has it:
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_StartMessageMoveTask.html
+Else a copy: each message is sent to the tick queue first and deleted from the dead-letter queue only when SQS has
+accepted it. Interrupted at any point, a message is in one of the queues or in both; in both is harmless, because a tick
+that is stored twice lands on the same key.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from botocore.exceptions import ClientError
+from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+from operations.queues import PEEK_LIMIT, depth, give_back, peek, queue_url, receive, sent_ms
+from pipeline.tick import InvalidTickError, parse
+from profiles.errors import CannotRunError
+from profiles.names import Names
+from profiles.session import Aws
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.type_defs import (
+        MessageAttributeValueTypeDef,
+        MessageTypeDef,
+        SendMessageBatchRequestEntryTypeDef,
+    )
+
+# What endpoints without the move task answer: ministack, and others that don't know the action.
+_NO_MOVE_TASK = ("InvalidAction", "UnknownOperationException", "UnsupportedOperation", "NotImplemented")
+_MOVE_SECONDS = 60.0
+_POLL_SECONDS = 0.5
+
+VALID_TICK = "a valid tick: processing it failed"
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One message that failed too often. `sent_ms`: when it was first sent, milliseconds since 1970."""
+
+    message_id: str
+    body: str
+    reason: str
+    sent_ms: int
+    receive_count: int
+
+    @property
+    def is_valid_tick(self) -> bool:
+        """Nothing is wrong with the message itself, so the function's log has the reason."""
+        return self.reason == VALID_TICK
+
+
+@dataclass(frozen=True, slots=True)
+class Redrive:
+    """What a redrive did. `finished` is false where SQS's task still runs in the background."""
+
+    moved: int
+    way: Literal["task", "copy"]
+    finished: bool = True
+
+
+def list_dead_letters(aws: Aws, names: Names, *, limit: int = PEEK_LIMIT) -> list[DeadLetter]:
+    """Up to `limit` dead letters with their reasons, oldest first; none is consumed."""
+    return [_read(message) for message in peek(aws, queue_url(aws, names.dead_letter_queue), limit=limit)]
+
+
+def reason_of(message: "MessageTypeDef") -> str:
+    """Why the data contract refuses a message, or `VALID_TICK`."""
+    try:
+        parse(message["Body"], message_id=message["MessageId"], sent_timestamp_ms=sent_ms(message))
+    except InvalidTickError as error:
+        return str(error)
+    return VALID_TICK
+
+
+def redrive_all(aws: Aws, names: Names) -> Redrive:
+    """Send every dead letter back to the tick queue."""
+    try:
+        task = aws.sqs.start_message_move_task(SourceArn=names.dead_letter_queue_arn)["TaskHandle"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _NO_MOVE_TASK:
+            return Redrive(_copy(aws, names, lambda _: True), "copy")
+        raise CannotRunError(f"SQS refused to redrive {names.dead_letter_queue}: {error}") from error
+    return _await_task(aws, names, task)
+
+
+def redrive_one(aws: Aws, names: Names, message_id: str) -> Redrive:
+    """Send one dead letter back. Moved 0: it is no longer there, or AWS didn't hand it out this time."""
+    return Redrive(_copy(aws, names, lambda message: message["MessageId"] == message_id, enough=1), "copy")
+
+
+def _read(message: "MessageTypeDef") -> DeadLetter:
+    return DeadLetter(
+        message_id=message["MessageId"],
+        body=message["Body"],
+        reason=reason_of(message),
+        sent_ms=sent_ms(message),
+        receive_count=int(message["Attributes"].get("ApproximateReceiveCount", "0")),
+    )
+
+
+def _await_task(aws: Aws, names: Names, task: str) -> Redrive:
+    def newest() -> tuple[str, int, str]:
+        tasks = aws.sqs.list_message_move_tasks(SourceArn=names.dead_letter_queue_arn, MaxResults=10).get("Results", [])
+        if not tasks:
+            return "", 0, ""
+        # AWS gives the handle only while a task runs; the newest one comes first.
+        ours = next((one for one in tasks if one.get("TaskHandle") == task), tasks[0])
+        return ours.get("Status", ""), ours.get("ApproximateNumberOfMessagesMoved", 0), ours.get("FailureReason", "")
+
+    wait = Retrying(
+        retry=retry_if_result(lambda answer: answer[0] == "RUNNING"),
+        stop=stop_after_delay(_MOVE_SECONDS),
+        wait=wait_fixed(_POLL_SECONDS),
+    )
+    try:
+        status, moved, failure = wait(newest)
+    except RetryError:
+        return Redrive(newest()[1], "task", finished=False)
+    if status == "FAILED":
+        raise CannotRunError(f"the redrive of {names.dead_letter_queue} stopped after {moved} messages: {failure}")
+    return Redrive(moved, "task")
+
+
+def _copy(aws: Aws, names: Names, wanted: "Callable[[MessageTypeDef], bool]", enough: int | None = None) -> int:
+    """Copy, then delete, at most as many messages as there are now: those that fail again would come round for ever."""
+    source, target = queue_url(aws, names.dead_letter_queue), queue_url(aws, names.queue)
+    todo = depth(aws, source).total
+    moved = looked_at = 0
+    unwanted: list[MessageTypeDef] = []
+    try:
+        while looked_at < todo and (enough is None or moved < enough) and (messages := receive(aws, source)):
+            looked_at += len(messages)
+            chosen = [message for message in messages if wanted(message)]
+            unwanted += [message for message in messages if not wanted(message)]
+            moved += _move(aws, source, target, chosen)
+    finally:
+        give_back(aws, source, unwanted)
+    return moved
+
+
+def _move(aws: Aws, source: str, target: str, messages: "list[MessageTypeDef]") -> int:
+    if not messages:
+        return 0
+    sent = aws.sqs.send_message_batch(QueueUrl=target, Entries=list(_entries(messages))).get("Successful", [])
+    accepted = [messages[int(entry["Id"])] for entry in sent]
+    if accepted:
+        aws.sqs.delete_message_batch(
+            QueueUrl=source,
+            Entries=[
+                {"Id": str(index), "ReceiptHandle": message["ReceiptHandle"]} for index, message in enumerate(accepted)
+            ],
+        )
+    refused = [message for index, message in enumerate(messages) if str(index) not in {entry["Id"] for entry in sent}]
+    give_back(aws, source, refused)
+    return len(accepted)
+
+
+def _entries(messages: "Iterable[MessageTypeDef]") -> "Iterable[SendMessageBatchRequestEntryTypeDef]":
+    for index, message in enumerate(messages):
+        yield {"Id": str(index), "MessageBody": message["Body"], "MessageAttributes": _attributes(message)}
+
+
+def _attributes(message: "MessageTypeDef") -> "dict[str, MessageAttributeValueTypeDef]":
+    """A received message's attributes as they may be sent: without the list fields, which SQS reserves."""
+    attributes: dict[str, MessageAttributeValueTypeDef] = {}
+    for name, value in message.get("MessageAttributes", {}).items():
+        attributes[name] = {"DataType": value["DataType"]}
+        if "StringValue" in value:
+            attributes[name]["StringValue"] = value["StringValue"]
+        if "BinaryValue" in value:
+            attributes[name]["BinaryValue"] = value["BinaryValue"]
+    return attributes
