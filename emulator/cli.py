@@ -20,7 +20,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     help="Start, stop and look at an AWS emulator on this machine: no Docker, no account, loopback only.\n\n"
     "[bold]localstack[/] is the reference (it needs a Python 3.13, found or fetched). [bold]ministack[/] starts in "
-    "half a second, needs nothing but Python, and can enforce IAM. The first start of an engine sets it up, once per user.",
+    "half a second, needs nothing but Python, and can enforce IAM. The first start of an engine sets it up, once.",
 )
 
 EngineName = StrEnum("EngineName", {name: name for name in ENGINES})  # type: ignore[misc]

@@ -82,7 +82,7 @@ class Engine:
 
     def command(self, python: Path, settings: Settings) -> list[str]:
         """The command line that runs it in the foreground."""
-        return [str(python), *(argument.format(port=settings.port) for argument in self.arguments)]
+        return [str(python), *(argument.replace("{port}", str(settings.port)) for argument in self.arguments)]
 
     def process_environment(self, python: Path, settings: Settings, extra: Mapping[str, str]) -> dict[str, str]:
         """The engine's whole environment: a bare one, its own settings, then `extra`."""
@@ -151,7 +151,8 @@ LOCALSTACK = Engine(
     runtimes={
         "python3.11": Environment("python3.11", "Lambda's python3.11", _HERE / "runtime" / "requirements.lock"),
     },
-    arguments=("-m", "localstack.runtime.main"),
+    # -P, because our own modules next to that file must not hide other packages' ones.
+    arguments=("-P", str(_HERE / "loopback.py")),
     variables=_localstack_variables,
     can_enforce_iam=False,
     can_use_tls=False,

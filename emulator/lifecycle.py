@@ -187,14 +187,20 @@ def _running(record: Record, *, already_running: bool) -> Running:
 
 
 def _refuse_taken_port(engine: Engine, port: int) -> None:
+    """Both asked and tried: where somebody listens on all interfaces, macOS lets a second one bind to loopback."""
+    reason = "somebody listens there"
     with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except (OSError, OverflowError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-        else:
-            return
+        probe.settimeout(1)
+        taken = probe.connect_ex(("127.0.0.1", port)) == 0
+    if not taken:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError as error:
+                reason = error.strerror or str(error)
+            else:
+                return
     found = identify(f"http://127.0.0.1:{port}") or identify(f"https://127.0.0.1:{port}")
     who = f"is taken: {found} answers there, not started by stockpipe" if found else f"can't be used ({reason})"
     use_it = f" Use the one that runs (AWS_ENDPOINT_URL=http://localhost:{port}), or choose" if found else " Choose"
