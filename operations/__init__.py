@@ -1,1 +1,1 @@
-"""TODO."""
+"""Is it healthy, and what happened to each tick?"""

@@ -76,6 +76,7 @@ def produce(
 ) -> None:
     """Send ticks to the queue: of a simulated market, or of a file. Ctrl-C ends it cleanly."""
     factor = _speed(speed)
+    repeat = ""
     if replay is not None:
         unused = {"--rate": rate, "--duration": duration, "--seed": seed, "--start": start}
         given = [option for option, value in unused.items() if value is not None]
@@ -89,9 +90,11 @@ def produce(
             )
         market = _market(symbols, rate, seed, start)
         source = _simulation(market, count, duration, factor if speed else 1.0)
-        terminal.errors.print(f"market: repeat it with --seed {market.seed} --start {iso_utc(market.start)}")
+        repeat = f"--seed {market.seed} --start {iso_utc(market.start)}"
     environment = terminal.open_environment(profile, prefix, bucket)
     production = Production(environment.aws, environment.names, source, manifest=manifest, resume=resume)
+    if repeat:
+        terminal.errors.print(f"market: repeat it with {repeat}")
     if resume:
         found = production.manifest if production.resumed else "nothing; starting from the beginning"
         terminal.errors.print(f"resume: continuing {found}", soft_wrap=True)

@@ -96,7 +96,7 @@ class Production:
         self.source = source
         self.stop = stop or threading.Event()
         self._sqs = aws.sqs
-        self._queue_url = queue_url(aws, names.queue)
+        self._queue_url = queue_url(aws, names)
         self._clock = clock or SystemClock()
         self._on_tick = on_tick
         self._lock = threading.Lock()
@@ -218,13 +218,19 @@ class _Pace:
         return self._began + (event_time - self._first) / self._speed
 
 
-def queue_url(aws: Aws, queue: str) -> str:
-    """The URL of a queue. Raises `CannotRunError` where there is none."""
+def queue_url(aws: Aws, names: Names, queue: str | None = None) -> str:
+    """The URL of a queue, by default the one for ticks. Raises `CannotRunError` where there is none."""
+    queue = queue or names.queue
     try:
         return aws.sqs.get_queue_url(QueueName=queue)["QueueUrl"]
     except ClientError as error:
-        if error.response["Error"]["Code"] in MISSING_QUEUE_CODES:
-            raise CannotRunError(
-                f"there is no queue {queue} in profile {aws.profile.name}; run: stockpipe up"
-            ) from error
-        raise
+        if error.response["Error"]["Code"] not in MISSING_QUEUE_CODES:
+            raise
+        raise CannotRunError(
+            f"there is no queue {queue} in profile {aws.profile.name}; run: {up_command(names)}"
+        ) from error
+
+
+def up_command(names: Names) -> str:
+    """What to run to make an environment."""
+    return "stockpipe up" + (f" --prefix {names.prefix}" if names.prefix else "")

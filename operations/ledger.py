@@ -1,0 +1,134 @@
+"""What was produced, what is stored, what is dead-lettered: three tables to compare.
+
+They are in a private temporary SQLite database, which lives in memory while it is small and in a temporary file beyond
+that, so a reconciliation of millions of ticks needs no more memory than one of thousands.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from types import TracebackType
+from typing import Any, Self
+
+from operations.dead_letters import DeadLetter
+from pipeline.tick import Tick
+from producer.manifest import Sent
+
+_CACHE_KIB = 64 * 1024
+_TABLES = """
+    CREATE TABLE produced (
+        tick_id TEXT PRIMARY KEY, symbol TEXT, price REAL, volume INTEGER, timestamp TEXT, message_id TEXT
+    ) WITHOUT ROWID;
+    CREATE INDEX produced_by_message ON produced (message_id);
+    CREATE TABLE stored (tick_id TEXT, place TEXT, PRIMARY KEY (tick_id, place)) WITHOUT ROWID;
+    CREATE TABLE dead (message_id TEXT PRIMARY KEY, tick_id TEXT, reason TEXT) WITHOUT ROWID;
+    CREATE INDEX dead_by_tick ON dead (tick_id);
+"""
+
+
+class Ledger:
+    """The three tables. `add_stored` may be called from several threads; `produced` has to be complete before."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._db = sqlite3.connect("", check_same_thread=False, isolation_level=None)
+        self._db.executescript(f"PRAGMA journal_mode = OFF; PRAGMA cache_size = -{_CACHE_KIB}; {_TABLES}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._db.close()
+
+    def add_produced(self, sent: Iterable[Sent]) -> None:
+        """Add ticks of a manifest. A tick that is in two of them was produced once."""
+        rows = (
+            (s.tick.tick_id, s.tick.symbol, s.tick.price, s.tick.volume, s.tick.timestamp, s.message_id) for s in sent
+        )
+        self._insert("INSERT OR IGNORE INTO produced VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+    def forget_found(self) -> None:
+        """Empty the tables of what was found, to look again."""
+        self._db.executescript("DELETE FROM stored; DELETE FROM dead;")
+
+    def add_stored(self, found: Iterable[tuple[str, str]]) -> None:
+        """Add (tick id, place) pairs; those of other runs are left out."""
+        self._insert(
+            "INSERT OR IGNORE INTO stored "
+            "SELECT ?1, ?2 WHERE EXISTS (SELECT 1 FROM produced WHERE produced.tick_id = ?1)",
+            found,
+        )
+
+    def add_dead(self, letters: Iterable[DeadLetter]) -> None:
+        """Add dead letters; where the body no longer tells the tick, the SQS message id does."""
+        self._insert(
+            "INSERT OR REPLACE INTO dead SELECT ?1, COALESCE((SELECT tick_id FROM produced WHERE tick_id = ?2), "
+            "(SELECT tick_id FROM produced WHERE message_id = ?1)), ?3",
+            ((letter.message_id, letter.tick_id, letter.reason) for letter in letters),
+        )
+
+    def symbols(self) -> list[str]:
+        """The symbols that were produced."""
+        return [row[0] for row in self._rows("SELECT DISTINCT symbol FROM produced ORDER BY symbol")]
+
+    def count_produced(self) -> int:
+        """How many ticks were produced."""
+        return self._number("SELECT COUNT(*) FROM produced")
+
+    def count_stored(self) -> int:
+        """How many produced ticks are stored, at least once."""
+        return self._number("SELECT COUNT(DISTINCT tick_id) FROM stored")
+
+    def count_other_dead(self) -> int:
+        """How many dead letters are none of the produced ticks."""
+        return self._number("SELECT COUNT(*) FROM dead WHERE tick_id IS NULL")
+
+    def dead_lettered(self) -> Iterator[DeadLetter]:
+        """Produced ticks that are dead-lettered and not stored, each once."""
+        rows = self._rows(
+            "SELECT MIN(message_id), tick_id, reason FROM dead WHERE tick_id IS NOT NULL "
+            "AND tick_id NOT IN (SELECT tick_id FROM stored) GROUP BY tick_id ORDER BY tick_id"
+        )
+        return (DeadLetter(*row) for row in rows)
+
+    def missing(self) -> Iterator[str]:
+        """Ids of produced ticks that are neither stored nor dead-lettered."""
+        rows = self._rows(
+            "SELECT tick_id FROM produced p WHERE NOT EXISTS (SELECT 1 FROM stored s WHERE s.tick_id = p.tick_id) "
+            "AND NOT EXISTS (SELECT 1 FROM dead d WHERE d.tick_id = p.tick_id) ORDER BY tick_id"
+        )
+        return (row[0] for row in rows)
+
+    def duplicated(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Produced ticks that are stored more than once, or stored and dead-lettered, with all places."""
+        rows = self._rows(
+            "SELECT tick_id, GROUP_CONCAT(place, char(10)) FROM "
+            "(SELECT tick_id, place FROM stored UNION ALL SELECT DISTINCT tick_id, 'the dead-letter queue' FROM dead "
+            "WHERE tick_id IN (SELECT tick_id FROM stored)) GROUP BY tick_id HAVING COUNT(*) > 1 ORDER BY tick_id"
+        )
+        return ((tick_id, tuple(sorted(places.split("\n")))) for tick_id, places in rows)
+
+    def breaching(self, threshold: float) -> Iterator[Tick]:
+        """Stored ticks at or above a price."""
+        rows = self._rows(
+            "SELECT tick_id, symbol, price, volume, timestamp FROM produced WHERE price >= ? "
+            "AND tick_id IN (SELECT tick_id FROM stored)",
+            threshold,
+        )
+        return (Tick(*row) for row in rows)
+
+    def _insert(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
+        with self._lock:
+            self._db.execute("BEGIN")
+            try:
+                self._db.executemany(statement, rows)
+            finally:
+                self._db.execute("COMMIT")
+
+    def _rows(self, query: str, *parameters: Any) -> Iterator[Any]:
+        with closing(self._db.execute(query, parameters)) as rows:
+            yield from rows
+
+    def _number(self, query: str) -> int:
+        return int(next(self._rows(query))[0])

@@ -1,0 +1,176 @@
+"""The proof that nothing was lost: what was produced is stored exactly once or dead-lettered, and alerts were sent.
+
+The manifest says what SQS accepted; the bucket, the dead-letter queue and the alert markers say what became of it. What
+others sent, or earlier runs, is left out. Nothing is changed: dead letters are read and made visible again.
+"""
+
+import json
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from operations import dead_letters, stored
+from operations.dead_letters import DeadLetter
+from operations.ledger import Ledger
+from pipeline.environment import ConfigurationError, Environment
+from pipeline.tick import alert_marker_key
+from producer import manifest
+from producer.clock import Clock, SystemClock
+from producer.production import queue_url, up_command
+from profiles.errors import CannotRunError
+from profiles.names import Names
+from profiles.session import Aws
+
+POLL_SECONDS = 0.25
+# SQS's counts are approximate: only a queue that has been empty for so long counts as idle.
+QUIET_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Duplicate:
+    """A tick that is stored more than once, or both stored and dead-lettered."""
+
+    tick_id: str
+    places: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Reconciliation:
+    """What became of the produced ticks: each is stored, dead-lettered or missing, and counted in one of them only.
+
+    `missing` are tick ids; `unalerted` are keys of alert markers that should say `published`; `alerts` counts those
+    that do; `other_dead_letters` counts messages in the dead-letter queue that are none of the produced ticks.
+    """
+
+    produced: int
+    stored: int
+    dead_lettered: tuple[DeadLetter, ...]
+    missing: tuple[str, ...]
+    duplicated: tuple[Duplicate, ...]
+    alerts: int
+    unalerted: tuple[str, ...]
+    other_dead_letters: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing is missing, duplicated or unalerted."""
+        return not (self.missing or self.duplicated or self.unalerted)
+
+    @property
+    def line(self) -> str:
+        """The result in one line."""
+        return (
+            f"reconciled: {self.produced} produced = {self.stored} stored + {len(self.dead_lettered)} dead-lettered; "
+            f"missing {len(self.missing)}, duplicated {len(self.duplicated)}, alerts {self.alerts}"
+        )
+
+
+def reconcile(
+    aws: Aws,
+    names: Names,
+    manifests: Sequence[Path],
+    *,
+    wait_seconds: float = 0.0,
+    clock: Clock | None = None,
+    observer: Callable[[str], None] = lambda _: None,
+) -> Reconciliation:
+    """Compare manifests with what is there.
+
+    Looks again until all is well, the queue has been idle for a while, or `wait_seconds` are over; `observer` is told
+    what is being waited for. Raises `CannotRunError` where the environment or a manifest isn't there.
+    """
+    clock = clock or SystemClock()
+    pause = threading.Event()
+    with Ledger() as ledger:
+        for path in manifests:
+            ledger.add_produced(manifest.read(path))
+        where = _Where.find(aws, names)
+        deadline = clock.monotonic() + wait_seconds
+        idle_since: float | None = None
+        while True:
+            on_its_way = dead_letters.waiting(aws.sqs, where.queue_url)
+            now = clock.monotonic()
+            idle_since = (now if idle_since is None else idle_since) if on_its_way == 0 else None
+            if idle_since is not None or now >= deadline:
+                result = _look(where, names, ledger)
+                if result.holds or now >= deadline or (idle_since is not None and now - idle_since >= QUIET_SECONDS):
+                    return result
+                observer(f"{len(result.missing)} of {result.produced} ticks not found yet")
+            else:
+                observer(f"{on_its_way} messages are in the queue")
+            clock.wait(pause, min(POLL_SECONDS, max(0.0, deadline - now)))
+
+
+@dataclass(frozen=True)
+class _Where:
+    """Where to look, as the live function has it."""
+
+    aws: Aws
+    bucket: str
+    queue_url: str
+    dead_letter_queue_url: str
+    max_receive_count: int
+    alert_threshold: float
+    alert_cooldown_seconds: int
+
+    @classmethod
+    def find(cls, aws: Aws, names: Names) -> "_Where":
+        function = _function_environment(aws, names)
+        url = queue_url(aws, names)
+        policy = aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"]).get("Attributes", {})
+        return cls(
+            aws=aws,
+            bucket=function.bucket,
+            queue_url=url,
+            dead_letter_queue_url=queue_url(aws, names, names.dead_letter_queue),
+            max_receive_count=int(json.loads(policy.get("RedrivePolicy", "{}")).get("maxReceiveCount", 0)),
+            alert_threshold=function.alert_threshold,
+            alert_cooldown_seconds=function.alert_cooldown_seconds,
+        )
+
+
+def _function_environment(aws: Aws, names: Names) -> Environment:
+    lambda_ = aws.lambda_
+    try:
+        configuration = lambda_.get_function_configuration(FunctionName=names.function)
+        return Environment.read(configuration.get("Environment", {}).get("Variables", {}))
+    except lambda_.exceptions.ResourceNotFoundException as error:
+        raise CannotRunError(f"there is no function {names.function}; run: {up_command(names)}") from error
+    except ConfigurationError as error:
+        raise CannotRunError(f"function {names.function}: {error}; run: {up_command(names)}") from error
+
+
+def _look(where: _Where, names: Names, ledger: Ledger) -> Reconciliation:
+    """Look once: stored before dead-lettered, so that a tick on its way is rather called missing than overlooked."""
+    s3, sqs = where.aws.s3, where.aws.sqs
+    ledger.forget_found()
+    try:
+        stored.find_ticks(s3, where.bucket, ledger.symbols(), ledger.add_stored)
+    except s3.exceptions.NoSuchBucket as error:
+        raise CannotRunError(f"there is no bucket {where.bucket}; run: {up_command(names)}") from error
+    ledger.add_dead(
+        dead_letters.read(
+            sqs,
+            where.dead_letter_queue_url,
+            max_receive_count=where.max_receive_count,
+            thorough=next(ledger.missing(), None) is not None,
+        )
+    )
+    windows = sorted(
+        {
+            alert_marker_key(tick, cooldown_seconds=where.alert_cooldown_seconds)
+            for tick in ledger.breaching(where.alert_threshold)
+        }
+    )
+    unalerted = tuple(key for key, missing in stored.unpublished(s3, where.bucket, windows) if missing)
+    return Reconciliation(
+        produced=ledger.count_produced(),
+        stored=ledger.count_stored(),
+        dead_lettered=tuple(ledger.dead_lettered()),
+        missing=tuple(ledger.missing()),
+        duplicated=tuple(Duplicate(*each) for each in ledger.duplicated()),
+        alerts=len(windows) - len(unalerted),
+        unalerted=unalerted,
+        other_dead_letters=ledger.count_other_dead(),
+    )

@@ -1,0 +1,121 @@
+import gzip
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from pipeline.tick import encode, parse
+from producer.replay import Replay, ReplayError, find
+
+HEADER = "timestamp,symbol,price,volume\n"
+GOOD = "2026-01-05T14:30:00Z,TSLA,1200.5,100\n"
+
+
+def write(tmp_path: Path, content: str | bytes, name: str = "ticks.csv") -> Replay:
+    path = tmp_path / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return Replay(path)
+
+
+def test_the_shipped_data_set_is_complete() -> None:
+    ticks = list(find("daily-closes").ticks())
+    assert Counter(tick.symbol for tick in ticks) == {"AAPL": 3270, "FB": 196, "GOOG": 2148, "IBM": 3270, "MSFT": 3270}
+    assert len({tick.tick_id for tick in ticks}) == 12_154
+    assert sum(tick.price >= 700 for tick in ticks) == 96
+    assert max(tick.price for tick in ticks) == 806.85
+
+
+def test_every_tick_obeys_the_data_contract() -> None:
+    for tick in find("daily-closes").ticks():
+        assert parse(encode(tick), message_id="", sent_timestamp_ms=0) == tick
+
+
+def test_plain_and_gzipped_files_give_the_same_ticks(tmp_path: Path) -> None:
+    """What the file begins with decides, not its name."""
+    plain = write(tmp_path, HEADER + GOOD, "a.csv.gz")
+    zipped = write(tmp_path, gzip.compress((HEADER + GOOD).encode()), "b.csv")
+    assert list(plain.ticks()) == list(zipped.ticks()) != []
+
+
+def test_columns_may_come_in_any_order_with_others_between(tmp_path: Path) -> None:
+    replay = write(tmp_path, "\ufeffVolume,note,symbol,timestamp,price\r\n5,x,TSLA,2026-01-05T14:30:00Z,7\r\n")
+    (tick,) = replay.ticks()
+    assert (tick.symbol, tick.price, tick.volume) == ("TSLA", 7.0, 5)
+
+
+def test_equal_rows_are_different_ticks(tmp_path: Path) -> None:
+    assert len({tick.tick_id for tick in write(tmp_path, HEADER + GOOD * 3).ticks()}) == 3
+
+
+def test_mending_a_line_keeps_the_ids_of_the_lines_before_it(tmp_path: Path) -> None:
+    before = write(tmp_path, HEADER + GOOD + GOOD + "nonsense\n" + GOOD)
+    seen = []
+    with pytest.raises(ReplayError):
+        seen.extend(before.ticks())  # list.extend keeps what came before the error
+    after = list(write(tmp_path, HEADER + GOOD + GOOD + GOOD + GOOD).ticks())
+    assert [tick.tick_id for tick in after][:2] == [tick.tick_id for tick in seen]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("yesterday,TSLA,1,1", "line 3: column 1 (timestamp) is 'yesterday'"),
+        ("2026-01-05T14:30:00,TSLA,1,1", "expected ISO 8601 with an offset, such as 2026-01-05T14:30:00.250Z"),
+        ("2026-02-30T14:30:00Z,TSLA,1,1", "line 3: column 1 (timestamp)"),
+        ("2026-01-05T14:30:00Z,tsla,1,1", "line 3: column 2 (symbol) is 'tsla'"),
+        ("2026-01-05T14:30:00Z,,1,1", "line 3: column 2 (symbol) is ''"),
+        ("2026-01-05T14:30:00Z,TSLA,abc,1", "line 3: column 3 (price) is 'abc'; expected a number above 0"),
+        ("2026-01-05T14:30:00Z,TSLA,nan,1", "line 3: column 3 (price) is 'nan'; expected a number above 0"),
+        ("2026-01-05T14:30:00Z,TSLA,1_0,1", "line 3: column 3 (price) is '1_0'"),
+        ("2026-01-05T14:30:00Z,TSLA,-1,1", "line 3: column 3 (price) is '-1'"),
+        ("2026-01-05T14:30:00Z,TSLA,0,1", "line 3: column 3 (price) is '0'"),
+        ("2026-01-05T14:30:00Z,TSLA,1e999,1", "line 3: column 3 (price) is '1e999'"),
+        ("2026-01-05T14:30:00Z,TSLA,1,1.5", "line 3: column 4 (volume) is '1.5'; expected a whole number"),
+        ("2026-01-05T14:30:00Z,TSLA,1,-1", "line 3: column 4 (volume) is '-1'"),
+        ("2026-01-05T14:30:00Z,TSLA,1,2147483648", "line 3: column 4 (volume) is '2147483648'"),
+        ("2026-01-05T14:30:00Z,TSLA,1", "line 3: column 4 (volume) is missing: 3 fields, expected 4"),
+        ("2026-01-05T14:30:00Z,TSLA,1,1,1", "line 3: 5 fields, expected 4"),
+        ('2026-01-05T14:30:00Z,"TSLA,1,1', "line 3: not CSV"),
+    ],
+)
+def test_a_bad_row_names_line_and_column_after_the_rows_before_it(tmp_path: Path, row: str, message: str) -> None:
+    replay = write(tmp_path, HEADER + GOOD + row + "\n" + GOOD)
+    ticks = []
+    with pytest.raises(ReplayError) as error:
+        ticks.extend(replay.ticks())
+    assert str(error.value).startswith("ticks.csv, line 3: ")
+    assert message in str(error.value)
+    assert len(ticks) == 1
+
+
+def test_the_line_is_counted_over_empty_and_quoted_lines(tmp_path: Path) -> None:
+    quoted = '"2026-01-05T14:30:00Z","TSLA","1","1"\n'
+    with pytest.raises(ReplayError, match="line 5: column 3"):
+        list(write(tmp_path, HEADER + quoted + "\n" + GOOD + "2026-01-05T14:30:00Z,TSLA,x,1\n").ticks())
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", r"line 1: the file is empty; expected a header with the columns timestamp,symbol,price,volume"),
+        (b"timestamp,symbol,price\n", r"line 1: there is no column volume"),
+        (b"timestamp,symbol,price,price,volume\n", r"line 1: there is more than one column price"),
+        ((HEADER + GOOD).encode() + b"\xff\n", r"not UTF-8"),
+        (gzip.compress((HEADER + GOOD * 1000).encode())[:-20], r"the gzip data is damaged or cut off"),
+        (b"\x1f\x8bnonsense", r"line 1: the gzip data is damaged or cut off"),
+    ],
+)
+def test_a_file_that_is_no_table_says_so(tmp_path: Path, content: bytes, message: str) -> None:
+    with pytest.raises(ReplayError, match=message):
+        list(write(tmp_path, content).ticks())
+
+
+def test_a_file_that_is_not_there() -> None:
+    with pytest.raises(ReplayError, match=r"there is no file none\.csv to replay; shipped data sets: daily-closes"):
+        find("none.csv")
+
+
+def test_a_long_file_is_streamed(tmp_path: Path) -> None:
+    """The first tick comes although the end of the file is bad: nothing reads ahead to it."""
+    replay = write(tmp_path, HEADER + GOOD * 100_000 + "bad\n")
+    assert next(iter(replay.ticks())).symbol == "TSLA"
