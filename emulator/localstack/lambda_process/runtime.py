@@ -1,0 +1,104 @@
+"""One process of a function: AWS's runtime client, its Runtime API, its output, its end."""
+
+import contextlib
+import subprocess
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+
+import psutil
+
+from .output import Output
+from .reaper import Reaper, kill_group
+from .runtime_api import Event, Invocation, RuntimeApi
+
+
+@dataclass(frozen=True)
+class Exited:
+    """The process has ended; `returncode` is negative where a signal ended it."""
+
+    returncode: int
+
+
+class Runtime:
+    """A running process and the channels to it. It leads a session and process group of its own.
+
+    `command` is started in `folder` with exactly the variables given and `AWS_LAMBDA_RUNTIME_API`. `scratch` is removed
+    by the reaper, should this process vanish. Events come in the order they happened; `Exited` is the last.
+    """
+
+    def __init__(
+        self,
+        command: list[str],
+        folder: Path,
+        variables: Mapping[str, str],
+        *,
+        scratch: Path,
+        reaper: Reaper,
+        max_response_bytes: int,
+    ) -> None:
+        self._events: SimpleQueue[Event | Exited] = SimpleQueue()
+        self._api = RuntimeApi(self._events.put, max_response_bytes=max_response_bytes)
+        self._reaper = reaper
+        self.output = Output()
+        self.started = time.monotonic()
+        try:
+            self._process = subprocess.Popen(
+                command,
+                cwd=folder,
+                env={**variables, "AWS_LAMBDA_RUNTIME_API": self._api.address},
+                stdin=subprocess.DEVNULL,
+                stdout=self.output.write_end,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError:
+            self._api.close()
+            raise
+        finally:
+            self.output.follow()
+        self._reaper.watch(self._process.pid, scratch)
+        threading.Thread(target=self._wait, name="lambda-process", daemon=True).start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process still runs."""
+        return self._process.returncode is None
+
+    def next_event(self, timeout_seconds: float) -> Event | Exited | None:
+        """The next event, or None if there was none in time."""
+        try:
+            return self._events.get(timeout=max(0.0, timeout_seconds))
+        except Empty:
+            return None
+
+    def hand_over(self, invocation: Invocation) -> None:
+        """Give the process, which is ready, its next invocation."""
+        self._api.hand_over(invocation)
+
+    def memory_bytes(self, *, with_children: bool) -> int:
+        """Resident memory now; 0 once the process has ended. Finding its children takes a look at every process."""
+        total = 0
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(self._process.pid)
+            total = int(process.memory_info().rss)
+            for child in process.children(recursive=True) if with_children else []:
+                total += int(child.memory_info().rss)
+        return total
+
+    def kill(self) -> None:
+        """End the process and everything in its group, now. Can be called again."""
+        if self.alive:
+            kill_group(self._process.pid)
+            self._process.wait()
+        self._api.close()
+
+    def _wait(self) -> None:
+        returncode = self._process.wait()
+        # What it started must not outlive it: on AWS the whole environment would be gone.
+        kill_group(self._process.pid)
+        self._reaper.forget(self._process.pid)
+        self._events.put(Exited(returncode))
