@@ -22,6 +22,7 @@ from emulator.state import Observer
 from profiles.errors import CannotRunError
 
 _MARKER = ".complete"
+_OF_OTHER_ENVIRONMENTS = {"VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "UV_SYSTEM_PYTHON", "UV_PYTHON"}
 _LAYOUT = "1"  # part of the key: change it when environments are built differently
 
 
@@ -68,7 +69,8 @@ def ensure(
         return python
     title = environment.title
     with state.locked(
-        folder.with_suffix(".lock"), lambda: observer(f"{title} is being set up by another process: waiting")
+        folder.with_name(f"{folder.name}.lock"),
+        lambda: observer(f"{title} is being set up by another process: waiting"),
     ):
         if not (folder / _MARKER).exists():
             shutil.rmtree(folder, ignore_errors=True)
@@ -105,9 +107,7 @@ def _run_uv(arguments: Sequence[str], title: str, observer: Observer) -> None:
 
 
 def _run(command: Sequence[str], folder: Path, title: str, observer: Observer) -> None:
-    environ = {
-        key: value for key, value in os.environ.items() if key not in {"VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME"}
-    }
+    environ = {key: value for key, value in os.environ.items() if key not in _OF_OTHER_ENVIRONMENTS}
     lines: list[str] = []
     with subprocess.Popen(
         command, cwd=folder, env=environ, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT

@@ -99,11 +99,6 @@ def start(
         return _start(definition, settings, extra, observer)
 
 
-def prepare(engine: str, observer: Observer = _silent) -> None:
-    """Set up everything that `start` needs, without starting. Raises `CannotRunError`."""
-    _set_up(engine_named(engine), observer)
-
-
 def stop(port: int = DEFAULT_PORT, observer: Observer = _silent) -> bool:
     """Stop what `start` started on `port`, with all of its processes; False if there was nothing of ours."""
     with state.locked_port(port, observer):

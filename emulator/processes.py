@@ -105,9 +105,8 @@ def stop(pid: int, created: float, grace_seconds: float) -> bool:
     for process in remaining.values():
         _send(process, signal.SIGKILL)
     psutil.wait_procs(list(remaining.values()), timeout=_KILL_SECONDS)
-    child = _children.pop(pid, None)
-    if child:
-        child.wait(_KILL_SECONDS)
+    if exit_code(pid) is not None:
+        del _children[pid]
     return bool(members)
 
 
