@@ -1,1 +1,24 @@
-"""TODO."""
+"""What must exist, and how is it made?
+
+Deployment is a pipeline of small stages: `Settings` are turned into declared resources (`declaration`), the live ones
+are read (`snapshot`), the two give a plan of actions (`planner`, pure), and the plan is carried out (`executor`,
+`runner`). A dry run is the same plan, only shown. Each AWS service has one module in `resources`.
+
+    from bootstrap import Settings, up
+    up(open_profile("local"), Settings(names))
+"""
+
+from bootstrap.operations import BootstrapError, Report, ResourceStatus, down, plan, plan_removal, status, up
+from bootstrap.settings import Settings
+
+__all__ = [
+    "BootstrapError",
+    "Report",
+    "ResourceStatus",
+    "Settings",
+    "down",
+    "plan",
+    "plan_removal",
+    "status",
+    "up",
+]

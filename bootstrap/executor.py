@@ -1,0 +1,95 @@
+"""Carrying out a plan. Each action goes through the states waiting → running → done | failed | raced | skipped.
+
+An action runs when all actions in its `after` are done; independent ones run at once. If one fails, those that need it
+are skipped and the others go on. An action without steps is done at once.
+"""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from enum import StrEnum
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from bootstrap.model import Action, Plan
+from bootstrap.runner import Clock, RacedError, Runner
+from profiles.errors import CannotRunError
+from profiles.session import Aws
+
+WORKERS = 16
+
+
+class State(StrEnum):
+    """Where an action is."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    RACED = "raced"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True)
+class Event:
+    """An action has come into a state; `seconds` it took, `error` why it failed."""
+
+    action: Action
+    state: State
+    seconds: float = 0.0
+    error: str = ""
+
+
+Observer = Callable[[Event], None]
+
+
+def execute(aws: Aws, plan: Plan, observer: Observer, clock: Clock) -> tuple[Event, ...]:
+    """Carry out the plan; the last event of each action. The observer is called from this thread only."""
+    runner = Runner(aws, plan.outputs, clock)
+    planned = {action.resource for action in plan.actions}
+    ended: dict[str, Event] = {}
+    waiting = list(plan.actions)
+    running: dict[Future[Event], Action] = {}
+
+    def end(event: Event) -> None:
+        ended[event.action.resource] = event
+        observer(event)
+
+    with ThreadPoolExecutor(max_workers=WORKERS, thread_name_prefix="bootstrap") as pool:
+        while waiting or running:
+            for action in _startable(waiting, ended, planned):
+                waiting.remove(action)
+                if blocked := _blocker(action, ended):
+                    end(Event(action, State.SKIPPED, error=f"{blocked} did not succeed"))
+                elif not action.steps:
+                    end(Event(action, State.DONE))
+                else:
+                    observer(Event(action, State.RUNNING))
+                    running[pool.submit(_run, runner, action)] = action
+            if running and not _startable(waiting, ended, planned):
+                finished, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    del running[future]
+                    end(future.result())
+    return tuple(ended.values())
+
+
+def _startable(waiting: list[Action], ended: dict[str, Event], planned: set[str]) -> list[Action]:
+    return [action for action in waiting if all(other in ended for other in action.after if other in planned)]
+
+
+def _blocker(action: Action, ended: dict[str, Event]) -> str | None:
+    return next((other for other in action.after if other in ended and ended[other].state is not State.DONE), None)
+
+
+def _run(runner: Runner, action: Action) -> Event:
+    started = time.monotonic()
+    state, text = State.DONE, ""
+    try:
+        for step in action.steps:
+            runner.run(action.resource, step)
+    except RacedError as error:
+        state, text = State.RACED, str(error)
+    except (CannotRunError, ClientError, BotoCoreError) as error:
+        state, text = State.FAILED, str(error)
+    return Event(action, state, time.monotonic() - started, text)

@@ -1,0 +1,149 @@
+"""The four things bootstrap does: plan, up, down, status."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from bootstrap import snapshot
+from bootstrap.declaration import declare
+from bootstrap.executor import Event, Observer, State, execute
+from bootstrap.model import Action, Difference, Live, Plan, Resource, Verb, id_of
+from bootstrap.planner import differences, plan_down, plan_up
+from bootstrap.resources import s3
+from bootstrap.runner import Clock
+from bootstrap.settings import Settings
+from profiles.errors import CannotRunError
+from profiles.session import Aws
+
+# How often `up` looks again when somebody else is changing the same environment at the same time.
+MAX_ROUNDS = 6
+
+
+class BootstrapError(CannotRunError):
+    """`up` or `down` could not finish; one sentence for each resource that failed."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was done. `actions` are the changes that were made; empty means everything was as declared."""
+
+    actions: tuple[Action, ...]
+    left: dict[str, str]
+    seconds: float
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was changed."""
+        return bool(self.actions)
+
+
+@dataclass(frozen=True)
+class ResourceStatus:
+    """One resource: its ARN and state if it exists, and what isn't as declared."""
+
+    resource: str
+    exists: bool
+    arn: str
+    state: str
+    drift: tuple[Difference, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """For scripts."""
+        return {
+            "resource": self.resource,
+            "exists": self.exists,
+            "arn": self.arn,
+            "state": self.state,
+            "drift": {found.attribute: {"live": found.live, "declared": found.declared} for found in self.drift},
+        }
+
+
+def plan(aws: Aws, settings: Settings) -> Plan:
+    """What `up` would do. Read-only calls only. Raises `NotOursError`."""
+    resources = declare(settings)
+    return plan_up(resources, snapshot.take(aws, resources), settings.names.environment)
+
+
+def plan_removal(aws: Aws, settings: Settings, *, keep_data: bool = False) -> Plan:
+    """What `down` would do. Read-only calls only."""
+    return _plan_removal(aws, declare(settings), settings, keep_data)
+
+
+def up(aws: Aws, settings: Settings, observer: Observer | None = None, *, clock: Clock | None = None) -> Report:
+    """Make everything as declared. When it returns, ticks flow: the function is active and the mapping polls.
+
+    Where somebody else is changing the same environment, it looks again and goes on from there. Raises
+    `BootstrapError` with what failed; running it again goes on from there too.
+    """
+    started = time.monotonic()
+    resources = declare(settings)
+    done: list[Action] = []
+    for _ in range(MAX_ROUNDS):
+        wanted = plan_up(resources, snapshot.take(aws, resources), settings.names.environment)
+        events = execute(aws, wanted, observer or _ignore, clock or Clock())
+        done += _changes_made(events)
+        if not _raced(events, "up"):
+            return Report(tuple(done), {}, time.monotonic() - started)
+    raise BootstrapError(f"somebody else keeps changing this environment: gave up after {MAX_ROUNDS} rounds")
+
+
+def down(
+    aws: Aws,
+    settings: Settings,
+    observer: Observer | None = None,
+    *,
+    keep_data: bool = False,
+    clock: Clock | None = None,
+) -> Report:
+    """Remove everything that carries this environment's tag, then look until nothing of it is left.
+
+    `Report.left` names what was left alone, and why. Raises `BootstrapError` with what could not be removed.
+    """
+    started = time.monotonic()
+    resources = declare(settings)
+    done: list[Action] = []
+    for _ in range(MAX_ROUNDS):
+        wanted = _plan_removal(aws, resources, settings, keep_data)
+        if not wanted.actions:
+            return Report(tuple(done), dict(wanted.left), time.monotonic() - started)
+        events = execute(aws, wanted, observer or _ignore, clock or Clock())
+        _raced(events, "down")
+        done += _changes_made(events)
+    still = ", ".join(action.resource for action in wanted.actions)
+    raise BootstrapError(f"still there after {MAX_ROUNDS} attempts to remove them: {still}")
+
+
+def status(aws: Aws, settings: Settings) -> tuple[ResourceStatus, ...]:
+    """Every declared resource as it is. Read-only calls only."""
+    resources = declare(settings)
+    found = snapshot.take(aws, resources)
+    return tuple(_status(resource, found[id_of(resource)]) for resource in resources)
+
+
+def _status(resource: Resource, live: Live | None) -> ResourceStatus:
+    if live is None:
+        return ResourceStatus(id_of(resource), False, "", "missing", ())
+    return ResourceStatus(
+        id_of(resource), True, live.arn, live.state, differences(resource.declared(), live.attributes)
+    )
+
+
+def _plan_removal(aws: Aws, resources: tuple[Resource, ...], settings: Settings, keep_data: bool) -> Plan:
+    keep = frozenset({s3.KIND}) if keep_data else frozenset()
+    return plan_down(resources, snapshot.take(aws, resources), settings.names.environment, keep)
+
+
+def _changes_made(events: tuple[Event, ...]) -> list[Action]:
+    return [event.action for event in events if event.state is State.DONE and event.action.verb is not Verb.NO_CHANGE]
+
+
+def _raced(events: tuple[Event, ...], verb: str) -> bool:
+    failed = [event for event in events if event.state is State.FAILED]
+    if failed:
+        reasons = "; ".join(f"{event.action.resource}: {event.error}" for event in failed)
+        raise BootstrapError(f"{verb} did not finish: {reasons}. Run it again to go on from here")
+    return any(event.state is State.RACED for event in events)
+
+
+def _ignore(event: Event) -> None:
+    """Nobody watches."""

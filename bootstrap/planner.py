@@ -1,0 +1,113 @@
+"""From what is declared and what is live to a plan. Pure: no call is made, and the same input gives the same plan."""
+
+from collections.abc import Mapping, Sequence
+
+from bootstrap.model import Action, Difference, Live, Output, Plan, Resource, Verb, id_of
+from bootstrap.snapshot import Snapshot
+from profiles.errors import CannotRunError
+
+MADE = (Verb.CREATE, Verb.REPLACE)
+
+
+class NotOursError(CannotRunError):
+    """A resource of a declared name belongs to somebody else."""
+
+
+def plan_up(resources: Sequence[Resource], snapshot: Snapshot, environment: str) -> Plan:
+    """What leads from the snapshot to the declaration. `resources` come in an order that respects `after`.
+
+    Raises `NotOursError` for a bucket with data in it that stockpipe didn't make, and for anything that carries another
+    environment's tag.
+    """
+    verbs: dict[str, Verb] = {}
+    actions: list[Action] = []
+    for resource in resources:
+        live = snapshot[id_of(resource)]
+        if live is not None:
+            _refuse_others(resource, live, environment)
+        action = _action(resource, live, verbs)
+        verbs[action.resource] = action.verb
+        actions.append(action)
+    return Plan(tuple(actions), _outputs(snapshot))
+
+
+def plan_down(
+    resources: Sequence[Resource], snapshot: Snapshot, environment: str, keep: frozenset[str] = frozenset()
+) -> Plan:
+    """What removes everything of this environment, in reverse. `keep` are the kinds that stay."""
+    actions: list[Action] = []
+    left: dict[str, str] = {}
+    ids = [id_of(resource) for resource in resources]
+    for resource in reversed(resources):
+        identity = id_of(resource)
+        live = snapshot[identity]
+        if live is None:
+            continue
+        reason = _reason_to_leave(resource, live, snapshot, environment, keep)
+        if reason:
+            left[identity] = reason
+            continue
+        if not (steps := resource.delete(live)):
+            continue
+        dependents = tuple(other for other, owner in zip(ids, resources, strict=True) if identity in owner.after)
+        actions.append(Action(Verb.DELETE, identity, steps, after=dependents))
+    return Plan(tuple(actions), _outputs(snapshot), left)
+
+
+def differences(declared: Mapping[str, object], live: Mapping[str, object]) -> tuple[Difference, ...]:
+    """The declared attributes that are otherwise; what isn't declared isn't compared."""
+    return tuple(Difference(name, live.get(name), value) for name, value in declared.items() if live.get(name) != value)
+
+
+def _action(resource: Resource, live: Live | None, verbs: Mapping[str, Verb]) -> Action:
+    identity, after = id_of(resource), resource.after
+    if live is None:
+        found = differences(resource.declared(), {})
+        return Action(Verb.CREATE, identity, resource.create(), found, after)
+    found = differences(resource.declared(), live.attributes)
+    changed = frozenset(difference.attribute for difference in found)
+    touched = frozenset(attribute for other, attribute in resource.touched_by().items() if verbs.get(other) in MADE)
+    if not changed | touched:
+        return Action(Verb.NO_CHANGE, identity, after=after)
+    if resource.must_be_replaced(live, changed):
+        return Action(Verb.REPLACE, identity, (*resource.delete(live), *resource.create()), found, after)
+    found += tuple(
+        Difference(attribute, "as made earlier", resource.declared()[attribute]) for attribute in touched - changed
+    )
+    return Action(Verb.UPDATE, identity, resource.update(live, changed | touched), found, after)
+
+
+def _refuse_others(resource: Resource, live: Live, environment: str) -> None:
+    if live.owner is not None and live.owner != environment:
+        raise NotOursError(
+            f"{id_of(resource)} belongs to the environment {live.owner!r}, not to {environment!r}: "
+            "choose other names with --prefix or --bucket"
+        )
+    if live.owner is None and live.notes.get("empty") is False:
+        raise NotOursError(
+            f"{id_of(resource)} has data in it and wasn't made by stockpipe: choose another with --bucket, "
+            f"or hand it over by giving it the tag stockpipe:environment={environment}"
+        )
+
+
+def _reason_to_leave(
+    resource: Resource, live: Live, snapshot: Snapshot, environment: str, keep: frozenset[str]
+) -> str | None:
+    if resource.kind in keep:
+        return "kept, as asked"
+    holder = snapshot.get(resource.part_of) if resource.part_of else live
+    owner = holder.owner if holder else environment
+    if owner == environment:
+        return None
+    if owner is None:
+        return f"it has no tag stockpipe:environment={environment}, so stockpipe didn't make it"
+    return f"it belongs to the environment {owner!r}"
+
+
+def _outputs(snapshot: Snapshot) -> dict[Output, str]:
+    return {
+        Output(identity, name): value
+        for identity, live in snapshot.items()
+        if live is not None
+        for name, value in live.outputs.items()
+    }

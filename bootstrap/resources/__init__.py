@@ -1,0 +1,1 @@
+"""The resources of an environment: one module per AWS service, each implementing `bootstrap.model.Resource`."""

@@ -1,0 +1,185 @@
+"""Amazon SNS: the alert topic and who is subscribed to it.
+
+https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bootstrap.model import Attributes, Call, Declared, Live, Output, Resource, Step, id_of
+from bootstrap.resources import sqs
+from bootstrap.resources.errors import unless
+from bootstrap.settings import ENVIRONMENT_TAG, Settings
+from profiles.session import Aws
+
+KIND = "topic"
+NOT_THERE = ("NotFound", "NotFoundException")
+# What SNS gives instead of an ARN until somebody has clicked the link in the email.
+PENDING = ("PendingConfirmation", "pending confirmation")
+
+
+@dataclass(frozen=True)
+class Topic(Declared):
+    """A standard topic."""
+
+    name: str
+    arn: str
+    tags: Mapping[str, str]
+    kind = KIND
+    after = ()
+
+    def declared(self) -> Attributes:
+        """The tags."""
+        return {"Tags": dict(self.tags)}
+
+    def read(self, aws: Aws) -> Live | None:
+        """GetTopicAttributes, ListTagsForResource."""
+        return unless(NOT_THERE, lambda: self._read(aws))
+
+    def _read(self, aws: Aws) -> Live:
+        aws.sns.get_topic_attributes(TopicArn=self.arn)
+        tags = aws.sns.list_tags_for_resource(ResourceArn=self.arn).get("Tags", [])
+        owner = next((tag["Value"] for tag in tags if tag["Key"] == ENVIRONMENT_TAG), None)
+        return Live(
+            self.arn,
+            "active",
+            {"Tags": {ENVIRONMENT_TAG: owner} if owner else {}},
+            owner,
+            outputs={"TopicArn": self.arn},
+        )
+
+    def create(self) -> tuple[Step, ...]:
+        """CreateTopic; "InvalidParameter … Topic already exists with different tags" is a race."""
+        return (
+            Call(
+                "sns",
+                "CreateTopic",
+                {"Name": self.name, "Tags": _tag_list(self.tags)},
+                outputs={"TopicArn": "TopicArn"},
+                raced=("InvalidParameter",),
+            ),
+        )
+
+    def update(self, live: Live, changed: frozenset[str]) -> tuple[Step, ...]:  # noqa: ARG002
+        """TagResource."""
+        return (Call("sns", "TagResource", {"ResourceArn": self.arn, "Tags": _tag_list(self.tags)}, raced=NOT_THERE),)
+
+    def delete(self, live: Live) -> tuple[Step, ...]:  # noqa: ARG002
+        """DeleteTopic, which takes its pending subscriptions with it."""
+        return (Call("sns", "DeleteTopic", {"TopicArn": self.arn}, accepted=NOT_THERE),)
+
+
+@dataclass(frozen=True)
+class Subscription(Declared):
+    """A subscription to the alert topic. Its ARN says nothing, so protocol and endpoint are its identity."""
+
+    topic: str
+    topic_arn: str
+    protocol: str
+    endpoint: str
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    endpoint_resource: str | None = None
+    kind = "subscription"
+
+    @property
+    def name(self) -> str:
+        """`StockAlerts → sqs:StockAlertsInbox`."""
+        return f"{self.topic} → {self.protocol}:{self.endpoint.rpartition(':')[2]}"
+
+    @property
+    def after(self) -> tuple[str, ...]:
+        """The topic, and the queue that it delivers to."""
+        return (f"{KIND} {self.topic}", *([self.endpoint_resource] if self.endpoint_resource else []))
+
+    @property
+    def part_of(self) -> str | None:
+        """Subscriptions have no tags; they belong to whom the topic belongs to."""
+        return f"{KIND} {self.topic}"
+
+    def declared(self) -> Attributes:
+        """The subscription attributes."""
+        return dict(self.attributes)
+
+    def read(self, aws: Aws) -> Live | None:
+        """ListSubscriptionsByTopic, and the attributes once it is confirmed."""
+        return unless(NOT_THERE, lambda: self._read(aws))
+
+    def _read(self, aws: Aws) -> Live | None:
+        pages = aws.sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=self.topic_arn)
+        for page in pages:
+            for found in page["Subscriptions"]:
+                if (found["Protocol"], found["Endpoint"]) != (self.protocol, self.endpoint):
+                    continue
+                arn = found["SubscriptionArn"]
+                if arn in PENDING or not self.attributes:
+                    state = "pending confirmation" if arn in PENDING else "confirmed"
+                    return Live(arn, state, dict(self.attributes))
+                attributes = aws.sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]
+                return Live(arn, "confirmed", attributes, outputs={"SubscriptionArn": arn})
+        return None
+
+    def create(self) -> tuple[Step, ...]:
+        """Subscribe; the same protocol and endpoint again give the same subscription."""
+        attributes = {"Attributes": dict(self.attributes)} if self.attributes else {}
+        return (
+            Call(
+                "sns",
+                "Subscribe",
+                {
+                    "TopicArn": self.topic_arn,
+                    "Protocol": self.protocol,
+                    "Endpoint": self.endpoint,
+                    "ReturnSubscriptionArn": True,
+                    **attributes,
+                },
+                raced=(*NOT_THERE, "InvalidParameter"),
+            ),
+        )
+
+    def update(self, live: Live, changed: frozenset[str]) -> tuple[Step, ...]:  # noqa: ARG002
+        """SetSubscriptionAttributes takes one attribute a call."""
+        return tuple(
+            Call(
+                "sns",
+                "SetSubscriptionAttributes",
+                {
+                    "SubscriptionArn": Output(id_of(self), "SubscriptionArn"),
+                    "AttributeName": name,
+                    "AttributeValue": value,
+                },
+                raced=NOT_THERE,
+            )
+            for name, value in self.attributes.items()
+            if name in changed
+        )
+
+    def delete(self, live: Live) -> tuple[Step, ...]:
+        """Unsubscribe; a pending one has no ARN to name it by and goes with the topic."""
+        if live.arn in PENDING or live.state != "confirmed":
+            return ()
+        return (Call("sns", "Unsubscribe", {"SubscriptionArn": live.arn}, accepted=NOT_THERE),)
+
+
+def declare(settings: Settings) -> tuple[Resource, ...]:
+    """The topic, the inbox's subscription, and an email subscription if an address is given.
+
+    The message stays in its SNS envelope (RawMessageDelivery false), so that the Subject can be seen in the inbox. An
+    email subscription that isn't declared any more is left alone: a person confirmed it, and only they can again.
+    """
+    names = settings.names
+    topic = Topic(names.topic, names.topic_arn, settings.tags)
+    inbox = Subscription(
+        names.topic,
+        names.topic_arn,
+        "sqs",
+        names.inbox_queue_arn,
+        {"RawMessageDelivery": "false"},
+        endpoint_resource=f"{sqs.KIND} {names.inbox_queue}",
+    )
+    if settings.alert_email is None:
+        return topic, inbox
+    return topic, inbox, Subscription(names.topic, names.topic_arn, "email", settings.alert_email)
+
+
+def _tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in tags.items()]

@@ -1,0 +1,199 @@
+"""Amazon SQS: the tick queue, its dead-letter queue, the alert inbox.
+
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bootstrap.model import Attributes, Call, Declared, Live, Output, Patience, Resource, Step, id_of
+from bootstrap.policies import inbox_from_topic
+from bootstrap.resources.errors import unless
+from bootstrap.settings import ENVIRONMENT_TAG, Settings
+from profiles.session import Aws
+
+KIND = "queue"
+NOT_THERE = ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")
+EXISTS_OTHERWISE = ("QueueAlreadyExists", "QueueNameExists")
+DELETED_RECENTLY = "AWS.SimpleQueueService.QueueDeletedRecently"
+DELETED_RECENTLY_SECONDS = 60
+
+DAY = 86_400
+# A message's age counts from when it was first sent, also in the dead-letter queue: so that one keeps longest.
+MAX_RETENTION_SECONDS = 14 * DAY
+RETENTION_SECONDS = 4 * DAY
+
+_JSON_ATTRIBUTES = frozenset({"Policy", "RedrivePolicy", "RedriveAllowPolicy"})
+
+_WAIT_FOR_THE_NAME = Patience(
+    DELETED_RECENTLY,
+    "You must wait 60 seconds after deleting a queue before you can create another with the same name.",
+    DELETED_RECENTLY_SECONDS + 15,
+    "somebody keeps deleting this queue",
+)
+
+
+@dataclass(frozen=True)
+class Queue(Declared):
+    """A standard queue. `attributes` as SQS names them; numbers as strings, policies as objects."""
+
+    name: str
+    attributes: Mapping[str, Any]
+    tags: Mapping[str, str]
+    after: tuple[str, ...] = ()
+    kind = KIND
+
+    def declared(self) -> Attributes:
+        """The attributes, and the tags under `Tags`."""
+        return {**self.attributes, "Tags": dict(self.tags)}
+
+    def read(self, aws: Aws) -> Live | None:
+        """GetQueueUrl, GetQueueAttributes, ListQueueTags."""
+        return unless(NOT_THERE, lambda: _read_queue(aws, self.name))
+
+    def create(self) -> tuple[Step, ...]:
+        """One call: a queue never exists without its attributes."""
+        parameters = {"QueueName": self.name, "Attributes": _encoded(self.attributes), "tags": dict(self.tags)}
+        return (
+            Call(
+                "sqs",
+                "CreateQueue",
+                parameters,
+                outputs={"QueueUrl": "QueueUrl"},
+                raced=EXISTS_OTHERWISE,
+                patience=(_WAIT_FOR_THE_NAME,),
+            ),
+        )
+
+    def update(self, live: Live, changed: frozenset[str]) -> tuple[Step, ...]:  # noqa: ARG002
+        """SetQueueAttributes with what changed, TagQueue where the tag is missing."""
+        steps: list[Step] = []
+        if attributes := {key: value for key, value in self.attributes.items() if key in changed}:
+            steps.append(_call(self, "SetQueueAttributes", Attributes=_encoded(attributes)))
+        if "Tags" in changed:
+            steps.append(_call(self, "TagQueue", Tags=dict(self.tags)))
+        return tuple(steps)
+
+    def delete(self, live: Live) -> tuple[Step, ...]:  # noqa: ARG002
+        """DeleteQueue, with the messages in it."""
+        return (_call(self, "DeleteQueue", accepted=NOT_THERE),)
+
+
+@dataclass(frozen=True)
+class RedriveAllowPolicy(Declared):
+    """Which queue may use a dead-letter queue. It needs the source queue, which needs the dead-letter queue first."""
+
+    name: str
+    source: str
+    source_arn: str
+    kind = "redrive allow policy"
+
+    @property
+    def after(self) -> tuple[str, ...]:
+        """Both queues."""
+        return (f"{KIND} {self.name}", f"{KIND} {self.source}")
+
+    @property
+    def part_of(self) -> str | None:
+        """The dead-letter queue."""
+        return f"{KIND} {self.name}"
+
+    def declared(self) -> Attributes:
+        """Only the tick queue."""
+        return {"RedriveAllowPolicy": {"redrivePermission": "byQueue", "sourceQueueArns": [self.source_arn]}}
+
+    def read(self, aws: Aws) -> Live | None:
+        """The attribute of the dead-letter queue; None where that isn't set."""
+        queue = unless(NOT_THERE, lambda: _read_queue(aws, self.name))
+        return queue if queue and "RedriveAllowPolicy" in queue.attributes else None
+
+    def create(self) -> tuple[Step, ...]:
+        """SetQueueAttributes on the dead-letter queue."""
+        return (
+            Call(
+                "sqs",
+                "SetQueueAttributes",
+                {"QueueUrl": Output(f"{KIND} {self.name}", "QueueUrl"), "Attributes": _encoded(self.declared())},
+                raced=NOT_THERE,
+            ),
+        )
+
+    def update(self, live: Live, changed: frozenset[str]) -> tuple[Step, ...]:  # noqa: ARG002
+        """The same as making it."""
+        return self.create()
+
+    def delete(self, live: Live) -> tuple[Step, ...]:  # noqa: ARG002
+        """Nothing: it goes with the dead-letter queue."""
+        return ()
+
+
+def declare(settings: Settings) -> tuple[Resource, ...]:
+    """The three queues and the redrive allow policy."""
+    names = settings.names
+    dead_letter = Queue(
+        names.dead_letter_queue,
+        {"MessageRetentionPeriod": str(MAX_RETENTION_SECONDS), "SqsManagedSseEnabled": "true"},
+        settings.tags,
+    )
+    ticks = Queue(
+        names.queue,
+        {
+            "VisibilityTimeout": str(settings.effective_visibility_timeout_seconds),
+            "MessageRetentionPeriod": str(RETENTION_SECONDS),
+            "SqsManagedSseEnabled": "true",
+            "RedrivePolicy": {
+                "deadLetterTargetArn": names.dead_letter_queue_arn,
+                "maxReceiveCount": settings.max_receive_count,
+            },
+        },
+        settings.tags,
+        after=(id_of(dead_letter),),
+    )
+    inbox = Queue(
+        names.inbox_queue,
+        {
+            "MessageRetentionPeriod": str(RETENTION_SECONDS),
+            "SqsManagedSseEnabled": "true",
+            "Policy": inbox_from_topic(names),
+        },
+        settings.tags,
+    )
+    return dead_letter, ticks, RedriveAllowPolicy(names.dead_letter_queue, names.queue, names.queue_arn), inbox
+
+
+def _read_queue(aws: Aws, name: str) -> Live:
+    url = aws.sqs.get_queue_url(QueueName=name)["QueueUrl"]
+    raw = aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    tags = aws.sqs.list_queue_tags(QueueUrl=url).get("Tags", {})
+    owner = tags.get(ENVIRONMENT_TAG)
+    attributes: dict[str, Any] = {key: _decoded(key, value) for key, value in raw.items() if value != ""}
+    attributes["Tags"] = {ENVIRONMENT_TAG: owner} if owner else {}
+    return Live(
+        arn=raw["QueueArn"],
+        state=f"{raw.get('ApproximateNumberOfMessages', '0')} messages",
+        attributes=attributes,
+        owner=owner,
+        outputs={"QueueUrl": url},
+    )
+
+
+def _call(queue: Queue, operation: str, accepted: tuple[str, ...] = (), **parameters: Any) -> Call:
+    url = Output(id_of(queue), "QueueUrl")
+    raced = () if accepted else NOT_THERE
+    return Call("sqs", operation, {"QueueUrl": url, **parameters}, accepted=accepted, raced=raced)
+
+
+def _encoded(attributes: Mapping[str, Any]) -> dict[str, str]:
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in attributes.items()}
+
+
+def _decoded(key: str, value: str) -> Any:
+    if key not in _JSON_ATTRIBUTES:
+        return value
+    decoded = json.loads(value)
+    if key == "RedrivePolicy" and "maxReceiveCount" in decoded:
+        # AWS stores the number as it was sent; people and other tools send it as a string.
+        decoded["maxReceiveCount"] = int(decoded["maxReceiveCount"])
+    return decoded

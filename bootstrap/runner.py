@@ -1,0 +1,185 @@
+"""Carrying out one step against AWS: calls with patience for what passes by itself, waits, emptying a bucket.
+
+botocore's standard retry mode (see `profiles.session.CLIENT_CONFIG`) already covers throttling and lost connections;
+here is only what botocore can't know.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from botocore import xform_name
+from botocore.exceptions import ClientError
+from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential
+
+from bootstrap.model import Call, EmptyBucket, Output, Patience, Step, Wait
+from bootstrap.resources.errors import error_code
+from profiles.errors import CannotRunError
+from profiles.session import Aws
+
+FIRST_PAUSE_SECONDS = 0.02
+LONGEST_PAUSE_SECONDS = 5.0
+DELETE_WORKERS = 8
+
+
+class StepError(CannotRunError):
+    """A step failed for good. Its text says what was tried, what AWS said, and what to do."""
+
+
+class RacedError(Exception):
+    """Somebody else changed the resource since the snapshot was taken: look again."""
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Time, injected so that tests of patience don't wait."""
+
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+
+class _NotYetError(Exception):
+    """What a wait waits for hasn't come."""
+
+
+class Runner:
+    """Runs steps. Shared between threads; `outputs` is filled as calls answer."""
+
+    def __init__(self, aws: Aws, outputs: Mapping[Output, str], clock: Clock) -> None:
+        self._aws = aws
+        self._outputs = dict(outputs)
+        self._clock = clock
+
+    def run(self, resource: str, step: Step) -> None:
+        """Carry out one step of an action on `resource`. Raises `StepError` or `RacedError`."""
+        match step:
+            case Call():
+                self._call(resource, step)
+            case Wait():
+                self._wait(step)
+            case EmptyBucket():
+                empty_bucket(self._aws, step.bucket)
+
+    def _call(self, resource: str, call: Call) -> None:
+        try:
+            answer = self._patiently(call)
+        except ClientError as error:
+            code = error_code(error)
+            if code in call.accepted:
+                return
+            if code in call.raced:
+                raise RacedError(str(error)) from error
+            raise StepError(f"{call.operation} was refused: {error}{_advice(call, error)}") from error
+        for name, key in call.outputs.items():
+            self._outputs[Output(resource, name)] = answer[key]
+
+    def _patiently(self, call: Call) -> dict[str, Any]:
+        started = self._clock.now()
+
+        def is_over(state: RetryCallState) -> bool:
+            found = _patience_for(call, state.outcome.exception() if state.outcome else None)
+            return found is None or self._clock.now() - started >= found.seconds
+
+        retrying = Retrying(
+            sleep=self._clock.sleep,
+            wait=wait_exponential(multiplier=0.5, max=LONGEST_PAUSE_SECONDS),
+            retry=retry_if_exception(lambda error: _patience_for(call, error) is not None),
+            stop=is_over,
+            reraise=True,
+        )
+        answer: dict[str, Any] = retrying(self._send, call.service, call.operation, call.parameters)
+        return answer
+
+    def _wait(self, wait: Wait) -> None:
+        started = self._clock.now()
+        retrying = Retrying(
+            sleep=self._clock.sleep,
+            wait=wait_exponential(multiplier=FIRST_PAUSE_SECONDS, max=LONGEST_PAUSE_SECONDS),
+            retry=retry_if_exception(lambda error: isinstance(error, _NotYetError)),
+            stop=lambda _: self._clock.now() - started >= wait.seconds,
+            reraise=True,
+        )
+        try:
+            retrying(self._look, wait)
+        except _NotYetError as error:
+            raise StepError(f"waited {wait.seconds:.0f} s for {describe_wait(wait)}; still {error}") from None
+        except ClientError as error:
+            if error_code(error) != wait.gone:
+                raise StepError(f"{wait.operation} was refused: {error}") from error
+
+    def _look(self, wait: Wait) -> None:
+        answer = self._send(wait.service, wait.operation, wait.parameters)
+        if wait.gone:
+            raise _NotYetError("there")
+        value = _at(answer, wait.path)
+        if value in wait.failed:
+            raise StepError(f"{wait.path} became {value}: {_at(answer, wait.reason)}")
+        if value not in wait.wanted:
+            raise _NotYetError(str(value))
+
+    def _send(self, service: str, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        client = self._aws.client(service)
+        answer: dict[str, Any] = getattr(client, xform_name(operation))(**self._resolved(parameters))
+        return answer
+
+    def _resolved(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            name: self._outputs[value] if isinstance(value, Output) else value for name, value in parameters.items()
+        }
+
+
+def describe_wait(wait: Wait) -> str:
+    """In words what a wait waits for."""
+    if wait.gone:
+        return f"{wait.operation} to say {wait.gone}"
+    return f"{wait.operation} to say {wait.path} = {' or '.join(wait.wanted)}"
+
+
+def empty_bucket(aws: Aws, bucket: str) -> None:
+    """Delete every version, delete marker and unfinished upload, pages of 1,000 at once. A missing bucket is empty."""
+    with ThreadPoolExecutor(max_workers=DELETE_WORKERS, thread_name_prefix="empty-bucket") as pool:
+        try:
+            doomed = []
+            for page in aws.s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+                versions = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+                objects = [{"Key": found["Key"], "VersionId": found["VersionId"]} for found in versions]
+                if objects:
+                    doomed.append(pool.submit(_delete_objects, aws, bucket, objects))
+            for uploads in aws.s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
+                for upload in uploads.get("Uploads", []):
+                    aws.s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+            for deletion in doomed:
+                deletion.result()
+        except ClientError as error:
+            if error_code(error) != "NoSuchBucket":
+                raise StepError(f"bucket {bucket} could not be emptied: {error}") from error
+
+
+def _delete_objects(aws: Aws, bucket: str, objects: list[Any]) -> None:
+    answer = aws.s3.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
+    if refused := answer.get("Errors"):
+        first = refused[0]
+        raise StepError(
+            f"{len(refused)} objects of bucket {bucket} could not be deleted, "
+            f"for example {first.get('Key')}: {first.get('Message')}"
+        )
+
+
+def _patience_for(call: Call, error: BaseException | None) -> Patience | None:
+    if not isinstance(error, ClientError):
+        return None
+    text = str(error.response.get("Error", {}).get("Message", ""))
+    return next((rule for rule in call.patience if error_code(error) == rule.code and rule.text in text), None)
+
+
+def _advice(call: Call, error: ClientError) -> str:
+    found = _patience_for(call, error)
+    return f" (tried for {found.seconds:.0f} s; {found.advice})" if found else ""
+
+
+def _at(answer: Any, path: str) -> Any:
+    for key in path.split("."):
+        answer = answer.get(key) if isinstance(answer, dict) else None
+    return answer
