@@ -1,0 +1,231 @@
+"""`stockpipe demo`: the whole pipeline, started, played, shown, proven and stopped by one command."""
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+from rich.live import Live
+
+import bootstrap
+from bootstrap.settings import Settings
+from emulator import lifecycle
+from emulator.cli import progress
+from emulator.engines import ENGINES, engine_named
+from emulator.identity import identify
+from operations.reconcile import reconcile
+from pipeline.tick import to_epoch_ms
+from producer.market import DEFAULT_RATE, Market
+from producer.production import Production, simulated
+from profiles.errors import CannotRunError
+from profiles.session import open_profile
+from stockpipe.demo_view import PLAIN_EVERY_SECONDS, Moment, Rate, live, plain, show_results
+from stockpipe.flow import Figures, FlowWatch, Sampler
+from terminal import (
+    EXIT_CHECK_FAILED,
+    Environment,
+    PrefixOption,
+    ProfileOption,
+    console,
+    open_environment,
+)
+
+app = typer.Typer()
+
+_FRAMES_PER_SECOND = 5
+_DRAIN_SECONDS = 20.0  # how long the live view waits for the last ticks; reconcile waits longer
+_RECONCILE_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Played:
+    """What the market part of the demo left: the manifest to reconcile, and the last figures."""
+
+    production: Production
+    figures: Figures
+
+
+@app.command(rich_help_panel="Start here")
+def demo(
+    seconds: Annotated[float, typer.Option(min=1, help="How long the market plays.")] = 30,
+    rate: Annotated[float, typer.Option(min=0.1, help="Ticks per second, all symbols together.")] = DEFAULT_RATE,
+    seed: Annotated[int | None, typer.Option(help="The same seed plays the same market; default: a new one.")] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            envvar="STOCKPIPE_ENGINE",
+            help="Engine to start where none answers: " + " or ".join(ENGINES) + ". Default: localstack, or ministack "
+            "where localstack can't be had.",
+        ),
+    ] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave the engine and the resources for you to look at.")
+    ] = False,
+    profile: ProfileOption = "local",
+    prefix: PrefixOption = "",
+) -> None:
+    """Show the whole pipeline at work: no account, no Docker, no network.
+
+    Starts an emulator if none answers, creates every resource, plays a market with live figures, shows the alerts and
+    the records, proves that no tick was lost, and stops what it started.
+    """
+    began = time.monotonic()
+    with ExitStack() as cleanup:
+        started_here = _ensure_engine(profile, engine, cleanup, keep=keep)
+        environment = open_environment(profile, prefix)
+        settings = Settings(names=environment.names)
+        _step("Creating the resources")
+        with progress() as observer:
+            report = bootstrap.up(environment.aws, settings, lambda event: observer(str(event)))
+        console.print(f"  {report}", soft_wrap=True)
+        if not keep and not started_here and report.created:
+            cleanup.callback(_take_down, environment, settings)
+        played = _play(environment, seconds, rate, seed, began)
+        show_results(console, played.figures)
+        console.print()
+        with progress() as observer:
+            result = reconcile(
+                environment.aws,
+                environment.names,
+                [played.production.manifest],
+                wait_seconds=_RECONCILE_SECONDS,
+                observer=observer,
+            )
+        console.print(result.line, style="bold green" if result.holds else "bold red", soft_wrap=True)
+        if keep:
+            _say_what_is_left(environment, played)
+    if not result.holds:
+        raise typer.Exit(EXIT_CHECK_FAILED)
+
+
+def _ensure_engine(profile: str, wanted: str | None, cleanup: ExitStack, *, keep: bool) -> bool:
+    """Make sure that an emulator answers at the profile's endpoint; True if it was started here."""
+    endpoint = open_profile(profile).profile.endpoint_url
+    if endpoint is None:
+        raise CannotRunError(
+            f"profile {profile} is AWS, and the demo is for emulators. On AWS use: stockpipe --help, up, produce, down"
+        )
+    found = identify(endpoint)
+    if found:
+        console.print(f"[bold]{found}[/] answers at {endpoint}: using it", soft_wrap=True)
+        return False
+    url = urlsplit(endpoint)
+    if url.hostname not in ("localhost", "127.0.0.1") or url.scheme != "http":
+        raise CannotRunError(
+            f"nothing answers at {endpoint}, and only http on this machine's loopback can be started here"
+        )
+    name = _choose_engine(wanted)
+    _step(f"Starting {engine_named(name).full_title}")
+    with progress() as observer:
+        running = lifecycle.start(name, url.port or lifecycle.DEFAULT_PORT, observer=observer)
+    console.print(f"  ready at {running.endpoint_url}", soft_wrap=True)
+    if not keep:
+        cleanup.callback(_stop_engine, running.port)
+    return True
+
+
+def _choose_engine(wanted: str | None) -> str:
+    """The engine asked for; without a wish LocalStack, or ministack where LocalStack can't be had."""
+    if wanted:
+        return engine_named(wanted).name
+    with progress() as observer:
+        reason = lifecycle.available(lifecycle.DEFAULT_ENGINE, observer=observer)
+    if reason is None:
+        return lifecycle.DEFAULT_ENGINE
+    console.print(f"[yellow]note:[/] {reason}", soft_wrap=True)
+    console.print("  so this demo runs on ministack", soft_wrap=True)
+    return "ministack"
+
+
+def _play(environment: Environment, seconds: float, rate: float, seed: int | None, began: float) -> Played:
+    """Let the market trade for `seconds`, and show what comes of it; Ctrl-C closes the market early."""
+    start = datetime.now(UTC)
+    market = Market(seed=seed if seed is not None else int(start.timestamp()), start=start, rate=rate)
+    production = Production(environment.aws, environment.names, simulated(market, count=round(seconds * rate)))
+    watch = FlowWatch(environment.aws, environment.names, market.run, to_epoch_ms(start), market.symbols)
+    _step(f"The market is open for {seconds:g} s, seed {market.seed} (Ctrl-C closes it early)")
+    sent_rate, stored_rate = Rate(), Rate()
+    first_stored: float | None = None
+    opened = time.monotonic()
+    with ThreadPoolExecutor(1, "producer") as pool, Sampler(watch) as sampler, _display() as show:
+        run = pool.submit(production.run)
+        closing = opened + seconds + _DRAIN_SECONDS
+        # It goes on until what was sent is stored, so that the last figures shown are final ones.
+        while not run.done() or (
+            sampler.figures.stored < production.sent and not sampler.error and time.monotonic() < closing
+        ):
+            try:
+                time.sleep(1 / _FRAMES_PER_SECOND)
+            except KeyboardInterrupt:
+                if production.stop.is_set():
+                    raise
+                production.stop.set()
+            figures = sampler.figures
+            now = time.monotonic()
+            if figures.stored and first_stored is None:
+                first_stored = now - began
+            show(
+                Moment(
+                    title=str(environment.aws.profile.endpoint_url),
+                    seconds=now - opened,
+                    total_seconds=seconds,
+                    sent=production.sent,
+                    failed=production.failed,
+                    sent_rate=sent_rate.at(now, production.sent),
+                    stored_rate=stored_rate.at(now, figures.stored),
+                    figures=figures,
+                )
+            )
+        run.result()
+    if first_stored is not None:
+        console.print(f"  the first tick was stored {first_stored:.1f} s after the command began", style="dim")
+    return Played(production, sampler.figures)
+
+
+@contextmanager
+def _display() -> Iterator[Callable[[Moment], None]]:
+    """A live view where a person looks at a terminal; elsewhere a plain line now and then."""
+    if console.is_terminal:
+        with Live(console=console, auto_refresh=False, transient=True) as view:
+            yield lambda moment: view.update(live(moment), refresh=True)
+        return
+    printed = 0.0
+
+    def print_now_and_then(moment: Moment) -> None:
+        nonlocal printed
+        if moment.seconds - printed >= PLAIN_EVERY_SECONDS:
+            printed = moment.seconds
+            console.print(f"  {plain(moment)}", soft_wrap=True)
+
+    yield print_now_and_then
+
+
+def _step(text: str) -> None:
+    console.print(f"[bold cyan]▸[/] {text}", soft_wrap=True)
+
+
+def _stop_engine(port: int) -> None:
+    with progress() as observer:
+        lifecycle.stop(port, observer)
+    console.print("Stopped the engine: nothing is left running.")
+
+
+def _take_down(environment: Environment, settings: Settings) -> None:
+    with progress() as observer:
+        bootstrap.down(environment.aws, settings, lambda event: observer(str(event)))
+    console.print("Removed the resources that the demo created; the engine goes on.")
+
+
+def _say_what_is_left(environment: Environment, played: Played) -> None:
+    endpoint = environment.aws.profile.endpoint_url
+    console.print(
+        f"\nLeft for you at {endpoint}: look around with awslocal or aws --endpoint-url {endpoint}, send more with "
+        f"stockpipe produce, remove the resources with stockpipe down, stop the engine with stockpipe emulator stop.\n"
+        f"Manifest of this run: {played.production.manifest}",
+        soft_wrap=True,
+    )

@@ -1,0 +1,141 @@
+"""How the demo looks: live panels in a terminal, plain lines elsewhere, and the closing tables."""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from operations.alerts import Alert
+from stockpipe.flow import LAST_RECORDS, Figures
+
+_RATE_WINDOW_SECONDS = 5.0
+PLAIN_EVERY_SECONDS = 5.0
+
+
+class Rate:
+    """How fast a counter has grown lately, per second."""
+
+    def __init__(self) -> None:
+        self._samples: deque[tuple[float, int]] = deque()
+
+    def at(self, seconds: float, count: int) -> float:
+        """Note the counter's value at a moment, and return its growth over the last seconds."""
+        self._samples.append((seconds, count))
+        while len(self._samples) > 2 and seconds - self._samples[0][0] > _RATE_WINDOW_SECONDS:
+            self._samples.popleft()
+        began, first = self._samples[0]
+        return (count - first) / (seconds - began) if seconds > began else 0.0
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What is shown at one moment. `seconds` since the first tick of `total_seconds`; rates per second."""
+
+    title: str
+    seconds: float
+    total_seconds: float
+    sent: int
+    failed: int
+    sent_rate: float
+    stored_rate: float
+    figures: Figures
+
+
+def live(moment: Moment) -> RenderableType:
+    """The live view: progress, one panel per hop, then records and alerts side by side."""
+    figures = moment.figures
+    head = Table.grid(expand=True, padding=(0, 1))
+    head.add_column(ratio=2)
+    head.add_column(ratio=1)
+    head.add_row(
+        Text.assemble(("stockpipe demo ", "bold"), (moment.title, "dim")),
+        ProgressBar(total=moment.total_seconds, completed=min(moment.seconds, moment.total_seconds)),
+    )
+    hops = Table.grid(expand=True)
+    for _ in range(5):
+        hops.add_column(ratio=1)
+    hops.add_row(
+        _hop("producer", f"{moment.sent:,} sent", f"{moment.sent_rate:.1f}/s", "white"),
+        _hop("SQS StockQueue", f"{figures.queued:,} waiting", f"{figures.in_flight:,} in flight", "magenta"),
+        _hop("Lambda", f"p50 {_ms(figures.latency_p50)}", f"p95 {_ms(figures.latency_p95)}", "yellow"),
+        _hop("S3 processed/", f"{figures.stored:,} stored", f"{moment.stored_rate:.1f}/s", "green"),
+        _hop("SNS StockAlerts", f"{len(figures.alerts):,} alerts", f"{figures.dead_letters:,} dead letters", "red"),
+    )
+    below = Table.grid(expand=True)
+    below.add_column(ratio=3)
+    below.add_column(ratio=2)
+    below.add_row(
+        Panel(records_table(figures.records), title="last records", border_style="green"),
+        Panel(_alert_lines(figures.alerts[-LAST_RECORDS:]), title="alerts", border_style="red"),
+    )
+    return Group(head, hops, below)
+
+
+def plain(moment: Moment) -> str:
+    """The same figures as one line, for logs and pipes."""
+    figures = moment.figures
+    failed = f", failed {moment.failed:,}" if moment.failed else ""
+    return (
+        f"{moment.seconds:5.1f} s: sent {moment.sent:,} ({moment.sent_rate:.1f}/s){failed}, "
+        f"queued {figures.queued + figures.in_flight:,}, stored {figures.stored:,} ({moment.stored_rate:.1f}/s), "
+        f"alerts {len(figures.alerts):,}, latency p50 {_ms(figures.latency_p50)} p95 {_ms(figures.latency_p95)}"
+    )
+
+
+def show_results(console: Console, figures: Figures) -> None:
+    """The alerts and the last records, when the market has closed."""
+    console.print()
+    alerts = Table(
+        title=f"Alerts ({len(figures.alerts)}), as a subscriber of StockAlerts gets them", title_justify="left"
+    )
+    alerts.add_column("subject")
+    alerts.add_column("event time")
+    alerts.add_column("tick")
+    for alert in figures.alerts:
+        alerts.add_row(alert.subject, str(alert.fields.get("event_time", "")), alert.tick_id)
+    if figures.alerts:
+        console.print(alerts)
+    else:
+        console.print("No price reached the threshold in this run, so there was no alert.")
+    console.print()
+    console.print(records_table(figures.records, title="The last records in S3"))
+
+
+def records_table(records: Sequence[dict[str, Any]], title: str | None = None) -> Table:
+    """Stored records, newest first."""
+    table = Table(title=title, title_justify="left", expand=title is None, box=None)
+    table.add_column("symbol", style="bold")
+    table.add_column("price", justify="right")
+    table.add_column("volume", justify="right")
+    table.add_column("event time", no_wrap=True)
+    table.add_column("latency", justify="right", no_wrap=True)
+    for record in records:
+        style = "red" if record["alert"] else None
+        table.add_row(
+            record["symbol"],
+            Text(f"{record['price']:,.2f}", style=style or ""),
+            f"{record['volume']:,}",
+            str(record["event_time"])[11:-1],
+            f"{record['latency_ms']:,} ms",
+        )
+    return table
+
+
+def _alert_lines(alerts: Sequence[Alert]) -> RenderableType:
+    if not alerts:
+        return Text("none yet", style="dim")
+    return Text("\n".join(alert.subject.removeprefix("Stock alert: ") for alert in reversed(alerts)))
+
+
+def _hop(title: str, first: str, second: str, colour: str) -> Panel:
+    return Panel(Text(f"{first}\n{second}", justify="center"), title=title, border_style=colour)
+
+
+def _ms(latency: float | None) -> str:
+    return "–" if latency is None else f"{latency:,.0f} ms"
