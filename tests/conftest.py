@@ -5,6 +5,7 @@ are set up once per machine, not once per test run.
 """
 
 import os
+import secrets
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,11 +32,20 @@ class RunningEngine:
         return self.running.endpoint_url
 
 
+# Below the ports that Linux and macOS give to outgoing connections: one of those could be taken before it is used.
+_PORTS = range(20000, 30000)
+
+
 def find_free_port() -> int:
-    """A port that nothing listens on. The kernel doesn't hand the same one out again soon."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nothing listens on, chosen at random, so that workers that run at the same time don't meet."""
+    while True:
+        port = secrets.choice(_PORTS)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 @pytest.fixture

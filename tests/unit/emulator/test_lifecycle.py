@@ -1,0 +1,309 @@
+"""The life of an engine, with a small one in the place of the real ones: a real process that answers as ministack."""
+
+import dataclasses
+import http.server
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from typer.testing import CliRunner
+
+from emulator import cli, engines, environments, interpreters, lifecycle, processes, state
+from emulator.engines import Engine
+from emulator.identity import Identity, identify
+from emulator.interpreters import Interpreter
+from profiles.errors import CannotRunError
+
+ANSWERS = """
+import http.server, json, os, pathlib, sys
+pathlib.Path("environment.json").write_text(json.dumps(dict(os.environ)))
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = json.dumps({"services": {}, "version": "9.9"}).encode()
+        self.send_response(200 if self.path == "/_ministack/health" else 404)
+        self.end_headers()
+        self.wfile.write(body)
+
+print("serving", flush=True)
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
+DIES = "print('reading settings'); print('FATAL: no such service'); raise SystemExit(7)"
+HANGS = "import time; print('thinking', flush=True); time.sleep(300)"
+
+
+def small_engine(script: str) -> Engine:
+    return dataclasses.replace(
+        engines.MINISTACK, arguments=("-c", script, "{port}"), python_required=False, stop_grace_seconds=1
+    )
+
+
+@pytest.fixture(autouse=True)
+def _small_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("STOCKPIPE_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setattr(environments, "ensure", lambda *_: Path(sys.executable))
+    use(monkeypatch, ANSWERS)
+    yield
+    for entry in lifecycle.status():
+        lifecycle.stop(entry.port)
+
+
+def use(monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    monkeypatch.setattr(engines, "ENGINES", {"ministack": small_engine(script), "localstack": engines.LOCALSTACK})
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)
+
+
+def nothing_is_left(port: int) -> bool:
+    return state.load(port) is None and not state.private_folder(port).exists()
+
+
+def test_start_status_logs_stop(free_port: int) -> None:
+    running = lifecycle.start("ministack", free_port)
+    assert not running.already_running
+    assert identify(running.endpoint_url) == Identity("ministack", "9.9")
+    assert [(entry.port, entry.state, entry.pid) for entry in lifecycle.status()] == [
+        (free_port, "running", running.pid)
+    ]
+    assert next(lifecycle.logs(free_port)) == "serving"
+    assert lifecycle.stop(free_port)
+    assert not psutil.pid_exists(running.pid)
+    assert nothing_is_left(free_port)
+    assert lifecycle.status() == []
+    assert next(lifecycle.logs(free_port)) == "serving", "the log stays"
+    assert not lifecycle.stop(free_port), "there is nothing to stop twice"
+
+
+def test_starting_what_already_runs_is_success(free_port: int) -> None:
+    first = lifecycle.start("ministack", free_port)
+    assert lifecycle.start("ministack", free_port) == dataclasses.replace(first, already_running=True)
+
+
+def test_starting_it_with_other_settings_is_refused(free_port: int) -> None:
+    lifecycle.start("ministack", free_port)
+    with pytest.raises(CannotRunError, match=r"our own ministack 1\.5\.33 with other settings .*emulator stop --port"):
+        lifecycle.start("ministack", free_port, enforce_iam=True)
+    with pytest.raises(CannotRunError, match=r"our own ministack 1\.5\.33 \(pid"):
+        lifecycle.start("localstack", free_port)
+
+
+def test_the_engine_gets_nothing_of_the_users_environment(free_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "HTTPS_PROXY", "PYTHONPATH", "MY_TOKEN"):
+        monkeypatch.setenv(name, "the user's")
+    lifecycle.start("ministack", free_port, extra_environment={"AUTH": "overridden"})
+    folder = state.private_folder(free_port)
+    environ = json.loads((folder / "environment.json").read_text())
+    assert "the user's" not in environ.values()
+    assert not [name for name in environ if name.startswith("AWS_")]
+    assert Path(environ["HOME"]).is_relative_to(folder)
+    assert Path(environ["TMPDIR"]).is_relative_to(folder)
+    assert environ["GATEWAY_PORT"] == str(free_port)
+    assert environ["AUTH"] == "overridden"
+
+
+def test_an_engine_that_dies_while_starting_is_one_line_and_the_end_of_its_log(
+    free_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, DIES)
+    with pytest.raises(CannotRunError) as error:
+        lifecycle.start("ministack", free_port)
+    lines = str(error.value).splitlines()
+    assert lines[0].startswith("ministack 1.5.33 ended with exit code 7 while starting. The end of its log (")
+    assert [line.strip() for line in lines[1:]] == ["reading settings", "FATAL: no such service"]
+    assert nothing_is_left(free_port)
+
+
+def test_an_engine_that_never_answers_is_given_up_and_ended(free_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, HANGS)
+    monkeypatch.setattr(lifecycle, "_READY_SECONDS", 1.0)
+    started: list[psutil.Process] = []
+    start_detached = processes.start_detached
+
+    def remember(*arguments: Any) -> psutil.Process:
+        started.append(start_detached(*arguments))
+        return started[0]
+
+    monkeypatch.setattr(processes, "start_detached", remember)
+    with pytest.raises(CannotRunError, match=r"did not answer within 1 s.*\n  thinking"):
+        lifecycle.start("ministack", free_port)
+    assert not started[0].is_running()
+    assert nothing_is_left(free_port)
+
+
+def test_ctrl_c_while_starting_leaves_nothing(free_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_url: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(lifecycle, "identify", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        lifecycle.start("ministack", free_port)
+    assert nothing_is_left(free_port)
+
+
+def test_a_record_of_an_engine_that_was_killed_is_cleaned_up(free_port: int) -> None:
+    killed = lifecycle.start("ministack", free_port)
+    os.kill(killed.pid, signal.SIGKILL)
+    wait_until(lambda: lifecycle.status(free_port)[0].state == "gone")
+    said: list[str] = []
+    again = lifecycle.start("ministack", free_port, observer=said.append)
+    assert again.pid != killed.pid
+    assert not again.already_running
+    assert any("had ended without being stopped" in line for line in said)
+
+
+def test_a_record_whose_pid_is_another_process_now_harms_nobody(free_port: int) -> None:
+    record = state.Record("ministack", "1.5.33", free_port, os.getppid(), 1.0, f"http://127.0.0.1:{free_port}")
+    state.save(record)
+    assert lifecycle.status(free_port)[0].state == "gone"
+    assert lifecycle.stop(free_port)
+    assert psutil.pid_exists(os.getppid())
+
+
+def test_a_damaged_record_is_no_record(free_port: int) -> None:
+    (state.state_folder() / f"{free_port}.json").write_text("{")
+    assert lifecycle.status(free_port) == []
+    assert lifecycle.start("ministack", free_port).port == free_port
+
+
+def test_a_port_that_something_else_uses(free_port: int) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", free_port))
+        with pytest.raises(CannotRunError, match=rf"port {free_port} can't be used .*another --port"):
+            lifecycle.start("ministack", free_port)
+    assert nothing_is_left(free_port)
+
+
+@pytest.fixture
+def foreign(free_port: int) -> Iterator[int]:
+    """LocalStack as somebody else may have started it, for example in a container."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/_localstack/health" else 404)
+            self.end_headers()
+            self.wfile.write(b'{"services": {"sqs": "running"}, "edition": "community", "version": "4.14.0"}')
+
+        def log_message(self, *_arguments: object) -> None: ...
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", free_port), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield free_port
+        server.shutdown()
+
+
+def test_a_port_where_another_emulator_answers_names_it(foreign: int) -> None:
+    with pytest.raises(CannotRunError, match=r"localstack 4\.14\.0 answers there, not started by stockpipe"):
+        lifecycle.start("ministack", foreign)
+    assert [(entry.state, entry.engine, entry.version) for entry in lifecycle.status(foreign)] == [
+        ("foreign", "localstack", "4.14.0")
+    ]
+    assert not lifecycle.stop(foreign), "what isn't ours is left alone"
+
+
+def test_nobody_is_identified_where_nothing_listens(free_port: int) -> None:
+    assert identify(f"http://127.0.0.1:{free_port}") is None
+    assert lifecycle.status(free_port) == []
+
+
+def test_localstack_without_a_python_3_13_says_what_to_install(free_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def find(version: str, **_options: object) -> Interpreter | None:
+        return None
+
+    monkeypatch.setattr(interpreters, "find", find)
+    reason = lifecycle.available("localstack")
+    assert reason is not None
+    assert "\n" not in reason
+    assert "uv python install 3.13" in reason
+    assert "--engine ministack" in reason
+    with pytest.raises(CannotRunError) as error:
+        lifecycle.start("localstack", free_port)
+    assert str(error.value) == reason
+    assert lifecycle.available("ministack") is None
+
+
+def test_without_lambdas_own_python_another_is_used_and_said(free_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interpreters, "find", lambda _version, **_options: None)
+    said: list[str] = []
+    lifecycle.start("ministack", free_port, observer=said.append)
+    assert [line for line in said if line.startswith("warning: no Python 3.11 for ministack")]
+
+
+def test_what_an_engine_cannot_do_is_refused_before_anything_starts(free_port: int) -> None:
+    with pytest.raises(CannotRunError, match=r"LocalStack 4\.14\.0 never enforces IAM: use --engine ministack"):
+        lifecycle.start("localstack", free_port, enforce_iam=True)
+    with pytest.raises(CannotRunError, match="without TLS"):
+        lifecycle.start("localstack", free_port, use_tls=True)
+    with pytest.raises(CannotRunError, match="there is no engine 'floci'; there are: ministack, localstack"):
+        lifecycle.start("floci", free_port)
+
+
+def variables(engine: Engine, **options: bool) -> Mapping[str, str]:
+    settings = engines.Settings(4599, Path("/private"), runtimes={"python3.11": Path("/py/bin/python")}, **options)
+    return engine.process_environment(Path("/env/bin/python"), settings, {})
+
+
+def test_localstack_listens_on_loopback_with_aws_strictness_and_our_executor() -> None:
+    environ = variables(engines.LOCALSTACK)
+    assert environ["GATEWAY_LISTEN"] == "127.0.0.1:4599"
+    assert environ["LAMBDA_RUNTIME_EXECUTOR"] == "process"
+    assert environ["LAMBDA_PROCESS_PYTHON"] == "python3.11=/py/bin/python"
+    assert environ["SQS_DELAY_RECENTLY_DELETED"] == environ["SQS_DELAY_PURGE_RETRY"] == "1"
+    assert environ["FILESYSTEM_ROOT"].startswith("/private/")
+    assert not any("4566" in value for value in environ.values())
+
+
+def test_ministack_enforces_iam_and_serves_tls_only_when_asked() -> None:
+    plain, strict = variables(engines.MINISTACK), variables(engines.MINISTACK, enforce_iam=True, use_tls=True)
+    assert (plain["AUTH"], plain["USE_SSL"], plain["BIND_HOST"]) == ("false", "0", "127.0.0.1")
+    assert (strict["AUTH"], strict["USE_SSL"]) == ("true", "1")
+    assert "127.0.0.1:4599" in engines.MINISTACK.command(Path("/p"), engines.Settings(4599, Path("/private")))
+
+
+def test_following_a_log_goes_on_until_the_engine_ends(free_port: int) -> None:
+    lifecycle.start("ministack", free_port)
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        with state.log_path(free_port).open("a") as log:
+            log.write(f"line {len(waits)}\n")
+        if len(waits) == 2:
+            lifecycle.stop(free_port)
+
+    lines = [line for line in lifecycle.logs(free_port, follow=True, wait=wait) if line.startswith(("serving", "line"))]
+    assert lines == ["serving", "line 1", "line 2"]
+
+
+def test_the_log_of_a_port_that_was_never_used(free_port: int) -> None:
+    with pytest.raises(CannotRunError, match="no engine was started on port"):
+        list(lifecycle.logs(free_port))
+
+
+def test_the_command_line(free_port: int) -> None:
+    run, port = CliRunner(), ["--port", str(free_port)]
+    assert run.invoke(cli.app, ["status", *port]).exit_code == 1
+    started = run.invoke(cli.app, ["start", "--engine", "ministack", *port])
+    assert started.exit_code == 0, started.output
+    assert f"ministack 1.5.33 is ready at http://127.0.0.1:{free_port}" in started.output
+    assert "already runs" in run.invoke(cli.app, ["start", "--engine", "ministack", *port]).output
+    status = run.invoke(cli.app, ["status", "--json", *port])
+    assert status.exit_code == 0
+    assert [(entry["port"], entry["state"]) for entry in json.loads(status.stdout)] == [(free_port, "running")]
+    assert "running" in run.invoke(cli.app, ["status"]).output
+    assert "serving" in run.invoke(cli.app, ["logs", *port]).output
+    assert f"stopped the emulator on port {free_port}" in run.invoke(cli.app, ["stop", *port]).output
+    assert "nothing to stop" in run.invoke(cli.app, ["stop", "--all"]).output
