@@ -1,0 +1,134 @@
+"""All that the console reads, through AWS APIs with the chosen profile. Nothing here changes anything.
+
+The methods block, may be called from any thread but not from two at once, and raise what boto3 raises.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from console.calls import CallCounter
+from console.listing import Found, RecordListing
+from console.model import FunctionFacts, Record
+from console.reading import records_in
+from operations.alerts import Alert, peek_inbox
+from operations.deadletters import DeadLetter, list_dead_letters
+from operations.metrics import Invocation, oldest_message_seconds, read_invocations
+from operations.queues import Depth, depth, queue_url
+from profiles.names import Names
+from profiles.session import Aws
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef
+
+SERVICES: Final = ("sqs", "s3", "lambda", "logs", "cloudwatch")
+_READERS: Final = 8
+# The page asks again anyway: a refresh that hangs in retries would hide that nothing answers.
+_IMPATIENT: Final = Config(
+    retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=2, read_timeout=15, max_pool_connections=16
+)
+
+
+class ImpatientAws(Aws):
+    """The same profile, with clients that give up soon."""
+
+    def __init__(self, aws: Aws) -> None:
+        super().__init__(aws.profile, aws._session)
+
+    def _make(self, service: str, config: Config) -> Any:
+        return super()._make(service, config.merge(_IMPATIENT))
+
+
+class Sources:
+    """Reads one environment. `counter` is told about every request."""
+
+    def __init__(self, aws: Aws, names: Names, counter: CallCounter) -> None:
+        self._aws = ImpatientAws(aws)
+        self._names = names
+        self._listing = RecordListing(self._aws.s3, names.bucket)
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="read-record")
+        self._urls: dict[str, str] = {}
+        counter.watch(self._aws, *SERVICES)
+
+    @property
+    def listing(self) -> RecordListing:
+        """What is known of the bucket."""
+        return self._listing
+
+    def depths(self) -> tuple[Depth, Depth, Depth]:
+        """The tick queue, the dead-letter queue and the inbox."""
+        names = self._names
+        try:
+            queue, dead, inbox = (
+                depth(self._aws, self._url(name)) for name in (names.queue, names.dead_letter_queue, names.inbox_queue)
+            )
+        except ClientError:
+            self._urls.clear()  # a queue that was made again may have another URL
+            raise
+        return queue, dead, inbox
+
+    def find_objects(self) -> list[Found]:
+        """Objects that are new under `processed/`."""
+        return self._listing.find()
+
+    def read_records(self, keys: Sequence[str]) -> list[Record]:
+        """The records in these objects, read concurrently. An object that is gone by now has none."""
+        return list(chain.from_iterable(self._readers.map(self._read, keys)))
+
+    def function_facts(self) -> FunctionFacts:
+        """The live function's settings, and the state of its event source mapping."""
+        configuration = self._aws.lambda_.get_function_configuration(FunctionName=self._names.function)
+        mappings = self._aws.lambda_.list_event_source_mappings(FunctionName=self._names.function)
+        states = [mapping.get("State", "") for mapping in mappings["EventSourceMappings"]]
+        return _facts(configuration, states[0] if states else "no mapping")
+
+    def invocations(self, since_ms: int) -> list[Invocation]:
+        """The invocations that the function's log shows since then."""
+        return read_invocations(self._aws, self._names, since_ms=since_ms)
+
+    def oldest_message_seconds(self) -> float | None:
+        """Age of the oldest waiting tick, where CloudWatch knows it."""
+        return oldest_message_seconds(self._aws, self._names, datetime.now(UTC))
+
+    def alerts(self) -> list[Alert]:
+        """What is in the inbox."""
+        return peek_inbox(self._aws, self._names)
+
+    def dead_letters(self) -> list[DeadLetter]:
+        """What is in the dead-letter queue."""
+        return list_dead_letters(self._aws, self._names)
+
+    def _url(self, name: str) -> str:
+        if name not in self._urls:
+            self._urls[name] = queue_url(self._aws, name)
+        return self._urls[name]
+
+    def _read(self, key: str) -> list[Record]:
+        try:
+            body = self._aws.s3.get_object(Bucket=self._names.bucket, Key=key)["Body"].read()
+        except self._aws.s3.exceptions.NoSuchKey:
+            return []
+        return records_in(key, body)
+
+
+def _facts(configuration: "FunctionConfigurationResponseTypeDef", mapping: str) -> FunctionFacts:
+    variables = configuration.get("Environment", {}).get("Variables", {})
+    return FunctionFacts(
+        threshold=_number(variables.get("ALERT_THRESHOLD")),
+        layout=variables.get("OBJECT_LAYOUT", "tick"),
+        cooldown_seconds=_number(variables.get("ALERT_COOLDOWN_SECONDS")),
+        state=configuration.get("State", ""),
+        mapping=mapping,
+    )
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return None
