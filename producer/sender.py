@@ -19,7 +19,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from botocore.exceptions import ClientError, HTTPClientError
-from tenacity import RetryCallState, Retrying, retry_if_result, wait_exponential_jitter
+from botocore.exceptions import ConnectionError as BotoConnectionError
+from tenacity import RetryCallState, Retrying, retry_if_result, wait_exponential, wait_random
 
 from pipeline.tick import Tick, encode
 from producer.clock import Clock
@@ -117,7 +118,7 @@ class Sender:
                 return
             Retrying(
                 retry=retry_if_result(bool),
-                wait=wait_exponential_jitter(initial=0.1, max=5.0, jitter=0.1),
+                wait=wait_exponential(multiplier=0.1, max=5.0) + wait_random(0, 0.1),
                 stop=give_up,
                 sleep=lambda seconds: self._clock.wait(self._stop, float(seconds)),
                 retry_error_callback=lambda _: delivery.give_up(),
@@ -155,7 +156,7 @@ class _Delivery:
                 QueueUrl=self._queue_url,
                 Entries=[{"Id": str(place), "MessageBody": encode(tick)} for place, tick in enumerate(entries)],
             )
-        except (ClientError, HTTPClientError) as error:
+        except (ClientError, HTTPClientError, BotoConnectionError) as error:
             code = _code(error)
             if isinstance(error, ClientError) and not _is_passing(error):
                 raise CannotRunError(f"SQS refused the ticks: {error}") from error
@@ -185,7 +186,7 @@ class _Delivery:
             self._failed([Failure(tick.tick_id, *reason, sender_fault=False) for tick, reason in reasons])
 
 
-def _code(error: ClientError | HTTPClientError) -> str:
+def _code(error: ClientError | HTTPClientError | BotoConnectionError) -> str:
     return error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
 
 

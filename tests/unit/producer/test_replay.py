@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.tick import encode, parse
+from pipeline.tick import Tick, encode, parse
 from producer.replay import Replay, ReplayError, find
 
 HEADER = "timestamp,symbol,price,volume\n"
@@ -49,7 +49,7 @@ def test_equal_rows_are_different_ticks(tmp_path: Path) -> None:
 
 def test_mending_a_line_keeps_the_ids_of_the_lines_before_it(tmp_path: Path) -> None:
     before = write(tmp_path, HEADER + GOOD + GOOD + "nonsense\n" + GOOD)
-    seen = []
+    seen: list[Tick] = []
     with pytest.raises(ReplayError):
         seen.extend(before.ticks())  # list.extend keeps what came before the error
     after = list(write(tmp_path, HEADER + GOOD + GOOD + GOOD + GOOD).ticks())
@@ -80,7 +80,7 @@ def test_mending_a_line_keeps_the_ids_of_the_lines_before_it(tmp_path: Path) -> 
 )
 def test_a_bad_row_names_line_and_column_after_the_rows_before_it(tmp_path: Path, row: str, message: str) -> None:
     replay = write(tmp_path, HEADER + GOOD + row + "\n" + GOOD)
-    ticks = []
+    ticks: list[Tick] = []
     with pytest.raises(ReplayError) as error:
         ticks.extend(replay.ticks())
     assert str(error.value).startswith("ticks.csv, line 3: ")
