@@ -7,6 +7,8 @@ from bootstrap.snapshot import Snapshot
 from profiles.errors import CannotRunError
 
 MADE = (Verb.CREATE, Verb.REPLACE)
+# Why a plan of deletions leaves the bucket when it was told to.
+KEPT = "kept, as asked"
 
 
 class NotOursError(CannotRunError):
@@ -94,7 +96,7 @@ def _reason_to_leave(
     resource: Resource, live: Live, snapshot: Snapshot, environment: str, keep: frozenset[str]
 ) -> str | None:
     if resource.kind in keep:
-        return "kept, as asked"
+        return KEPT
     holder = snapshot.get(resource.part_of) if resource.part_of else live
     owner = holder.owner if holder else environment
     if owner == environment:

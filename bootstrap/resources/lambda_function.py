@@ -138,7 +138,7 @@ class Function(Declared):
         )
 
     def _active(self) -> Wait:
-        """The state that function_active_v2 waits for, polled at once and often: emulators are ready in milliseconds."""
+        """The state that function_active_v2 waits for; emulators reach it in milliseconds."""
         return Wait(
             "lambda",
             "GetFunction",

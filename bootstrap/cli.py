@@ -1,0 +1,188 @@
+"""`plan`, `up`, `status`, `down`: also as `python -m bootstrap …`."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from bootstrap import operations, render
+from bootstrap.declaration import declare
+from bootstrap.model import Plan, id_of
+from bootstrap.operations import Report
+from bootstrap.options import with_settings
+from bootstrap.planner import KEPT, plan_up
+from bootstrap.resources.sqs import DELETED_RECENTLY_SECONDS
+from bootstrap.resources.sqs import KIND as QUEUE
+from bootstrap.settings import Settings
+from profiles.errors import CannotRunError
+from profiles.names import Names
+from profiles.session import Aws
+from terminal import (
+    DEFAULT_PROFILE,
+    EXIT_CHECK_FAILED,
+    BucketOption,
+    Environment,
+    JsonOption,
+    PrefixOption,
+    ProfileOption,
+    console,
+    errors,
+    open_environment,
+    print_json,
+)
+
+app = typer.Typer(no_args_is_help=True, help="Create, inspect and remove the AWS resources of the pipeline.")
+
+SettingsFrom = Callable[[Names], Settings]
+YesOption = Annotated[bool, typer.Option("--yes", help="Don't ask. On AWS it needs --account as well.")]
+AccountOption = Annotated[str | None, typer.Option("--account", help="The account id that may be changed.")]
+
+# The account id that emulators have unless told otherwise.
+EMULATED_ACCOUNT = "000000000000"
+
+
+@app.command()
+@with_settings
+def plan(
+    *,
+    settings: SettingsFrom,
+    profile: ProfileOption = DEFAULT_PROFILE,
+    prefix: PrefixOption = "",
+    bucket: BucketOption = None,
+    as_json: JsonOption = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the exact API calls with parameters.")] = False,
+    from_scratch: Annotated[
+        bool, typer.Option("--from-scratch", help="As if nothing existed: asks no endpoint at all.")
+    ] = False,
+    removal: Annotated[bool, typer.Option("--down", help="What `down` would remove.")] = False,
+    account: Annotated[
+        str, typer.Option("--account", help="The account id to plan for with --from-scratch.")
+    ] = EMULATED_ACCOUNT,
+) -> None:
+    """Show what `up` would create, update, replace or leave. Changes nothing."""
+    if from_scratch:
+        found = _from_scratch(settings(_names(account, prefix, bucket)))
+    else:
+        environment = open_environment(profile, prefix, bucket)
+        show = operations.plan_removal if removal else operations.plan
+        found = show(environment.aws, settings(environment.names))
+    if as_json:
+        print_json(render.plan_json(found))
+    elif dry_run:
+        for line in render.transcript(found):
+            typer.echo(line)
+    else:
+        _show_plan(found)
+
+
+@app.command()
+@with_settings
+def up(
+    *,
+    settings: SettingsFrom,
+    profile: ProfileOption = DEFAULT_PROFILE,
+    prefix: PrefixOption = "",
+    bucket: BucketOption = None,
+    as_json: JsonOption = False,
+    yes: YesOption = False,
+    account: AccountOption = None,
+) -> None:
+    """Create what is missing and update what differs. Run again, it changes nothing."""
+    environment = open_environment(profile, prefix, bucket)
+    declared = settings(environment.names)
+    _ask_on_aws(environment, yes, account, lambda: operations.plan(environment.aws, declared))
+    with render.Progress(errors) as progress:
+        report = operations.up(environment.aws, declared, progress)
+    _show_report(report, as_json)
+
+
+@app.command()
+@with_settings
+def status(
+    *,
+    settings: SettingsFrom,
+    profile: ProfileOption = DEFAULT_PROFILE,
+    prefix: PrefixOption = "",
+    bucket: BucketOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what exists, its state, and what isn't as declared; exit 1 if anything isn't."""
+    environment = open_environment(profile, prefix, bucket)
+    found = operations.status(environment.aws, settings(environment.names))
+    if as_json:
+        print_json([one.to_json() for one in found])
+    else:
+        console.print(render.status_table(found), soft_wrap=True)
+    if any(one.drift or not one.exists for one in found):
+        raise typer.Exit(EXIT_CHECK_FAILED)
+
+
+@app.command()
+def down(
+    *,
+    profile: ProfileOption = DEFAULT_PROFILE,
+    prefix: PrefixOption = "",
+    bucket: BucketOption = None,
+    as_json: JsonOption = False,
+    yes: YesOption = False,
+    account: AccountOption = None,
+    keep_data: Annotated[bool, typer.Option("--keep-data", help="Keep the bucket.")] = False,
+) -> None:
+    """Remove everything of this environment, data and logs included. Leaves what stockpipe didn't make; exit 1 then."""
+    # Only names matter here: an email subscription, the one optional resource, goes with its topic.
+    environment = open_environment(profile, prefix, bucket)
+    aws, declared = environment.aws, Settings(environment.names)
+    _ask_on_aws(environment, yes, account, lambda: operations.plan_removal(aws, declared, keep_data=keep_data))
+    with render.Progress(errors) as progress:
+        report = operations.down(aws, declared, progress, keep_data=keep_data)
+    _show_report(report, as_json, nothing="nothing to remove")
+    if any(action.resource.startswith(f"{QUEUE} ") for action in report.actions):
+        errors.print(f"AWS lets queues of these names be made again after {DELETED_RECENTLY_SECONDS} s; `up` waits.")
+    if any(reason != KEPT for reason in report.left.values()):
+        raise typer.Exit(EXIT_CHECK_FAILED)
+
+
+def _names(account: str, prefix: str, bucket: str | None) -> Names:
+    try:
+        return Names(account, prefix, bucket)
+    except ValueError as error:
+        raise CannotRunError(str(error)) from error
+
+
+def _from_scratch(settings: Settings) -> Plan:
+    resources = declare(settings)
+    return plan_up(resources, {id_of(resource): None for resource in resources}, settings.names.environment)
+
+
+def _ask_on_aws(environment: Environment, yes: bool, account: str | None, make_plan: Callable[[], Plan]) -> None:
+    """Nothing on AWS is changed unless a person has seen what, or a script has named the account."""
+    aws = environment.aws
+    if account is not None and account != aws.account:
+        raise CannotRunError(f"--account {account}, but profile {aws.profile.name} is account {aws.account}")
+    if not aws.profile.is_aws or (yes and account):
+        return
+    if yes:
+        raise CannotRunError(f"--yes on AWS needs the account as well: --yes --account {aws.account}")
+    _show_target(aws)
+    found = make_plan()
+    _show_plan(found)
+    if found.changes and not typer.confirm(f"Change account {aws.account}?", err=True):
+        raise CannotRunError("nothing was changed")
+
+
+def _show_target(aws: Aws) -> None:
+    errors.print(f"AWS account [bold]{aws.account}[/], region [bold]{aws.region}[/], profile {aws.profile.name}")
+
+
+def _show_plan(found: Plan) -> None:
+    console.print(render.plan_table(found))
+    console.print(f"{len(found.changes)} to change" if found.changes else "no change: everything is as declared")
+
+
+def _show_report(report: Report, as_json: bool, nothing: str | None = None) -> None:
+    if as_json:
+        print_json(render.report_json(report))
+        return
+    for resource, reason in report.left.items():
+        errors.print(f"left: {resource}: {reason}", soft_wrap=True, markup=False)
+    console.print(nothing if nothing and not report.changed else render.summary(report))
