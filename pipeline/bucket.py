@@ -39,7 +39,7 @@ class Bucket:
         )
 
     def replace(self, key: str, body: bytes, etag: str) -> str | None:
-        """Overwrite the object that has this ETag. Returns the new one, or None where somebody else has overwritten it."""
+        """Overwrite the object that has this ETag. Returns the new one, or None where somebody else was first."""
         return self._unless_refused(
             lambda: self._s3.put_object(
                 Bucket=self._name, Key=key, Body=body, ContentType="application/json", IfMatch=etag

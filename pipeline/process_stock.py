@@ -29,7 +29,7 @@ _WORKERS = 16
 # addressing works at every endpoint, `bucket.localhost` doesn't resolve everywhere.
 _CLIENT_CONFIG = Config(
     connect_timeout=2,
-    read_timeout=5,
+    read_timeout=4,
     retries={"mode": "standard", "total_max_attempts": 3},
     max_pool_connections=_WORKERS,
     s3={"addressing_style": "path"},

@@ -21,7 +21,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What became of one object: a latency for each tick that is stored now; `duplicates` = messages of ticks that were."""
+    """One object: a latency for each tick that is stored now; `duplicates` = messages whose tick was stored before."""
 
     latencies_ms: tuple[int, ...]
     duplicates: int

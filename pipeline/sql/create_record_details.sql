@@ -1,11 +1,12 @@
--- The same objects as table records, with every column that the function stores.
+-- The same objects as table records, with every column that the function stores. The columns of records come first,
+-- in their order: that is how the SerDe reads a line that is an array.
 CREATE EXTERNAL TABLE IF NOT EXISTS ${database}.record_details (
-  tick_id string,
   symbol string,
   price double,
   volume int,
-  event_time string,
   processed_at string,
+  tick_id string,
+  event_time string,
   latency_ms bigint,
   alert boolean
 )

@@ -1,0 +1,148 @@
+"""Several functions race for one window, under every schedule and every crash that hypothesis thinks of.
+
+Each function runs in a thread and stops at every call to AWS, and whenever it sleeps, until the schedule lets it go on.
+As on Lambda, it is killed when its time is up: so the model has functions that are slow, that hang, and that die.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipeline.alerts import Alerter, AlertPendingError
+from pipeline.bucket import Bucket
+from pipeline.clock import Clock
+from pipeline.tick import Tick
+from tests.unit.pipeline.fakes import FakeAws, FakeTime
+
+KEY = "alerts/TSLA/1767623400000.json"
+TIMEOUT_SECONDS = 10
+HANG_SECONDS = TIMEOUT_SECONDS + 1
+PATIENCE_SECONDS = 30
+
+
+class KilledError(BaseException):
+    """The function's process ends here."""
+
+
+@dataclass
+class Function:
+    """One invocation in a thread. `outcome` is what `ensure` returned or raised."""
+
+    name: str
+    aws: FakeAws
+    time: FakeTime
+    deadline: Any = None
+    outcome: object = None
+    doomed: bool = False
+    published_unmarked: bool = False
+    waiting: threading.Event = field(default_factory=threading.Event)
+    go: threading.Event = field(default_factory=threading.Event)
+    finished: bool = False
+
+    def start(self) -> None:
+        self.deadline = self.time.now() + timedelta(seconds=TIMEOUT_SECONDS)
+        threading.Thread(target=self._run, daemon=True).start()
+        assert self.waiting.wait(PATIENCE_SECONDS)
+
+    def step(self) -> None:
+        """Let it run to its next stop."""
+        self.waiting.clear()
+        self.go.set()
+        assert self.waiting.wait(PATIENCE_SECONDS)
+
+    def _run(self) -> None:
+        clock = Clock(self.time.now, self._sleep)
+        mine: Any = Stoppable(self.aws, self._stop, self)
+        alerter = Alerter(Bucket(mine, clock, "b"), mine, clock, topic_arn="t", threshold=1.0, cooldown_seconds=60)
+        try:
+            self._stop()
+            self.outcome = alerter.ensure(
+                KEY, Tick(self.name, "TSLA", 2.0, 1, "2026-01-05T14:30:00Z"), self._remaining_ms
+            )
+        except (KilledError, AlertPendingError) as error:
+            self.outcome = error
+        finally:
+            self.finished = True
+            self.waiting.set()
+
+    def _remaining_ms(self) -> int:
+        return max(0, int((self.deadline - self.time.now()).total_seconds() * 1000))
+
+    def _sleep(self, seconds: float) -> None:
+        self.time.sleep(seconds)
+        self._stop()
+
+    def _stop(self) -> None:
+        self.waiting.set()
+        assert self.go.wait(PATIENCE_SECONDS)
+        self.go.clear()
+        if self.doomed or self.time.now() >= self.deadline:
+            raise KilledError
+
+
+class Stoppable:
+    """A client whose every call stops before it is made and after it took effect."""
+
+    def __init__(self, aws: FakeAws, stop: Callable[[], None], function: Function) -> None:
+        self._aws = aws
+        self._stop = stop
+        self._function = function
+
+    def __getattr__(self, operation: str) -> Callable[..., Any]:
+        def call(**parameters: Any) -> Any:
+            self._stop()
+            answer = getattr(self._aws, operation)(**parameters)
+            if operation == "publish":
+                self._function.published_unmarked = True
+            if b'"published"' in parameters.get("Body", b""):
+                self._function.published_unmarked = False
+            self._stop()
+            return answer
+
+        return call
+
+
+schedules = st.lists(
+    st.tuples(st.integers(0, 2), st.sampled_from(["run"] * 12 + ["die", "hang"])), min_size=10, max_size=80
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(schedules)
+def test_a_window_is_alerted_at_least_once_and_again_only_where_a_function_died_unmarked(
+    schedule: list[tuple[int, str]],
+) -> None:
+    aws = FakeAws()
+    time = aws.time
+    functions = [Function(f"t-{index}", aws, time) for index in range(3)]
+    for function in functions:
+        function.start()
+    # Given: a schedule with crashes and hangs, after which everybody runs to his end
+    for index, what in schedule + [(index, "run") for _ in range(200) for index in range(3)]:
+        function = functions[index]
+        if function.finished:
+            continue
+        if what == "hang":
+            time.sleep(HANG_SECONDS)
+        function.doomed = function.doomed or what == "die"
+        function.step()
+    assert all(function.finished for function in functions)
+    # When: SQS delivers again, after the visibility timeout, what wasn't acknowledged
+    for function in functions:
+        if isinstance(function.outcome, BaseException):
+            time.sleep(6 * TIMEOUT_SECONDS)
+            again = Function(f"{function.name}-again", aws, time)
+            again.start()
+            while not again.finished:
+                again.step()
+            assert again.outcome in (True, False)
+    # Then: at least one alert, and no second one but for those that died between SNS's answer and the marker
+    died_unmarked = sum(
+        function.published_unmarked and isinstance(function.outcome, KilledError) for function in functions
+    )
+    assert 1 <= len(aws.published) <= 1 + died_unmarked
