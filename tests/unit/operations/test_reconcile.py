@@ -1,0 +1,326 @@
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from operations.reconcile import QUIET_SECONDS, Reconciliation, reconcile
+from pipeline.tick import (
+    Tick,
+    alert_marker_key,
+    batch_key,
+    encode,
+    encode_record,
+    record_key,
+    to_record,
+)
+from producer.manifest import ManifestWriter, Sent
+from producer.market import Market
+from profiles.errors import CannotRunError
+from profiles.names import Names
+from profiles.session import Aws, Profile
+
+NAMES = Names("123456789012")
+MARKET = Market(7, datetime(2026, 1, 5, 14, 30, tzinfo=UTC), symbols=("AAPL", "NFLX", "TSLA"), rate=3)
+TICKS = list(islice(MARKET.ticks(), 120))
+WINDOWS = {alert_marker_key(tick, cooldown_seconds=60) for tick in TICKS if tick.price >= 1200}
+
+
+class World:
+    """An environment in moto in which a test decides what became of each tick."""
+
+    def __init__(self, aws: Aws, folder: Path) -> None:
+        self.aws = aws
+        self.manifest = folder / "run.jsonl"
+        self.queue = aws.sqs.create_queue(QueueName=NAMES.dead_letter_queue)["QueueUrl"]
+        self.dead_letter_queue = self.queue
+        self.queue = aws.sqs.create_queue(
+            QueueName=NAMES.queue,
+            Attributes={
+                "RedrivePolicy": json.dumps({"deadLetterTargetArn": NAMES.dead_letter_queue_arn, "maxReceiveCount": 5})
+            },
+        )["QueueUrl"]
+        aws.s3.create_bucket(Bucket=NAMES.bucket, CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
+        role = aws.iam.create_role(RoleName="role", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17"}))
+        aws.lambda_.create_function(
+            FunctionName=NAMES.function,
+            Runtime="python3.11",
+            Handler="process_stock.lambda_handler",
+            Role=role["Role"]["Arn"],
+            Code={"ZipFile": _zip()},
+            Environment={"Variables": {"BUCKET": NAMES.bucket, "SNS_TOPIC_ARN": NAMES.topic_arn}},
+        )
+
+    def configure(self, **variables: str) -> None:
+        self.aws.lambda_.update_function_configuration(
+            FunctionName=NAMES.function,
+            Environment={"Variables": {"BUCKET": NAMES.bucket, "SNS_TOPIC_ARN": NAMES.topic_arn, **variables}},
+        )
+
+    def produce(self, ticks: list[Tick], *, path: Path | None = None) -> None:
+        with ManifestWriter(path or self.manifest, resume=True) as writer:
+            writer.append([Sent(tick, f"m-{tick.tick_id}") for tick in ticks])
+
+    def store(self, ticks: list[Tick]) -> None:
+        for tick in ticks:
+            self.put(record_key(tick), _record(tick))
+
+    def alert(self, keys: set[str], state: str = "published") -> None:
+        for key in keys:
+            self.put(key, json.dumps({"state": state}))
+
+    def kill(self, bodies: list[str]) -> list[str]:
+        """Put messages into the dead-letter queue; their ids."""
+        send = self.aws.sqs.send_message
+        return [send(QueueUrl=self.dead_letter_queue, MessageBody=body)["MessageId"] for body in bodies]
+
+    def put(self, key: str, body: str) -> None:
+        self.aws.s3.put_object(Bucket=NAMES.bucket, Key=key, Body=body.encode())
+
+    def reconcile(self, **options: Any) -> Reconciliation:
+        return reconcile(self.aws, NAMES, [self.manifest], **options)
+
+
+def _record(tick: Tick) -> str:
+    return encode_record(to_record(tick, sent_timestamp_ms=0, processed_at=tick.event_time, alert=False))
+
+
+def _zip() -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("process_stock.py", "")
+    return content.getvalue()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with mock_aws():
+        session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-2")
+        yield World(Aws(Profile("moto", None), session), tmp_path)
+
+
+def test_all_stored_once_and_alerted_holds(world: World) -> None:
+    world.produce(TICKS)
+    world.store(TICKS)
+    world.alert(WINDOWS)
+    result = world.reconcile()
+    assert result.holds
+    assert (
+        result.line == f"reconciled: 120 produced = 120 stored + 0 dead-lettered; "
+        f"missing 0, duplicated 0, alerts {len(WINDOWS)}"
+    )
+    assert len(WINDOWS) >= 2
+
+
+def test_missing_ticks_are_named(world: World) -> None:
+    ticks = TICKS[:40]
+    world.produce(ticks)
+    world.store(ticks[:17] + ticks[19:])
+    result = world.reconcile()
+    assert not result.holds
+    assert result.missing == (ticks[17].tick_id, ticks[18].tick_id)
+    assert "40 produced = 38 stored + 0 dead-lettered; missing 2" in result.line
+
+
+def test_nothing_stored_at_all(world: World) -> None:
+    world.produce(TICKS[:25])
+    result = world.reconcile()
+    assert (len(result.missing), result.stored, result.holds) == (25, 0, False)
+
+
+def test_other_runs_and_other_objects_are_left_out(world: World) -> None:
+    world.produce(TICKS[:20])
+    world.store(TICKS[:30])
+    world.put("processed/TSLA/readme.txt", "not a record\n[1]\n\xff{}\n")
+    world.put(f"processed/{TICKS[0].symbol}/empty.json", "")
+    world.put("curated/TSLA/1-x.json", "{}")
+    world.kill([encode(TICKS[25])])
+    result = world.reconcile()
+    assert (result.produced, result.stored, result.other_dead_letters, result.holds) == (20, 20, 1, True)
+
+
+def test_dead_letters_are_counted_with_their_reason_and_stay(world: World) -> None:
+    ticks = TICKS[:60]
+    dead = ticks[5:32]  # more than SQS hands out at once
+    world.produce(ticks)
+    world.store([tick for tick in ticks if tick not in dead])
+    world.kill([encode(tick) for tick in dead])
+    for _ in range(2):  # reading has changed nothing, so that it can be repeated
+        result = world.reconcile()
+        assert result.holds
+        assert {letter.tick_id for letter in result.dead_lettered} == {tick.tick_id for tick in dead}
+        assert {letter.reason for letter in result.dead_lettered} == {
+            "valid, but failed 5 times: see the function's logs"
+        }
+        assert "60 produced = 33 stored + 27 dead-lettered; missing 0" in result.line
+    received = world.aws.sqs.receive_message(QueueUrl=world.dead_letter_queue, MaxNumberOfMessages=10)
+    assert len(received["Messages"]) == 10, "they are visible to others again"
+
+
+def test_an_invalid_dead_letter_tells_why_and_is_found_by_tick_or_message_id(world: World) -> None:
+    by_tick, by_message = TICKS[0], TICKS[1]
+    (message_id,) = world.kill(["{oops"])
+    world.kill([encode(by_tick).replace(f'"price":{by_tick.price}', '"price":-1')])
+    with ManifestWriter(world.manifest) as writer:
+        writer.append([Sent(by_tick, "another"), Sent(by_message, message_id)])
+    result = world.reconcile()
+    reasons = {letter.tick_id: letter.reason for letter in result.dead_lettered}
+    assert reasons[by_tick.tick_id] == "price -1.0 is not above 0"
+    assert reasons[by_message.tick_id].startswith("body is not JSON")
+    assert result.holds
+
+
+def test_a_tick_under_two_keys_is_duplicated(world: World) -> None:
+    world.produce(TICKS[:5])
+    world.store(TICKS[:5])
+    twice = TICKS[2]
+    second = f"processed/{twice.symbol}/1-{twice.tick_id}.json"
+    world.put(second, _record(twice))
+    result = world.reconcile()
+    assert not result.holds
+    assert [each.tick_id for each in result.duplicated] == [twice.tick_id]
+    assert set(result.duplicated[0].places) == {second, record_key(twice)}
+    assert "missing 0, duplicated 1" in result.line
+
+
+def test_stored_and_dead_lettered_is_duplicated_and_counted_once(world: World) -> None:
+    world.produce(TICKS[:5])
+    world.store(TICKS[:5])
+    world.kill([encode(TICKS[3])])
+    result = world.reconcile()
+    assert not result.holds
+    assert result.duplicated[0].places == (record_key(TICKS[3]), "the dead-letter queue")
+    assert "5 produced = 5 stored + 0 dead-lettered; missing 0, duplicated 1" in result.line
+
+
+def test_objects_with_several_ticks_are_read(world: World) -> None:
+    ticks = [tick for tick in TICKS if tick.symbol == "AAPL"][:30]
+    batches = [ticks[start : start + 10] for start in range(0, 30, 10)]
+    world.produce(ticks)
+    for batch in batches:
+        world.put(batch_key(batch), "".join(map(_record, batch)))
+    assert world.reconcile().line.startswith("reconciled: 30 produced = 30 stored + 0 dead-lettered; missing 0, dup")
+
+    world.put(batch_key(batches[0][:3]), "".join(map(_record, batches[0][:3])))
+    assert [each.tick_id for each in world.reconcile().duplicated] == [tick.tick_id for tick in batches[0][:3]]
+
+
+@pytest.mark.parametrize("flaw", ["no marker", "claimed", "no JSON"])
+def test_a_window_without_its_alert_is_named(world: World, flaw: str) -> None:
+    world.produce(TICKS)
+    world.store(TICKS)
+    silent = sorted(WINDOWS)[0]
+    world.alert(WINDOWS - {silent})
+    if flaw == "claimed":
+        world.alert({silent}, state="claimed")
+    elif flaw == "no JSON":
+        world.put(silent, "published")
+    result = world.reconcile()
+    assert not result.holds
+    assert result.unalerted == (silent,)
+    assert result.alerts == len(WINDOWS) - 1
+
+
+def test_threshold_and_cooldown_are_the_live_functions(world: World) -> None:
+    ticks = [tick for tick in TICKS if tick.symbol == "AAPL"][:8]
+    world.configure(ALERT_THRESHOLD=str(min(tick.price for tick in ticks)), ALERT_COOLDOWN_SECONDS="0")
+    world.produce(ticks)
+    world.store(ticks)
+    assert set(world.reconcile().unalerted) == {alert_marker_key(tick, cooldown_seconds=0) for tick in ticks}
+
+
+def test_a_dead_lettered_tick_needs_no_alert(world: World) -> None:
+    breaching = next(tick for tick in TICKS if tick.price >= 1200)
+    world.produce([breaching])
+    world.kill([encode(breaching)])
+    result = world.reconcile()
+    assert (result.holds, result.unalerted) == (True, ())
+
+
+def test_a_tick_in_two_manifests_was_produced_once(world: World, tmp_path: Path) -> None:
+    other = tmp_path / "other.jsonl"
+    world.produce(TICKS[:10])
+    world.produce(TICKS[5:15], path=other)
+    world.store(TICKS[:15])
+    result = reconcile(world.aws, NAMES, [world.manifest, other])
+    assert (result.produced, result.stored, result.holds) == (15, 15, True)
+
+
+def test_more_objects_than_a_page(world: World) -> None:
+    ticks = list(islice(Market(1, TICKS[0].event_time, symbols=("AAPL",)).ticks(), 1003))
+    world.produce(ticks)
+    world.store(ticks)
+    assert world.reconcile().line.startswith("reconciled: 1003 produced = 1003 stored")
+
+
+class Clock:
+    """Each wait moves time on and lets the test change the world."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.steps: list[Any] = []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def wait(self, _stop: object, seconds: float) -> None:
+        self.now += seconds
+        if self.steps:
+            self.steps.pop(0)()
+
+
+def test_it_waits_until_the_last_tick_is_there(world: World) -> None:
+    clock = Clock()
+    ticks = TICKS[:10]
+    world.produce(ticks)
+    world.aws.sqs.send_message(QueueUrl=world.queue, MessageBody=encode(ticks[9]))
+    world.store(ticks[:9])
+
+    def process() -> None:
+        world.store(ticks[9:])
+        world.aws.sqs.purge_queue(QueueUrl=world.queue)
+
+    clock.steps = [lambda: None, lambda: None, process]
+    told: list[str] = []
+    result = world.reconcile(wait_seconds=60, clock=clock, observer=told.append)
+    assert result.holds
+    assert told == ["1 messages are in the queue"] * 3
+    assert clock.now < 2
+
+
+def test_it_gives_up_when_the_queue_has_been_idle_for_a_while(world: World) -> None:
+    clock = Clock()
+    world.produce(TICKS[:3])
+    result = world.reconcile(wait_seconds=3600, clock=clock)
+    assert len(result.missing) == 3
+    assert QUIET_SECONDS <= clock.now < QUIET_SECONDS + 1
+
+
+def test_it_gives_up_when_the_time_is_over(world: World) -> None:
+    clock = Clock()
+    world.produce(TICKS[:3])
+    world.aws.sqs.send_message(QueueUrl=world.queue, MessageBody=encode(TICKS[0]))
+    result = world.reconcile(wait_seconds=5, clock=clock)
+    assert len(result.missing) == 3
+    assert clock.now == 5
+
+
+def test_an_environment_that_is_not_there_says_what_to_run(world: World) -> None:
+    world.produce(TICKS[:1])
+    other = Names(NAMES.account, "alice")
+    with pytest.raises(CannotRunError, match=r"no function alice-StockProcessor; run: stockpipe up --prefix alice"):
+        reconcile(world.aws, other, [world.manifest])
+
+
+def test_a_bucket_that_is_gone_says_what_to_run(world: World) -> None:
+    world.produce(TICKS[:1])
+    world.configure(BUCKET="gone")
+    with pytest.raises(CannotRunError, match=r"no bucket gone; run: stockpipe up"):
+        world.reconcile()
