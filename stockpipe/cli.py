@@ -4,8 +4,8 @@ from importlib.metadata import version
 from typing import Annotated
 
 import typer
-from bootstrap.cli import app as bootstrap_app
 
+from bootstrap.cli import app as bootstrap_app
 from emulator.cli import app as emulator_app
 from operations.cli import app as operations_app
 from producer.cli import app as producer_app

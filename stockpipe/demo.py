@@ -13,6 +13,8 @@ import typer
 from rich.live import Live
 
 import bootstrap
+from bootstrap.model import Verb
+from bootstrap.render import Progress, summary
 from bootstrap.settings import Settings
 from emulator import lifecycle
 from emulator.cli import progress
@@ -32,6 +34,7 @@ from terminal import (
     PrefixOption,
     ProfileOption,
     console,
+    errors,
     open_environment,
 )
 
@@ -52,6 +55,7 @@ class Played:
 
 @app.command(rich_help_panel="Start here")
 def demo(
+    *,
     seconds: Annotated[float, typer.Option(min=1, help="How long the market plays.")] = 30,
     rate: Annotated[float, typer.Option(min=0.1, help="Ticks per second, all symbols together.")] = DEFAULT_RATE,
     seed: Annotated[int | None, typer.Option(help="The same seed plays the same market; default: a new one.")] = None,
@@ -80,10 +84,15 @@ def demo(
         environment = open_environment(profile, prefix)
         settings = Settings(names=environment.names)
         _step("Creating the resources")
-        with progress() as observer:
-            report = bootstrap.up(environment.aws, settings, lambda event: observer(str(event)))
-        console.print(f"  {report}", soft_wrap=True)
-        if not keep and not started_here and report.created:
+        with Progress(errors) as shown:
+            report = bootstrap.up(environment.aws, settings, shown)
+        console.print(f"  {summary(report)}", soft_wrap=True)
+        if (
+            not keep
+            and not started_here
+            and report.changed
+            and all(made.verb is Verb.CREATE for made in report.actions)
+        ):
             cleanup.callback(_take_down, environment, settings)
         played = _play(environment, seconds, rate, seed, began)
         show_results(console, played.figures)
@@ -216,8 +225,8 @@ def _stop_engine(port: int) -> None:
 
 
 def _take_down(environment: Environment, settings: Settings) -> None:
-    with progress() as observer:
-        bootstrap.down(environment.aws, settings, lambda event: observer(str(event)))
+    with Progress(errors) as shown:
+        bootstrap.down(environment.aws, settings, shown)
     console.print("Removed the resources that the demo created; the engine goes on.")
 
 

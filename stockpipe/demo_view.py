@@ -138,4 +138,4 @@ def _hop(title: str, first: str, second: str, colour: str) -> Panel:
 
 
 def _ms(latency: float | None) -> str:
-    return "–" if latency is None else f"{latency:,.0f} ms"
+    return "-" if latency is None else f"{latency:,.0f} ms"

@@ -21,7 +21,7 @@ _READ_PER_SAMPLE = 20  # of the records that are new in a sample, how many are f
 
 @dataclass(frozen=True)
 class Figures:
-    """A sample. Latencies in milliseconds from SQS to the stored record, None before the first; `records` newest first."""
+    """A sample. Latencies are milliseconds from SQS to the stored record, None at first; `records` newest first."""
 
     queued: int = 0
     in_flight: int = 0
@@ -36,7 +36,7 @@ class Figures:
 class FlowWatch:
     """Watches the ticks of the run `run`, whose first tick is of `start_ms`, for `symbols`.
 
-    `sample` asks AWS and returns the figures; listings start where the run starts, so an old, full bucket costs nothing.
+    `sample` asks AWS and returns the figures; listings start where the run starts: old records cost nothing.
     """
 
     def __init__(self, aws: Aws, names: Names, run: str, start_ms: int, symbols: tuple[str, ...]) -> None:
