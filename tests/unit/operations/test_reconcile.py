@@ -30,6 +30,7 @@ from profiles.session import Aws, Profile
 NAMES = Names("123456789012")
 MARKET = Market(7, datetime(2026, 1, 5, 14, 30, tzinfo=UTC), symbols=("AAPL", "NFLX", "TSLA"), rate=3)
 TICKS = list(islice(MARKET.ticks(), 120))
+CALM = [tick for tick in TICKS if tick.price < 1200]
 WINDOWS = {alert_marker_key(tick, cooldown_seconds=60) for tick in TICKS if tick.price >= 1200}
 
 
@@ -120,7 +121,7 @@ def test_all_stored_once_and_alerted_holds(world: World) -> None:
 
 
 def test_missing_ticks_are_named(world: World) -> None:
-    ticks = TICKS[:40]
+    ticks = CALM[:40]
     world.produce(ticks)
     world.store(ticks[:17] + ticks[19:])
     result = world.reconcile()
@@ -130,24 +131,24 @@ def test_missing_ticks_are_named(world: World) -> None:
 
 
 def test_nothing_stored_at_all(world: World) -> None:
-    world.produce(TICKS[:25])
+    world.produce(CALM[:25])
     result = world.reconcile()
     assert (len(result.missing), result.stored, result.holds) == (25, 0, False)
 
 
 def test_other_runs_and_other_objects_are_left_out(world: World) -> None:
-    world.produce(TICKS[:20])
-    world.store(TICKS[:30])
+    world.produce(CALM[:20])
+    world.store(CALM[:30])
     world.put("processed/TSLA/readme.txt", "not a record\n[1]\n\xff{}\n")
-    world.put(f"processed/{TICKS[0].symbol}/empty.json", "")
+    world.put(f"processed/{CALM[0].symbol}/empty.json", "")
     world.put("curated/TSLA/1-x.json", "{}")
-    world.kill([encode(TICKS[25])])
+    world.kill([encode(CALM[25])])
     result = world.reconcile()
     assert (result.produced, result.stored, result.other_dead_letters, result.holds) == (20, 20, 1, True)
 
 
 def test_dead_letters_are_counted_with_their_reason_and_stay(world: World) -> None:
-    ticks = TICKS[:60]
+    ticks = CALM[:60]
     dead = ticks[5:32]  # more than SQS hands out at once
     world.produce(ticks)
     world.store([tick for tick in ticks if tick not in dead])
@@ -165,7 +166,7 @@ def test_dead_letters_are_counted_with_their_reason_and_stay(world: World) -> No
 
 
 def test_an_invalid_dead_letter_tells_why_and_is_found_by_tick_or_message_id(world: World) -> None:
-    by_tick, by_message = TICKS[0], TICKS[1]
+    by_tick, by_message = CALM[0], CALM[1]
     (message_id,) = world.kill(["{oops"])
     world.kill([encode(by_tick).replace(f'"price":{by_tick.price}', '"price":-1')])
     with ManifestWriter(world.manifest) as writer:
@@ -178,9 +179,9 @@ def test_an_invalid_dead_letter_tells_why_and_is_found_by_tick_or_message_id(wor
 
 
 def test_a_tick_under_two_keys_is_duplicated(world: World) -> None:
-    world.produce(TICKS[:5])
-    world.store(TICKS[:5])
-    twice = TICKS[2]
+    world.produce(CALM[:5])
+    world.store(CALM[:5])
+    twice = CALM[2]
     second = f"processed/{twice.symbol}/1-{twice.tick_id}.json"
     world.put(second, _record(twice))
     result = world.reconcile()
@@ -191,12 +192,12 @@ def test_a_tick_under_two_keys_is_duplicated(world: World) -> None:
 
 
 def test_stored_and_dead_lettered_is_duplicated_and_counted_once(world: World) -> None:
-    world.produce(TICKS[:5])
-    world.store(TICKS[:5])
-    world.kill([encode(TICKS[3])])
+    world.produce(CALM[:5])
+    world.store(CALM[:5])
+    world.kill([encode(CALM[3])])
     result = world.reconcile()
     assert not result.holds
-    assert result.duplicated[0].places == (record_key(TICKS[3]), "the dead-letter queue")
+    assert result.duplicated[0].places == (record_key(CALM[3]), "the dead-letter queue")
     assert "5 produced = 5 stored + 0 dead-lettered; missing 0, duplicated 1" in result.line
 
 
@@ -246,15 +247,15 @@ def test_a_dead_lettered_tick_needs_no_alert(world: World) -> None:
 
 def test_a_tick_in_two_manifests_was_produced_once(world: World, tmp_path: Path) -> None:
     other = tmp_path / "other.jsonl"
-    world.produce(TICKS[:10])
-    world.produce(TICKS[5:15], path=other)
-    world.store(TICKS[:15])
+    world.produce(CALM[:10])
+    world.produce(CALM[5:15], path=other)
+    world.store(CALM[:15])
     result = reconcile(world.aws, NAMES, [world.manifest, other])
     assert (result.produced, result.stored, result.holds) == (15, 15, True)
 
 
 def test_more_objects_than_a_page(world: World) -> None:
-    ticks = list(islice(Market(1, TICKS[0].event_time, symbols=("AAPL",)).ticks(), 1003))
+    ticks = list(islice(Market(1, CALM[0].event_time, symbols=("AAPL",)).ticks(), 1003))
     world.produce(ticks)
     world.store(ticks)
     assert world.reconcile().line.startswith("reconciled: 1003 produced = 1003 stored")
@@ -278,7 +279,7 @@ class Clock:
 
 def test_it_waits_until_the_last_tick_is_there(world: World) -> None:
     clock = Clock()
-    ticks = TICKS[:10]
+    ticks = CALM[:10]
     world.produce(ticks)
     world.aws.sqs.send_message(QueueUrl=world.queue, MessageBody=encode(ticks[9]))
     world.store(ticks[:9])
@@ -297,7 +298,7 @@ def test_it_waits_until_the_last_tick_is_there(world: World) -> None:
 
 def test_it_gives_up_when_the_queue_has_been_idle_for_a_while(world: World) -> None:
     clock = Clock()
-    world.produce(TICKS[:3])
+    world.produce(CALM[:3])
     result = world.reconcile(wait_seconds=3600, clock=clock)
     assert len(result.missing) == 3
     assert QUIET_SECONDS <= clock.now < QUIET_SECONDS + 1
@@ -305,22 +306,22 @@ def test_it_gives_up_when_the_queue_has_been_idle_for_a_while(world: World) -> N
 
 def test_it_gives_up_when_the_time_is_over(world: World) -> None:
     clock = Clock()
-    world.produce(TICKS[:3])
-    world.aws.sqs.send_message(QueueUrl=world.queue, MessageBody=encode(TICKS[0]))
+    world.produce(CALM[:3])
+    world.aws.sqs.send_message(QueueUrl=world.queue, MessageBody=encode(CALM[0]))
     result = world.reconcile(wait_seconds=5, clock=clock)
     assert len(result.missing) == 3
     assert clock.now == 5
 
 
 def test_an_environment_that_is_not_there_says_what_to_run(world: World) -> None:
-    world.produce(TICKS[:1])
+    world.produce(CALM[:1])
     other = Names(NAMES.account, "alice")
     with pytest.raises(CannotRunError, match=r"no function alice-StockProcessor; run: stockpipe up --prefix alice"):
         reconcile(world.aws, other, [world.manifest])
 
 
 def test_a_bucket_that_is_gone_says_what_to_run(world: World) -> None:
-    world.produce(TICKS[:1])
+    world.produce(CALM[:1])
     world.configure(BUCKET="gone")
     with pytest.raises(CannotRunError, match=r"no bucket gone; run: stockpipe up"):
         world.reconcile()
