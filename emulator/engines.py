@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from emulator.environments import Environment
+from emulator.environments import Environment, Package
 from profiles.errors import CannotRunError
 from profiles.names import REGION
 
@@ -21,13 +21,17 @@ _SERVICES = "cloudformation,cloudwatch,iam,kms,lambda,logs,s3,ses,sns,sqs,sts"
 
 @dataclass(frozen=True)
 class Settings:
-    """How one engine is to run. `folder` is private to it. `runtimes` maps a Lambda runtime's name to a Python."""
+    """How one engine is to run. `folder` is private to it.
+
+    `runtimes` maps a Lambda runtime's name to a Python; `plugin` is the folder with our own package for it.
+    """
 
     port: int
     folder: Path
     enforce_iam: bool = False
     use_tls: bool = False
     runtimes: Mapping[str, Path] = field(default_factory=dict)
+    plugin: Path | None = None
 
     @property
     def endpoint_url(self) -> str:
@@ -68,6 +72,7 @@ class Engine:
     python: str
     python_required: bool
     environment: Environment
+    plugin: Package | None
     runtimes: Mapping[str, Environment]
     arguments: tuple[str, ...]
     variables: Callable[[Settings], Mapping[str, str]]
@@ -101,6 +106,7 @@ class Engine:
 def _localstack_variables(settings: Settings) -> Mapping[str, str]:
     runtimes = ",".join(f"{name}={python}" for name, python in settings.runtimes.items())
     return {
+        "PYTHONPATH": str(settings.plugin),
         "GATEWAY_LISTEN": f"127.0.0.1:{settings.port}",
         "LOCALSTACK_HOST": f"localhost:{settings.port}",
         "SERVICES": _SERVICES,
@@ -145,9 +151,8 @@ LOCALSTACK = Engine(
     version="4.14.0",
     python="3.13",
     python_required=True,
-    environment=Environment(
-        "localstack", "LocalStack 4.14.0", _HERE / "localstack" / "requirements.lock", _HERE / "localstack"
-    ),
+    environment=Environment("localstack", "LocalStack 4.14.0", _HERE / "localstack" / "requirements.lock"),
+    plugin=Package("localstack-plugin", "the Lambda executor", _HERE / "localstack"),
     runtimes={
         "python3.11": Environment("python3.11", "Lambda's python3.11", _HERE / "runtime" / "requirements.lock"),
     },
@@ -167,6 +172,7 @@ MINISTACK = Engine(
     python="3.11",  # its functions run on its own interpreter, and theirs is python3.11
     python_required=False,
     environment=Environment("ministack", "ministack 1.5.33", _HERE / "ministack" / "requirements.lock"),
+    plugin=None,
     runtimes={},
     # Its own command would also listen on 443 where it may; its container image starts it this way.
     arguments=(

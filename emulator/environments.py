@@ -2,7 +2,8 @@
 
 A virtual environment can't be moved, so it is built in place: under a lock, and with a marker that is written last. One
 without the marker was interrupted, and is built again. Its folder is named after everything that goes into it (lock,
-package source, interpreter): what changes gets a new folder, and nothing is ever repaired.
+interpreter): what changes gets a new folder, and nothing is ever repaired. Our own plugin is kept the same way, in a
+folder beside it, so that a change to it doesn't cost another environment of 325 MB.
 """
 
 import hashlib
@@ -10,7 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,77 +29,94 @@ _LAYOUT = "1"  # part of the key: change it when environments are built differen
 
 @dataclass(frozen=True)
 class Environment:
-    """A virtual environment to be: packages from `lock`, and optionally our own package in the folder `source`."""
+    """A virtual environment to be, with the packages of `lock`. `title` is for a person."""
 
     name: str
     title: str
     lock: Path
-    source: Path | None = None
 
     def key(self, interpreter: Interpreter) -> str:
-        """Name of everything that goes into it, 16 hexadecimal digits."""
-        digest = hashlib.sha256()
-        for part in (_LAYOUT, str(interpreter.path), interpreter.version):
-            digest.update(part.encode() + b"\0")
-        digest.update(self.lock.read_bytes())
-        for path in self._source_files():
-            digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-        return digest.hexdigest()[:16]
-
-    def _source_files(self) -> Iterator[Path]:
-        if self.source is None:
-            return
-        for path in sorted(self.source.rglob("*")):
-            if path.is_file() and path.suffix in {".py", ".toml"} and "build" not in path.parts:
-                yield path
+        """Stands for everything that goes into it."""
+        return _digest([str(interpreter.path), interpreter.version, self.lock.read_bytes()])
 
 
-Builder = Callable[[Environment, Interpreter, Path, Observer], None]
+@dataclass(frozen=True)
+class Package:
+    """A package of ours, to be installed into a folder for the PYTHONPATH of an environment with its dependencies."""
+
+    name: str
+    title: str
+    source: Path
+
+    def key(self, interpreter: Interpreter) -> str:
+        """Stands for everything that goes into it."""
+        files = [path for path in sorted(self.source.rglob("*")) if path.suffix in {".py", ".toml"} and path.is_file()]
+        parts = [part for path in files for part in (str(path.relative_to(self.source)), path.read_bytes())]
+        return _digest([interpreter.version, *parts])
 
 
-def ensure(
-    environment: Environment, interpreter: Interpreter, observer: Observer, builder: Builder | None = None
-) -> Path:
-    """The environment's interpreter; built first where it isn't there yet. Raises `CannotRunError`.
+def _digest(parts: Sequence[str | bytes]) -> str:
+    digest = hashlib.sha256(_LAYOUT.encode())
+    for part in parts:
+        content = part.encode() if isinstance(part, str) else part
+        digest.update(len(content).to_bytes(8, "big") + content)
+    return digest.hexdigest()[:16]
 
-    Safe from several processes at once: one builds, the others wait.
-    """
-    folder = state.cache_folder() / "environments" / f"{environment.name}-{environment.key(interpreter)}"
-    python = folder / "bin" / "python"
+
+Builder = Callable[[Path], None]
+
+
+def ensure(environment: Environment, interpreter: Interpreter, observer: Observer) -> Path:
+    """The environment's Python; built first where it isn't there yet. Raises `CannotRunError`."""
+    folder = _folder(environment, interpreter)
+    ensure_folder(
+        folder, environment.title, lambda target: _build(environment, interpreter, target, observer), observer
+    )
+    return folder / "bin" / "python"
+
+
+def ensure_package(package: Package, interpreter: Interpreter, python: Path, observer: Observer) -> Path:
+    """The folder that the package is installed in, for the environment of `python`. Raises `CannotRunError`."""
+    folder = _folder(package, interpreter)
+    ensure_folder(folder, package.title, lambda target: _install(package, python, target, observer), observer)
+    return folder
+
+
+def _folder(what: Environment | Package, interpreter: Interpreter) -> Path:
+    return state.cache_folder() / "environments" / f"{what.name}-{what.key(interpreter)}"
+
+
+def ensure_folder(folder: Path, title: str, builder: Builder, observer: Observer) -> None:
+    """Have `builder` fill `folder`, once and completely. Of several processes at once one builds, the others wait."""
     if (folder / _MARKER).exists():
-        return python
-    title = environment.title
-    with state.locked(
-        folder.with_name(f"{folder.name}.lock"),
-        lambda: observer(f"{title} is being set up by another process: waiting"),
-    ):
+        return
+    lock = folder.with_name(f"{folder.name}.lock")
+    with state.locked(lock, lambda: observer(f"{title} is being set up by another process: waiting")):
         if not (folder / _MARKER).exists():
             shutil.rmtree(folder, ignore_errors=True)
-            (builder or build)(environment, interpreter, folder, observer)
+            builder(folder)
             (folder / _MARKER).touch()
-    return python
 
 
-def build(environment: Environment, interpreter: Interpreter, folder: Path, observer: Observer) -> None:
-    """Build the environment in `folder` with uv, which honours the user's own index settings."""
+def _build(environment: Environment, interpreter: Interpreter, folder: Path, observer: Observer) -> None:
+    """Build the environment with uv, which honours the user's own index settings."""
     title = environment.title
     observer(f"setting up {title} (once): Python {interpreter.version}")
     _run_uv(["venv", "--quiet", "--no-project", "--python", str(interpreter.path), str(folder)], title, observer)
-    python = str(folder / "bin" / "python")
     observer(f"setting up {title} (once): packages")
-    install = ["pip", "install", "--python", python, "--no-progress"]
+    install = ["pip", "install", "--no-progress", "--python", str(folder / "bin" / "python")]
     _run_uv([*install, "--require-hashes", "--requirement", str(environment.lock)], title, observer)
-    if environment.source:
-        observer(f"setting up {title} (once): our plugin")
-        wheel = _build_wheel(environment.source, folder / "wheels", title, observer)
-        _run_uv([*install, "--no-deps", "--no-index", str(wheel)], title, observer)
 
 
-def _build_wheel(source: Path, target: Path, title: str, observer: Observer) -> Path:
-    """A wheel of the package in `source`, with the hatchling of our own environment: nothing is downloaded for it."""
-    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(target)]
-    _run(command, source, title, observer)
-    return next(target.glob("*.whl"))
+def _install(package: Package, python: Path, folder: Path, observer: Observer) -> None:
+    """Build a wheel with the hatchling of our own environment, so that nothing is downloaded for it, and install it."""
+    observer(f"setting up {package.title} (once)")
+    wheels = folder / "wheels"
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(wheels)]
+    _run(build, package.source, package.title, observer)
+    wheel = next(wheels.glob("*.whl"))
+    target = ["--python", str(python), "--target", str(folder)]
+    _run_uv(["pip", "install", *target, "--no-deps", "--no-index", str(wheel)], package.title, observer)
 
 
 def _run_uv(arguments: Sequence[str], title: str, observer: Observer) -> None:

@@ -4,6 +4,7 @@ The life of an engine on a port: nothing → environments ready → process star
 stopped, with its folder and every process of it gone. A start that fails at any point leaves nothing but the log.
 """
 
+import dataclasses
 import shutil
 import socket
 import time
@@ -62,9 +63,13 @@ def available(engine: str, *, fetch: bool = True, observer: Observer = _silent) 
     definition = engine_named(engine)
     if not definition.python_required or interpreters.find(definition.python, fetch=fetch, observer=observer):
         return None
-    python = definition.python
+    return _no_python(definition)
+
+
+def _no_python(engine: Engine) -> str:
+    python = engine.python
     return (
-        f"{definition.full_title} needs a Python {python} that runs, and none was found (PATH, pyenv, uv) or could be "
+        f"{engine.full_title} needs a Python {python} that runs, and none was found (PATH, pyenv, uv) or could be "
         f"fetched: install one (uv python install {python}, or pyenv install {python}), or use --engine ministack, "
         "which works without it"
     )
@@ -202,19 +207,20 @@ def _refuse_taken_port(engine: Engine, port: int) -> None:
     raise CannotRunError(f"{engine.full_title} can't start: port {port} {who}.{use_it} another --port")
 
 
-def _set_up(engine: Engine, observer: Observer) -> tuple[Path, Mapping[str, Path]]:
-    """The Python that runs the engine, and those that run functions, by the name of the Lambda runtime."""
+def _set_up(engine: Engine, settings: Settings, observer: Observer) -> tuple[Path, Settings]:
+    """The Python that runs the engine, and the settings with what functions need."""
     interpreter = interpreters.find(engine.python, observer=observer)
     if interpreter is None and engine.python_required:
-        raise CannotRunError(available(engine.name, fetch=False) or f"no Python {engine.python}")
+        raise CannotRunError(_no_python(engine))
     interpreter = interpreter or _stand_in(engine.python, engine.full_title, observer)
     python = environments.ensure(engine.environment, interpreter, observer)
+    plugin = environments.ensure_package(engine.plugin, interpreter, python, observer) if engine.plugin else None
     runtimes = {}
     for name, environment in engine.runtimes.items():
         version = name.removeprefix("python")
         own = interpreters.find(version, observer=observer) or _stand_in(version, f"Lambda runtime {name}", observer)
         runtimes[name] = environments.ensure(environment, own, observer)
-    return python, runtimes
+    return python, dataclasses.replace(settings, runtimes=runtimes, plugin=plugin)
 
 
 def _stand_in(version: str, title: str, observer: Observer) -> Interpreter:
@@ -224,8 +230,7 @@ def _stand_in(version: str, title: str, observer: Observer) -> Interpreter:
 
 
 def _start(engine: Engine, settings: Settings, extra: Mapping[str, str], observer: Observer) -> Running:
-    python, runtimes = _set_up(engine, observer)
-    settings = Settings(settings.port, settings.folder, settings.enforce_iam, settings.use_tls, runtimes)
+    python, settings = _set_up(engine, settings, observer)
     shutil.rmtree(settings.folder, ignore_errors=True)
     for folder in (settings.home, settings.temporary, settings.data):
         folder.mkdir(parents=True, mode=0o700)

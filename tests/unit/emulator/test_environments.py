@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from emulator import environments
-from emulator.environments import Environment
+from emulator.environments import Environment, Package
 from emulator.interpreters import Interpreter
-from emulator.state import Observer
 from profiles.errors import CannotRunError
 
 PYTHON = Interpreter(Path("/opt/python"), "3.99.1")
@@ -21,93 +20,97 @@ def _private_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def environment(tmp_path: Path) -> Environment:
-    (tmp_path / "plugin" / "__pycache__").mkdir(parents=True)
-    (tmp_path / "plugin" / "plugin.py").write_text("x = 1\n")
-    (tmp_path / "requirements.lock").write_text("a==1\n")
-    return Environment("engine", "The Engine 1.0", tmp_path / "requirements.lock", tmp_path / "plugin")
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "cache" / "environments" / "engine-1234"
 
 
 class Builder:
-    """Counts; makes what a real build makes."""
+    """Counts; leaves a file, and with `fail` ends in the middle."""
 
     def __init__(self, fail: bool = False) -> None:
-        self.built: list[Path] = []
+        self.built = 0
         self.fail = fail
 
-    def __call__(self, _environment: Environment, _python: Interpreter, folder: Path, _observer: Observer) -> None:
+    def __call__(self, folder: Path) -> None:
         assert not folder.exists(), "whatever was left from an interrupted build is gone"
-        self.built.append(folder)
-        (folder / "bin").mkdir(parents=True)
-        (folder / "bin" / "python").touch()
+        self.built += 1
+        folder.mkdir(parents=True)
+        (folder / "half").touch()
         if self.fail:
             raise CannotRunError("no index")
+        (folder / "whole").touch()
 
 
 def ignore(_text: str) -> None: ...
 
 
-def test_it_is_built_once(environment: Environment) -> None:
+def test_it_is_built_once(folder: Path) -> None:
     builder = Builder()
-    first = environments.ensure(environment, PYTHON, ignore, builder)
-    second = environments.ensure(environment, PYTHON, ignore, builder)
-    assert first == second
-    assert first.exists()
-    assert len(builder.built) == 1
+    environments.ensure_folder(folder, "The Engine", builder, ignore)
+    environments.ensure_folder(folder, "The Engine", builder, ignore)
+    assert builder.built == 1
+    assert (folder / "whole").exists()
 
 
-def test_an_interrupted_build_is_done_again(environment: Environment) -> None:
+def test_an_interrupted_build_is_done_again(folder: Path) -> None:
     with pytest.raises(CannotRunError):
-        environments.ensure(environment, PYTHON, ignore, Builder(fail=True))
+        environments.ensure_folder(folder, "The Engine", Builder(fail=True), ignore)
     builder = Builder()
-    assert environments.ensure(environment, PYTHON, ignore, builder).exists()
-    assert len(builder.built) == 1
+    environments.ensure_folder(folder, "The Engine", builder, ignore)
+    assert builder.built == 1
+    assert (folder / "whole").exists()
 
 
-def test_its_folder_changes_with_everything_that_goes_into_it(environment: Environment, tmp_path: Path) -> None:
-    before = environment.key(PYTHON)
+def test_an_environments_key_changes_with_its_lock_and_its_interpreter(tmp_path: Path) -> None:
+    lock = tmp_path / "requirements.lock"
+    environment = Environment("engine", "The Engine", lock)
+    lock.write_text("a==1\n")
+    pythons = [PYTHON, Interpreter(PYTHON.path, "3.99.2"), Interpreter(Path("/b"), "3.99.1")]
+    keys = {environment.key(python) for python in pythons}
+    lock.write_text("a==2\n")
+    keys.add(environment.key(PYTHON))
+    assert len(keys) == 4
+
+
+def test_a_packages_key_changes_with_its_source_and_not_with_what_python_leaves_there(tmp_path: Path) -> None:
+    (tmp_path / "plugin" / "__pycache__").mkdir(parents=True)
+    source = tmp_path / "plugin" / "plugin.py"
+    source.write_text("x = 1\n")
+    package = Package("plugin", "The plugin", tmp_path / "plugin")
+    before = package.key(PYTHON)
     (tmp_path / "plugin" / "__pycache__" / "plugin.pyc").write_bytes(b"compiled")
-    assert environment.key(PYTHON) == before
-    keys = {
-        before,
-        environment.key(Interpreter(PYTHON.path, "3.99.2")),
-        environment.key(Interpreter(Path("/b"), "3.99.1")),
-    }
-    environment.lock.write_text("a==2\n")
-    keys.add(environment.key(PYTHON))
-    (tmp_path / "plugin" / "plugin.py").write_text("x = 2\n")
-    keys.add(environment.key(PYTHON))
-    assert len(keys) == 5
+    assert package.key(PYTHON) == before
+    source.write_text("x = 2\n")
+    changed = package.key(PYTHON)
+    source.rename(source.with_name("other.py"))
+    assert len({before, changed, package.key(PYTHON)}) == 3
 
 
 FIRST_USE = """
 import pathlib, sys, time
 from emulator import environments
-from emulator.environments import Environment
-from emulator.interpreters import Interpreter
 folder = pathlib.Path(sys.argv[1])
 
-def build(environment, interpreter, target, observer):
+def build(target):
     with (folder / "builds").open("a") as log:
         log.write("built\\n")
     deadline = time.monotonic() + 30  # until the other one is known to wait, so that they do overlap
     while not (folder / "waiting").exists():
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    (target / "bin").mkdir(parents=True)
-    (target / "bin" / "python").touch()
+    target.mkdir(parents=True)
+    (target / "whole").touch()
 
 def observer(text):
     if "another process" in text:
         (folder / "waiting").touch()
 
-environment = Environment("engine", "The Engine", folder / "requirements.lock")
-python = environments.ensure(environment, Interpreter(pathlib.Path("/opt/python"), "3.99.1"), observer, build)
-assert python.exists()
+environments.ensure_folder(folder / "environment", "The Engine", build, observer)
+assert (folder / "environment" / "whole").exists()
 """
 
 
-def test_of_two_first_starts_one_builds_and_the_other_waits(environment: Environment, tmp_path: Path) -> None:
+def test_of_two_first_starts_one_builds_and_the_other_waits(tmp_path: Path) -> None:
     script = [sys.executable, "-c", FIRST_USE, str(tmp_path)]
     both = [subprocess.Popen(script, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     assert [(process.communicate(timeout=60)[1], process.returncode) for process in both] == [("", 0), ("", 0)]

@@ -251,8 +251,9 @@ def test_what_an_engine_cannot_do_is_refused_before_anything_starts(free_port: i
         lifecycle.start("floci", free_port)
 
 
-def variables(engine: Engine, **options: bool) -> Mapping[str, str]:
-    settings = engines.Settings(4599, Path("/private"), runtimes={"python3.11": Path("/py/bin/python")}, **options)
+def variables(engine: Engine, *, enforce_iam: bool = False, use_tls: bool = False) -> Mapping[str, str]:
+    runtimes = {"python3.11": Path("/py/bin/python")}
+    settings = engines.Settings(4599, Path("/private"), enforce_iam, use_tls, runtimes, Path("/plugin"))
     return engine.process_environment(Path("/env/bin/python"), settings, {})
 
 
