@@ -1,9 +1,9 @@
 """Why no function outlives LocalStack, not even one that is killed with -9.
 
 A small process of its own waits at the other end of a pipe. It is told which process groups are running and which
-folders are theirs; when the pipe closes, LocalStack is gone, however that happened: it then kills the groups and removes
-the folders. It needs nothing but POSIX, so it works on macOS too, and one serves all functions. It leads a session of
-its own, so that a signal to LocalStack's process group doesn't reach it.
+folders are theirs; when the pipe closes, LocalStack is gone, however that happened: it then kills the groups and
+removes the folders. It needs nothing but POSIX, so it works on macOS too, and one serves all functions. It leads a
+session of its own, so that a signal to LocalStack's process group doesn't reach it.
 
 Lines on the pipe: `+ <process group> <folder>` and `- <process group>`.
 """

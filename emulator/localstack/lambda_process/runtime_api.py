@@ -54,7 +54,6 @@ class Answered:
     request_id: str
     payload: bytes
     is_error: bool
-    error_type: str = ""
 
 
 Event = Ready | InitFailed | Answered
@@ -135,19 +134,17 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         """`POST …/init/error`, `…/invocation/<id>/response` and `…/invocation/<id>/error`."""
         api = self._api
         body = self._body()
-        error_type = self.headers.get("Lambda-Runtime-Function-Error-Type", "")
         match self.path.removeprefix(_PREFIX).split("/"):
             case ["init", "error"]:
-                api.tell(InitFailed(body, error_type))
+                api.tell(InitFailed(body, self.headers.get("Lambda-Runtime-Function-Error-Type", "")))
             case ["invocation", request_id, "response"] if len(body) > api.max_response_bytes:
                 too_large = failures.response_too_large(len(body), api.max_response_bytes)
-                api.tell(Answered(request_id, too_large, is_error=True, error_type="Function.ResponseSizeTooLarge"))
-                self._reply(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, b'{"errorType":"RequestEntityTooLarge"}')
-                return
+                # AWS documents 413 here, on which its Python client ends with a traceback; staying warm is kinder.
+                api.tell(Answered(request_id, too_large, is_error=True))
             case ["invocation", request_id, "response"]:
                 api.tell(Answered(request_id, body, is_error=False))
             case ["invocation", request_id, "error"]:
-                api.tell(Answered(request_id, body, is_error=True, error_type=error_type))
+                api.tell(Answered(request_id, body, is_error=True))
             case _:
                 self._reply(HTTPStatus.NOT_FOUND, b"{}")
                 return

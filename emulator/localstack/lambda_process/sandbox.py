@@ -31,6 +31,7 @@ from .runtime import Exited, Runtime
 from .runtime_api import Answered, Event, InitFailed, Invocation, Ready
 
 INIT_SECONDS = 10.0  # how long AWS lets an init phase take before it retries it within the invocation
+_FIRST_MEMORY_CHECK_SECONDS = 0.02
 _MEMORY_CHECK_SECONDS = 0.1
 _MIB = 1024 * 1024
 
@@ -108,7 +109,7 @@ class Sandbox:
         self._peak_bytes = 0
         self._log = ""
         self._lock = threading.Lock()
-        self._busy = False
+        self._invoking = False
         self._stopped = False
 
     def start(self) -> InitFailed | None:
@@ -116,13 +117,14 @@ class Sandbox:
 
         Raises `StoppedError`.
         """
-        with self._occupied():
+        with self._disposed_if_stopped():
             runtime = self._launch()
             event = self._next_event(runtime, runtime.started + INIT_SECONDS)
             if self._stopped:
                 raise StoppedError("the execution environment was stopped while it was starting")
             init_ms = (time.monotonic() - runtime.started) * 1000
             if isinstance(event, Ready):
+                self._note_memory(runtime, with_children=False)
                 self._is_ready = True
                 self._init_ms = init_ms
                 return None
@@ -137,7 +139,7 @@ class Sandbox:
 
         Raises `StoppedError` if the sandbox was stopped before.
         """
-        with self._occupied():
+        with self._disposed_if_stopped(invoking=True):
             started = time.monotonic()
             self._leave_what_is_stale()
             before = self._take_log()
@@ -174,7 +176,7 @@ class Sandbox:
         """
         with self._lock:
             self._stopped = True
-            wait = finish_invocation and self._busy and self._is_ready
+            wait = finish_invocation and self._invoking
         if not wait:
             self._dispose()
 
@@ -184,16 +186,17 @@ class Sandbox:
         return self._log + (runtime.output.take() if runtime else "")
 
     @contextlib.contextmanager
-    def _occupied(self) -> Iterator[None]:
+    def _disposed_if_stopped(self, *, invoking: bool = False) -> Iterator[None]:
+        """Whatever `stop` left to the thread that is at work is done when that has finished."""
         with self._lock:
             if self._stopped:
                 raise StoppedError("the execution environment has been stopped")
-            self._busy = True
+            self._invoking = invoking
         try:
             yield
         finally:
             with self._lock:
-                self._busy = False
+                self._invoking = False
                 stopped = self._stopped
             if stopped:
                 self._dispose()
@@ -224,36 +227,37 @@ class Sandbox:
             self._drop()
 
     def _run(self, call: Call, deadline: float) -> _Ending:
+        if self._runtime and not self._is_ready:
+            # It has yet to come back from the last invocation. If it ends instead, that is no failure of this one.
+            if isinstance(self._next_event(self._runtime, deadline), Ready):
+                self._is_ready = True
+            else:
+                self._drop()
         runtime = self._runtime or self._launch()
         if not self._is_ready:
             event = self._next_event(runtime, deadline)
             if not isinstance(event, Ready):
                 return self._failure(event, call.request_id)
-        self._is_ready = False
+            self._note_memory(runtime, with_children=False)
+            self._is_ready = True
         deadline_ms = int((time.time() + deadline - time.monotonic()) * 1000)
         runtime.hand_over(Invocation(call.request_id, call.function_arn, call.payload, call.trace_id, deadline_ms))
-        # `_is_ready` also tells `stop` that an invocation is worth waiting for.
-        self._is_ready = True
         event = self._next_event(runtime, deadline)
         self._is_ready = False
         self._note_memory(runtime, with_children=False)
         if not isinstance(event, Answered):
             return self._failure(event, call.request_id)
-        return _Ending(
-            event.payload,
-            event.is_error,
-            failed=False,
-            status="error" if event.is_error else "",
-            error_type=event.error_type,
-        )
+        return _Ending(event.payload, event.is_error, failed=False, status="")
 
     def _next_event(self, runtime: Runtime, deadline: float) -> Event | Exited | _Limit:
         """The next thing that happens to the process, be it that it reaches a limit."""
+        pause, with_children = _FIRST_MEMORY_CHECK_SECONDS, False
         while (remaining := deadline - time.monotonic()) > 0:
-            event = runtime.next_event(min(remaining, _MEMORY_CHECK_SECONDS))
+            event = runtime.next_event(min(remaining, pause))
             if event is not None:
                 return event
-            resident = self._note_memory(runtime, with_children=True)
+            resident = self._note_memory(runtime, with_children=with_children)
+            pause, with_children = _MEMORY_CHECK_SECONDS, True
             if self._settings.enforce_memory and resident > self._settings.memory_mb * _MIB:
                 return _Limit.MEMORY
         return _Limit.TIME
