@@ -11,7 +11,7 @@ from contextlib import closing
 from types import TracebackType
 from typing import Any, Self
 
-from operations.dead_letters import DeadLetter
+from operations.dead_ticks import DeadTick
 from pipeline.tick import Tick
 from producer.manifest import Sent
 
@@ -60,7 +60,7 @@ class Ledger:
             found,
         )
 
-    def add_dead(self, letters: Iterable[DeadLetter]) -> None:
+    def add_dead(self, letters: Iterable[DeadTick]) -> None:
         """Add dead letters; where the body no longer tells the tick, the SQS message id does."""
         self._insert(
             "INSERT OR REPLACE INTO dead SELECT ?1, COALESCE((SELECT tick_id FROM produced WHERE tick_id = ?2), "
@@ -84,13 +84,13 @@ class Ledger:
         """How many dead letters are none of the produced ticks."""
         return self._number("SELECT COUNT(*) FROM dead WHERE tick_id IS NULL")
 
-    def dead_lettered(self) -> Iterator[DeadLetter]:
+    def dead_lettered(self) -> Iterator[DeadTick]:
         """Produced ticks that are dead-lettered and not stored, each once."""
         rows = self._rows(
             "SELECT MIN(message_id), tick_id, reason FROM dead WHERE tick_id IS NOT NULL "
             "AND tick_id NOT IN (SELECT tick_id FROM stored) GROUP BY tick_id ORDER BY tick_id"
         )
-        return (DeadLetter(*row) for row in rows)
+        return (DeadTick(*row) for row in rows)
 
     def missing(self) -> Iterator[str]:
         """Ids of produced ticks that are neither stored nor dead-lettered."""

@@ -10,14 +10,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from operations import dead_letters, stored
-from operations.dead_letters import DeadLetter
+from operations import dead_ticks, stored
+from operations.dead_ticks import DeadTick
 from operations.ledger import Ledger
+from operations.queues import depth, queue_url
 from pipeline.environment import ConfigurationError, Environment
 from pipeline.tick import alert_marker_key
 from producer import manifest
 from producer.clock import Clock, SystemClock
-from producer.production import queue_url, up_command
+from producer.production import up_command
 from profiles.errors import CannotRunError
 from profiles.names import Names
 from profiles.session import Aws
@@ -45,7 +46,7 @@ class Reconciliation:
 
     produced: int
     stored: int
-    dead_lettered: tuple[DeadLetter, ...]
+    dead_lettered: tuple[DeadTick, ...]
     missing: tuple[str, ...]
     duplicated: tuple[Duplicate, ...]
     alerts: int
@@ -89,13 +90,15 @@ def reconcile(
         deadline = clock.monotonic() + wait_seconds
         idle_since: float | None = None
         while True:
-            on_its_way = dead_letters.waiting(aws.sqs, where.queue_url)
+            on_its_way = depth(aws, where.queue_url).total
             now = clock.monotonic()
             idle_since = (now if idle_since is None else idle_since) if on_its_way == 0 else None
             if idle_since is not None or now >= deadline:
                 result = _look(where, names, ledger)
-                if result.holds or now >= deadline or (idle_since is not None and now - idle_since >= QUIET_SECONDS):
+                if result.holds:
                     return result
+                if now >= deadline or (idle_since is not None and now - idle_since >= QUIET_SECONDS):
+                    return _look(where, names, ledger, thorough=True)
                 observer(f"{len(result.missing)} of {result.produced} ticks not found yet")
             else:
                 observer(f"{on_its_way} messages are in the queue")
@@ -117,13 +120,13 @@ class _Where:
     @classmethod
     def find(cls, aws: Aws, names: Names) -> "_Where":
         function = _function_environment(aws, names)
-        url = queue_url(aws, names)
+        url = queue_url(aws, names.queue)
         policy = aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"]).get("Attributes", {})
         return cls(
             aws=aws,
             bucket=function.bucket,
             queue_url=url,
-            dead_letter_queue_url=queue_url(aws, names, names.dead_letter_queue),
+            dead_letter_queue_url=queue_url(aws, names.dead_letter_queue),
             max_receive_count=int(json.loads(policy.get("RedrivePolicy", "{}")).get("maxReceiveCount", 0)),
             alert_threshold=function.alert_threshold,
             alert_cooldown_seconds=function.alert_cooldown_seconds,
@@ -141,20 +144,17 @@ def _function_environment(aws: Aws, names: Names) -> Environment:
         raise CannotRunError(f"function {names.function}: {error}; run: {up_command(names)}") from error
 
 
-def _look(where: _Where, names: Names, ledger: Ledger) -> Reconciliation:
+def _look(where: _Where, names: Names, ledger: Ledger, *, thorough: bool = False) -> Reconciliation:
     """Look once: stored before dead-lettered, so that a tick on its way is rather called missing than overlooked."""
-    s3, sqs = where.aws.s3, where.aws.sqs
+    s3 = where.aws.s3
     ledger.forget_found()
     try:
         stored.find_ticks(s3, where.bucket, ledger.symbols(), ledger.add_stored)
     except s3.exceptions.NoSuchBucket as error:
         raise CannotRunError(f"there is no bucket {where.bucket}; run: {up_command(names)}") from error
     ledger.add_dead(
-        dead_letters.read(
-            sqs,
-            where.dead_letter_queue_url,
-            max_receive_count=where.max_receive_count,
-            thorough=next(ledger.missing(), None) is not None,
+        dead_ticks.read(
+            where.aws, where.dead_letter_queue_url, max_receive_count=where.max_receive_count, thorough=thorough
         )
     )
     windows = sorted(

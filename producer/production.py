@@ -218,16 +218,15 @@ class _Pace:
         return self._began + (event_time - self._first) / self._speed
 
 
-def queue_url(aws: Aws, names: Names, queue: str | None = None) -> str:
-    """The URL of a queue, by default the one for ticks. Raises `CannotRunError` where there is none."""
-    queue = queue or names.queue
+def queue_url(aws: Aws, names: Names) -> str:
+    """The URL of the queue that ticks are sent to. Raises `CannotRunError` where there is none."""
     try:
-        return aws.sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+        return aws.sqs.get_queue_url(QueueName=names.queue)["QueueUrl"]
     except ClientError as error:
         if error.response["Error"]["Code"] not in MISSING_QUEUE_CODES:
             raise
         raise CannotRunError(
-            f"there is no queue {queue} in profile {aws.profile.name}; run: {up_command(names)}"
+            f"there is no queue {names.queue} in profile {aws.profile.name}; run: {up_command(names)}"
         ) from error
 
 

@@ -255,10 +255,18 @@ def test_a_tick_in_two_manifests_was_produced_once(world: World, tmp_path: Path)
 
 
 def test_more_objects_than_a_page(world: World) -> None:
-    ticks = list(islice(Market(1, CALM[0].event_time, symbols=("AAPL",)).ticks(), 1003))
+    ticks = list(islice(Market(1, CALM[0].event_time, symbols=("AAPL",)).ticks(), 47))
     world.produce(ticks)
     world.store(ticks)
-    assert world.reconcile().line.startswith("reconciled: 1003 produced = 1003 stored")
+    pages = []
+
+    def shorten(params: dict[str, Any], **_: Any) -> None:
+        params["MaxKeys"] = 10
+        pages.append(params)
+
+    world.aws.s3.meta.events.register("provide-client-params.s3.ListObjectsV2", shorten)
+    assert world.reconcile().line.startswith("reconciled: 47 produced = 47 stored")
+    assert len(pages) == 5
 
 
 class Clock:
