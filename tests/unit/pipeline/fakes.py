@@ -16,9 +16,8 @@ Hook = Callable[[str, str, dict[str, Any]], None]
 
 def client_error(operation: str, code: str, status: int) -> ClientError:
     """The exception that boto3 raises for this answer."""
-    return ClientError(
-        {"Error": {"Code": code, "Message": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, operation
-    )  # type: ignore[typeddict-item]
+    answer: Any = {"Error": {"Code": code, "Message": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(answer, operation)
 
 
 def no_hook(moment: str, operation: str, parameters: dict[str, Any]) -> None:

@@ -221,3 +221,20 @@ def test_the_price_attribute_stays_within_what_filter_policies_compare(price: fl
     time = aws.time
     ensure(alerter(aws, time), Tick("t", "A", price, 1, TICK.timestamp))
     assert aws.published[0]["MessageAttributes"]["price"]["StringValue"] == attribute
+
+
+def test_of_two_that_take_an_expired_claim_over_one_publishes() -> None:
+    aws = FakeAws(failing("Publish", KilledError()))
+    time = aws.time
+    with pytest.raises(KilledError):
+        ensure(alerter(aws, time))
+    time.sleep(REMAINING_MS / 1000)
+    rivals = [alerter(aws, time)]
+
+    def rival_is_faster(moment: str, operation: str, parameters: dict[str, Any]) -> None:
+        if moment == "after" and operation == "GetObject" and rivals:
+            assert ensure(rivals.pop()) is True
+
+    aws.hook = rival_is_faster
+    assert ensure(alerter(aws, time)) is False
+    assert len(aws.published) == 1

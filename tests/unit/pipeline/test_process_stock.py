@@ -1,0 +1,183 @@
+"""The function as Lambda runs it: imported with its environment, on AWS's own host names, which moto answers."""
+
+import importlib
+import io
+import json
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+REGION = "us-east-2"
+SENT_MS = "1767623400500"
+
+
+@dataclass
+class Context:
+    """What the handler and Powertools use of Lambda's context object."""
+
+    function_name: str = "StockProcessor"
+    memory_limit_in_mb: int = 256
+    invoked_function_arn: str = "arn:aws:lambda:us-east-2:123456789012:function:StockProcessor"
+    aws_request_id: str = "request-1"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 30_000
+
+
+@dataclass
+class World:
+    """The imported function, and the clients to look at what it did."""
+
+    function: ModuleType
+    name: str
+    s3: Any
+    sqs: Any
+    inbox: str
+    log: io.StringIO
+
+    def receive(self, *bodies: str) -> dict[str, Any]:
+        records = [
+            {"messageId": f"m{index}", "body": body, "attributes": {"SentTimestamp": SENT_MS}}
+            for index, body in enumerate(bodies)
+        ]
+        answer: dict[str, Any] = self.function.lambda_handler({"Records": records}, Context())
+        return answer
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    name = f"StockProcessor-{uuid.uuid4().hex}"  # loggers are kept by this name
+    for variable in [name for name in os.environ if name.startswith(("AWS_", "POWERTOOLS_"))]:
+        monkeypatch.delenv(variable)
+    with mock_aws():
+        monkeypatch.setenv("AWS_REGION", REGION)
+        monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+        monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", name)
+        monkeypatch.setenv("BUCKET", "stock-data")
+        s3 = boto3.client("s3", region_name=REGION)
+        sns = boto3.client("sns", region_name=REGION)
+        sqs = boto3.client("sqs", region_name=REGION)
+        s3.create_bucket(Bucket="stock-data", CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
+        topic = sns.create_topic(Name="StockAlerts")["TopicArn"]
+        inbox = sqs.create_queue(QueueName="StockAlertsInbox")["QueueUrl"]
+        inbox_arn = sqs.get_queue_attributes(QueueUrl=inbox, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=inbox_arn)
+        monkeypatch.setenv("SNS_TOPIC_ARN", topic)
+        monkeypatch.delitem(sys.modules, "pipeline.process_stock", raising=False)
+        function = importlib.import_module("pipeline.process_stock")
+        log = io.StringIO()
+        function.logger.registered_handler.setStream(log)
+        yield World(function, name, s3, sqs, inbox, log)
+        sys.modules.pop("pipeline.process_stock", None)
+
+
+def body(**fields: Any) -> str:
+    tick = {"tick_id": "t1", "symbol": "TSLA", "price": 100.0, "volume": 1, "timestamp": "2026-01-05T14:30:00Z"}
+    return json.dumps({**tick, **fields})
+
+
+def lines(output: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in output.splitlines()]
+
+
+def test_a_batch_is_stored_alerted_and_answered(world: World) -> None:
+    answer = world.receive(body(), body(tick_id="t2", price=1201.33), "poison")
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "m2"}]}
+    keys = [item["Key"] for item in world.s3.list_objects_v2(Bucket="stock-data")["Contents"]]
+    assert keys == [
+        "alerts/TSLA/1767623400000.json",
+        "processed/TSLA/1767623400000-t1.json",
+        "processed/TSLA/1767623400000-t2.json",
+    ]
+    stored = world.s3.get_object(Bucket="stock-data", Key=keys[2])
+    assert json.load(stored["Body"])["alert"] is True
+    assert stored["Metadata"] == {"request-id": "request-1"}
+    marker = json.load(world.s3.get_object(Bucket="stock-data", Key=keys[0])["Body"])
+    [message] = world.sqs.receive_message(QueueUrl=world.inbox)["Messages"]
+    notification = json.loads(message["Body"])
+    assert notification["Subject"] == "Stock alert: TSLA 1201.33 >= 1200.00"
+    assert notification["MessageId"] == marker["sns_message_id"]
+    assert notification["MessageAttributes"]["price"] == {"Type": "Number", "Value": "1201.33"}
+
+
+def test_a_redelivery_changes_nothing(world: World) -> None:
+    world.receive(body(price=1300))
+    before = world.s3.list_objects_v2(Bucket="stock-data")["Contents"]
+    assert world.receive(body(price=1300)) == {"batchItemFailures": []}
+    after = world.s3.list_objects_v2(Bucket="stock-data")["Contents"]
+    assert [(item["Key"], item["ETag"]) for item in after] == [(item["Key"], item["ETag"]) for item in before]
+
+
+def test_an_invocation_logs_each_failure_and_one_summary(world: World) -> None:
+    world.receive(body(), body(), body(tick_id="t2", price=-1), "\x1b[31mpoison")
+    rejected, poison, summary = lines(world.log.getvalue())
+    assert rejected["level"] == "ERROR"
+    assert rejected["message"] == "tick rejected"
+    assert rejected["message_id"] == "m2"
+    assert rejected["reason"] == "price -1.0 is not above 0"
+    assert json.loads(rejected["body"])["tick_id"] == "t2"
+    assert rejected["function_request_id"] == "request-1"
+    assert poison["body"] == "\\x1b[31mpoison"
+    assert summary["level"] == "INFO"
+    assert summary["message"] == "batch processed"
+    counts = {name: summary[name] for name in ("messages", "stored", "duplicates", "failed")}
+    assert counts == {"messages": 4, "stored": 1, "duplicates": 1, "failed": 2}
+
+
+def test_an_invocation_writes_one_line_of_metrics(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    bodies = [body(tick_id=f"t{index}", price=1199.0 + index) for index in range(3)]
+    world.receive(*bodies, bodies[0], "poison")
+    [metrics] = [line for line in lines(capsys.readouterr().out) if "_aws" in line]
+    [directive] = metrics["_aws"]["CloudWatchMetrics"]
+    assert directive["Namespace"] == "Stockpipe"
+    assert directive["Dimensions"] == [["service"]]
+    assert metrics["service"] == world.name
+    assert {name: metrics[name] for name in metrics if name.startswith(("Ticks", "Alerts"))} == {
+        "TicksStored": [3.0],
+        "TicksRejected": [1.0],
+        "TicksDuplicate": [1.0],
+        "AlertsPublished": [1.0],
+        "AlertsSuppressed": [1.0],
+    }
+    assert len(metrics["LatencyMs"]) == 3
+
+
+def test_a_large_batch_still_writes_one_line_of_metrics(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    answer = world.receive(*(body(tick_id=f"t{index}") for index in range(150)))
+    assert answer == {"batchItemFailures": []}
+    [metrics] = [line for line in lines(capsys.readouterr().out) if "_aws" in line]
+    assert metrics["TicksStored"] == [150.0]
+    assert 0 < len(metrics["LatencyMs"]) < 100
+
+
+def test_a_sample_keeps_the_ends_and_the_middle(world: World) -> None:
+    sample = world.function.sample
+    assert sample([3, 1, 2]) == [1, 2, 3]
+    spread = sample(range(10_000))
+    assert (len(spread), spread[0], spread[-1]) == (99, 0, 9_999)
+    assert abs(spread[49] - 5_000) <= 1
+
+
+@pytest.mark.parametrize("missing", ["BUCKET", "SNS_TOPIC_ARN"])
+def test_a_missing_variable_is_an_init_error_that_names_it(missing: str) -> None:
+    variables = {"BUCKET": "b", "SNS_TOPIC_ARN": "t", "AWS_DEFAULT_REGION": REGION}
+    started = subprocess.run(
+        [sys.executable, "-c", "import pipeline.process_stock"],
+        env={name: value for name, value in variables.items() if name != missing},
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert started.returncode != 0
+    assert started.stderr.rstrip().endswith(f"ConfigurationError: environment variable {missing} is missing")
