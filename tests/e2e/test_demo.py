@@ -1,0 +1,91 @@
+"""The demo as a user runs it: a process of its own, without a terminal."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+RECONCILED = re.compile(
+    r"^reconciled: (?P<produced>\d+) produced = (?P<stored>\d+) stored \+ 0 dead-lettered; "
+    r"missing 0, duplicated 0, alerts (?P<alerts>\d+)$",
+    re.MULTILINE,
+)
+
+
+def stockpipe(*words: str, port: int, state: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "stockpipe", *words],
+        env={
+            **os.environ,
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+            "STOCKPIPE_STATE_DIR": str(state),
+            "COLUMNS": "200",
+            **environment,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=280,
+    )
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.parametrize(
+    "engine",
+    [pytest.param("localstack", marks=pytest.mark.localstack), pytest.param("ministack", marks=pytest.mark.ministack)],
+)
+def test_the_demo_ends_by_itself_with_the_proof_and_leaves_nothing(engine: str, free_port: int, tmp_path: Path) -> None:
+    result = stockpipe("demo", "--seconds", "5", "--seed", "7", "--engine", engine, port=free_port, state=tmp_path)
+
+    assert result.returncode == 0, result.stdout + result.stderr
+    proof = RECONCILED.search(result.stdout)
+    assert proof, result.stdout
+    assert proof["produced"] == proof["stored"] == "100"
+    assert "The last records in S3" in result.stdout
+    assert "Stopped the engine" in result.stdout
+    assert not answers(free_port)
+    assert "\x1b[" not in result.stdout
+
+
+@pytest.mark.ministack
+def test_a_demo_that_is_kept_can_be_used_and_then_stopped(free_port: int, tmp_path: Path) -> None:
+    kept = stockpipe("demo", "--seconds", "2", "--engine", "ministack", "--keep", port=free_port, state=tmp_path)
+    assert kept.returncode == 0, kept.stdout + kept.stderr
+    assert answers(free_port)
+
+    # a second demo uses the engine that answers, and leaves it and the resources that it found
+    again = stockpipe("demo", "--seconds", "2", port=free_port, state=tmp_path)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "using it" in again.stdout
+    assert "no change" in again.stdout
+    assert answers(free_port)
+    assert stockpipe("status", port=free_port, state=tmp_path).returncode == 0
+
+    assert stockpipe("emulator", "stop", "--port", str(free_port), port=free_port, state=tmp_path).returncode == 0
+    assert not answers(free_port)
+
+
+def test_the_demo_does_not_run_on_aws(tmp_path: Path, free_port: int) -> None:
+    config = tmp_path / "config"
+    config.write_text("[profile prod]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = secret\n")
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
+
+    result = subprocess.run(
+        [sys.executable, "-m", "stockpipe", "demo", "--profile", "prod"],
+        env={**environment, "AWS_CONFIG_FILE": str(config), "STOCKPIPE_STATE_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert result.returncode == 2
+    assert "profile prod is AWS, and the demo is for emulators" in result.stderr
