@@ -9,8 +9,8 @@ WITH timed AS (
 )
 SELECT
   date_format(moment, '%Y-%m-%d %H:%i') AS minute,
-  COUNT(*) AS records,
-  COUNT(DISTINCT symbol) AS symbols
+  COUNT(DISTINCT symbol) AS symbols,
+  COUNT(*) AS records
 FROM timed
 WHERE moment IS NOT NULL
 GROUP BY date_format(moment, '%Y-%m-%d %H:%i')

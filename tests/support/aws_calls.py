@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 
 from profiles.session import Aws
 
@@ -117,4 +118,4 @@ class FakeClock:
 
 
 def _response(status: int) -> AWSResponse:
-    return AWSResponse("https://aws.invalid", status, {}, None)
+    return AWSResponse("https://aws.invalid", status, HTTPHeaders(), None)

@@ -1,0 +1,164 @@
+"""A table becomes a DuckDB view: which objects does it need, which of them does the cache lack, fetch those."""
+# ruff: noqa: S608  (identifiers are ours, values are parameters; the conditions are parsed SQL of the user's own query)
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import platformdirs
+
+from analytics import dialect, objects
+from analytics.result import HistoryError
+from analytics.serde import MalformedJsonError, read_rows
+from analytics.statements import TABLES, Table, table_of
+from analytics.store import ListedObject, Store
+from profiles.names import Names
+from profiles.session import Aws
+
+Progress = Callable[[str], None]
+
+OBJECTS_PER_SEGMENT = 20_000
+PARQUET_FILES_PER_SEGMENT = 2_000
+
+
+@dataclass
+class Attacher:
+    """Attaches tables of one environment to one connection; `progress` is told how many objects were fetched."""
+
+    aws: Aws
+    names: Names
+    connection: duckdb.DuckDBPyConnection
+    progress: Progress = lambda _: None
+    fetched: int = field(default=0, init=False)
+
+    def attach(self, table: Table, translation: dialect.Translation | None = None) -> tuple[int, int]:
+        """Make the view `<database>.<table>`; without a translation of all objects, with `"$path"` and `"$etag"`.
+
+        Returns (objects, bytes) that the view reads.
+        """
+        location = f"{self.aws.profile.endpoint_url}|{table.bucket}/{table.prefix}"
+        store = Store(cache_folder(), location, _stored(self.names, table), self.connection)
+        condition = None
+        if translation:
+            condition = dialect.pruning_condition(translation, table, table.partitions or ("symbol",), self.names)
+        listing = _partitioned_listing if table.partitions else _symbol_listing
+        store.load_listing(listing(self.aws, self.connection, table, condition))
+        self._fill(store, table)
+        if condition is None:
+            store.merge()
+        hidden = {}
+        if translation is None or translation.uses_path:
+            hidden[dialect.PATH_COLUMN] = f"'s3://{table.bucket}/' || s.key"
+        if translation is None:
+            hidden["$etag"] = "s.etag"
+        store.make_view(f"{self.names.database}.{table.name}", table.columns, hidden)
+        return store.listed_bytes()
+
+    def _fill(self, store: Store, table: Table) -> None:
+        """Fetch what the store hasn't got, a segment at a time."""
+        while missing := store.missing(PARQUET_FILES_PER_SEGMENT if table.is_parquet else OBJECTS_PER_SEGMENT):
+            changed: list[objects.Fetched] = []
+            fetched = self._watched(objects.fetch(self.aws.s3, table.bucket, missing), changed)
+            if table.is_parquet:
+                _store_parquet(store, fetched)
+            else:
+                store.add_rows(_json_rows(store, table, fetched))
+            for one in changed:
+                store.replace_listed(one.listed, one.etag)
+
+    def _watched(self, fetched: Iterable[objects.Fetched], changed: list[objects.Fetched]) -> Iterator[objects.Fetched]:
+        for one in fetched:
+            self.fetched += 1
+            if self.fetched % 500 == 0:
+                self.progress(f"{self.fetched:,} objects fetched")
+            if one.etag != one.listed.etag:
+                changed.append(one)
+            if one.body is not None:
+                yield one
+
+
+def cache_folder() -> Path:
+    """The per-user cache folder; `STOCKPIPE_CACHE_DIR` overrides it."""
+    return Path(os.environ.get("STOCKPIPE_CACHE_DIR") or platformdirs.user_cache_dir("stockpipe"))
+
+
+def partition_of(key: str) -> dict[str, str]:
+    """`{"day": …, "symbol": …}` of a key like `curated/day=2026-01-05/symbol=TSLA/ticks.parquet`."""
+    return {name: value for name, equals, value in (part.partition("=") for part in key.split("/")[:-1]) if equals}
+
+
+def _stored(names: Names, table: Table) -> tuple[tuple[str, str], ...]:
+    """The columns to cache: those of the widest table at the same place, whose first columns the others have."""
+    places = [other.columns for other in (table_of(names, name) for name in TABLES) if other.prefix == table.prefix]
+    return max(places, key=len)
+
+
+def _partitioned_listing(
+    aws: Aws, connection: duckdb.DuckDBPyConnection, table: Table, condition: str | None
+) -> list[ListedObject]:
+    listed = objects.list_objects(aws.s3, table.bucket, [table.prefix])
+    found = {one.key: one for one in listed if set(table.partitions) <= partition_of(one.key).keys()}
+    kept = _kept(connection, condition, {key: partition_of(key) for key in found}, table.partitions)
+    return [found[key] for key in kept]
+
+
+def _symbol_listing(
+    aws: Aws, connection: duckdb.DuckDBPyConnection, table: Table, condition: str | None
+) -> Iterator[ListedObject]:
+    below, loose = objects.folders(aws.s3, table.bucket, table.prefix)
+    symbols: dict[str, Mapping[str, str | None]] = {
+        folder: {"symbol": folder.removeprefix(table.prefix).rstrip("/")} for folder in below
+    }
+    # a malformed line's symbol is NULL in every folder: where the query wants those, nothing can be left out
+    kept = _kept(connection, condition, {**symbols, "": {"symbol": None}}, ("symbol",))
+    yield from loose
+    yield from objects.list_objects(aws.s3, table.bucket, below if "" in kept else kept)
+
+
+def _kept(
+    connection: duckdb.DuckDBPyConnection,
+    condition: str | None,
+    candidates: Mapping[str, Mapping[str, str | None]],
+    columns: tuple[str, ...],
+) -> list[str]:
+    """Which candidates a condition on their folder columns leaves; all of them where it can't be computed."""
+    if condition is None or not candidates:
+        return list(candidates)
+    row = f"({', '.join('?' * (len(columns) + 1))})"
+    values = [value for key, folder in candidates.items() for value in (key, *(folder[name] for name in columns))]
+    try:
+        chosen = connection.execute(
+            f"SELECT id FROM (VALUES {', '.join([row] * len(candidates))}) AS candidates(id, {', '.join(columns)}) "
+            f"WHERE {condition}",
+            values,
+        ).fetchall()
+    except duckdb.Error:
+        return list(candidates)
+    return [key for (key,) in chosen]
+
+
+def _json_rows(store: Store, table: Table, fetched: Iterable[objects.Fetched]) -> Iterator[tuple[Any, ...]]:
+    nulls = (None,) * len(store.columns)
+    for one in fetched:
+        key, body = one.listed.key, one.body or b""
+        yield (key, one.etag, 0, *nulls)
+        try:
+            rows = read_rows(key, body, store.columns, ignore_malformed=table.ignore_malformed)
+            for line, row in enumerate(rows, start=1):
+                yield (key, one.etag, line, *row)
+        except MalformedJsonError as error:
+            raise HistoryError(f"{error}, and the table doesn't ignore that (ignore.malformed.json)") from error
+
+
+def _store_parquet(store: Store, fetched: Iterable[objects.Fetched]) -> None:
+    with store.scratch() as folder:
+        files = {}
+        for number, one in enumerate(fetched):
+            path = folder / f"{number}.parquet"
+            path.write_bytes(one.body or b"")
+            files[path] = ListedObject(one.listed.key, one.etag or "", one.listed.size)
+        if files:
+            store.add_parquet(files, partition_of)

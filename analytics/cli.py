@@ -1,0 +1,115 @@
+"""`stockpipe query` and `stockpipe compact`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from analytics import history, render, statements
+from analytics.result import HistoryError, Result
+from terminal import (
+    DEFAULT_PROFILE,
+    BucketOption,
+    PrefixOption,
+    ProfileOption,
+    console,
+    errors,
+    open_environment,
+)
+
+app = typer.Typer()
+
+Format = Literal["table", "csv", "json", "parquet"]
+Engine = Literal["athena", "duckdb"]
+TableName = Literal["records", "record_details", "ticks"]
+
+
+@app.command()
+def query(
+    *,
+    name: Annotated[str | None, typer.Argument(help="A named query; --list shows them.", show_default=False)] = None,
+    sql: Annotated[str | None, typer.Option("--sql", help="SQL of your own, in Athena's dialect.")] = None,
+    file: Annotated[Path | None, typer.Option("--file", help="A file with SQL of your own.", exists=True)] = None,
+    listed: Annotated[bool, typer.Option("--list", help="List the named queries.")] = False,
+    table: Annotated[
+        TableName | None, typer.Option("--table", help="Run the named query on this table (ticks: the compacted one).")
+    ] = None,
+    output_format: Annotated[Format, typer.Option("--format", help="How to print the rows.")] = "table",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file, not the terminal.")] = None,
+    chart: Annotated[bool, typer.Option("--chart", help="Draw the last column of numbers as well.")] = False,
+    engine: Annotated[
+        Engine | None, typer.Option("--engine", help="Default: Athena where the endpoint has it, else DuckDB.")
+    ] = None,
+    profile: ProfileOption = DEFAULT_PROFILE,
+    prefix: PrefixOption = "",
+    bucket: BucketOption = None,
+) -> None:
+    """Ask the history in SQL: on Athena, or offline over the same objects."""
+    if listed:
+        _list_queries()
+        return
+    if sum(given is not None for given in (name, sql, file)) != 1:
+        raise typer.BadParameter("give one of: the name of a query, --sql, --file (or --list)")
+    environment = open_environment(profile, prefix, bucket)
+    if name is None:
+        text = file.read_text(encoding="utf-8") if file else sql or ""
+        asked = statements.fill_in(text, environment.names, table)
+    elif len(name.split()) > 1:
+        raise typer.BadParameter("that looks like SQL: give it with --sql")
+    else:
+        asked = name
+    with errors.status("Asking …") as status:
+        result = history.run_query(
+            environment.aws,
+            environment.names,
+            asked,
+            engine,
+            table=table if name else None,
+            progress=status.update,
+            announce=_announce,
+        )
+    _show(result, output_format, output, chart=chart)
+
+
+def _announce(text: str) -> None:
+    errors.print(text, markup=False, soft_wrap=True)
+
+
+def _list_queries() -> None:
+    listing = Table("query", "answers", "reads")
+    for one in statements.named_queries().values():
+        listing.add_row(one.name, one.answers, one.reads)
+    console.print(listing)
+
+
+def _show(result: Result, output_format: str, output: Path | None, *, chart: bool) -> None:
+    drawn = render.as_chart(result, width=min(console.width, 120), colour=console.is_terminal) if chart else None
+    if output_format == "table" and output is None:
+        console.print(render.as_table(result))
+    else:
+        _write(result, output_format, output)
+    if drawn:
+        (console if output_format == "table" else errors).print(Text.from_ansi(drawn), soft_wrap=True)
+    cost = f", {result.scanned_bytes:,} bytes scanned, ${result.cost_dollars:.5f}" if result.engine == "athena" else ""
+    errors.print(f"[dim]{len(result.rows):,} rows from {result.engine} in {result.seconds:.2f} s{cost}[/]")
+    for note in result.notes:
+        _announce(note)
+
+
+def _write(result: Result, output_format: str, output: Path | None) -> None:
+    if output_format == "parquet":
+        content = render.as_parquet(result)
+        if output is None and sys.stdout.isatty():
+            raise HistoryError("Parquet is not for a terminal: add --output result.parquet, or redirect")
+    elif output_format == "table":
+        raise HistoryError("a table is for the terminal: for a file choose --format csv, json or parquet")
+    else:
+        content = (render.as_csv if output_format == "csv" else render.as_json)(result).encode()
+    if output is None:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+    else:
+        output.write_bytes(content)

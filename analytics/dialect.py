@@ -1,0 +1,210 @@
+"""From Athena's SQL to DuckDB's, and back again for the positions of errors.
+
+SQLGlot translates the functions. What it can't know is done here: which tables are read, which objects of them can be
+left out (`symbol` and `day` are folders), `"$path"`, the names that Trino gives to unnamed columns.
+"""
+
+import difflib
+import logging
+import re
+from dataclasses import dataclass
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import ParseError, TokenError
+
+from analytics.result import HistoryError
+from analytics.statements import TABLES, Table
+from profiles.names import Names
+
+PATH_COLUMN = "$path"
+
+logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns on standard error of what we refuse with a message
+
+_TERMINAL_CODES = re.compile(r"\x1b\[\d+m")
+
+
+@dataclass(frozen=True)
+class Translation:
+    """SQL for DuckDB, the names of our tables that it reads, and whether it asks for `"$path"`."""
+
+    athena_sql: str
+    duckdb_sql: str
+    tables: tuple[str, ...]
+    uses_path: bool
+    tree: exp.Query
+
+
+def translate(sql: str, names: Names) -> Translation:
+    """Parse one query in Athena's dialect. `HistoryError` carries the position of a syntax error."""
+    tree = _parse(sql)
+    scans = _scans(tree, names)
+    _refuse_unknown_tables(tree, scans, names)
+    uses_path = any(column.name == PATH_COLUMN for column in tree.find_all(exp.Column))
+    translated = tree.copy()
+    for scan in _scans(translated, names):
+        scan.set("db", exp.to_identifier(names.database))
+        scan.set("catalog", None)
+        if uses_path:
+            _hide_path_from_stars(scan)
+    _name_columns_as_trino(translated)
+    _make_percentiles_exact(translated)
+    return Translation(
+        athena_sql=sql,
+        duckdb_sql=translated.sql(dialect="duckdb"),
+        tables=tuple(dict.fromkeys(scan.name.lower() for scan in scans)),
+        uses_path=uses_path,
+        tree=tree,
+    )
+
+
+def pruning_condition(translation: Translation, table: Table, folders: tuple[str, ...], names: Names) -> str | None:
+    """What the query demands of a table's folder columns (`symbol`, `day`), in DuckDB's SQL; None: all are needed.
+
+    Only conditions that stand alone in a WHERE next to the table are used: they hold for every row that counts.
+    """
+    demands: list[exp.Expr] = []
+    for scan in _scans(translation.tree, names):
+        if scan.name.lower() != table.name:
+            continue
+        select = scan.find_ancestor(exp.Select)
+        where = select.args.get("where") if select else None
+        if select is None or where is None or not _is_direct_source(scan, select):
+            return None
+        alone = not select.args.get("joins")
+        usable = [part for part in where.this.flatten() if _concerns(part, scan, folders, alone=alone)]
+        if not isinstance(where.this, exp.And):
+            usable = [where.this] if _concerns(where.this, scan, folders, alone=alone) else []
+        if not usable:
+            return None
+        demands.append(exp.and_(*(_without_qualifiers(part) for part in usable)))
+    return exp.or_(*demands).sql(dialect="duckdb") if demands else None
+
+
+def locate(translation: Translation, offset: int) -> str | None:
+    """`line 3, column 8` of the user's text for a position in the translated text, by the token that stands there."""
+    ours = sqlglot.tokenize(translation.duckdb_sql, read="duckdb")
+    index = next((i for i, token in enumerate(ours) if token.start <= offset <= token.end), None)
+    if index is None:
+        return None
+    text = ours[index].text.lower()
+    nth = sum(token.text.lower() == text for token in ours[:index])
+    theirs = [t for t in sqlglot.tokenize(translation.athena_sql, read="athena") if t.text.lower() == text]
+    if not theirs:
+        return None
+    token = theirs[min(nth, len(theirs) - 1)]
+    return f"line {token.line}, column {token.col - len(token.text) + 1}"
+
+
+def _parse(sql: str) -> exp.Query:
+    try:
+        trees = [tree for tree in sqlglot.parse(sql, read="athena") if tree is not None]
+    except ParseError as error:
+        first = error.errors[0]
+        column = first["col"] - len(first["highlight"]) + 1
+        near = f" near {first['highlight']!r}" if first["highlight"] else ""
+        raise HistoryError(f"line {first['line']}, column {column}: {first['description']}{near}") from error
+    except TokenError as error:
+        raise HistoryError(_TERMINAL_CODES.sub("", str(error)).split("\n", 1)[0] + _unclosed(sql)) from error
+    if len(trees) != 1:
+        raise HistoryError(
+            f"one query at a time, please: this is {len(trees) or 'no'} statement{'s'[: len(trees) != 1]}"
+        )
+    tree = trees[0]
+    if not isinstance(tree, exp.Query):
+        verb = sql.split(maxsplit=1)[0].upper()
+        raise HistoryError(
+            f"the offline engine answers queries (SELECT, WITH, VALUES), not {verb} statements; "
+            f"its tables are {', '.join(TABLES)}"
+        )
+    return tree
+
+
+def _unclosed(sql: str) -> str:
+    quotes = [(sql.count(quote) % 2, quote) for quote in ("'", '"')]
+    return next((f": a {quote} is never closed" for odd, quote in quotes if odd), "")
+
+
+def _scans(tree: exp.Expr, names: Names) -> list[exp.Table]:
+    """References to our tables; a CTE of the same name hides a table."""
+    ctes = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
+    return [
+        table
+        for table in tree.find_all(exp.Table)
+        if table.name.lower() in TABLES
+        and table.db.lower() in {"", names.database}
+        and (table.db or table.name.lower() not in ctes)
+    ]
+
+
+def _refuse_unknown_tables(tree: exp.Expr, ours: list[exp.Table], names: Names) -> None:
+    known = {id(table) for table in ours}
+    ctes = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
+    for table in tree.find_all(exp.Table):
+        if id(table) in known or not isinstance(table.this, exp.Identifier) or table.name.lower() in ctes:
+            continue
+        close = difflib.get_close_matches(table.name.lower(), TABLES, n=1)
+        where = table.this.meta
+        column = where["col"] - len(table.name) + 1
+        raise HistoryError(
+            f"line {where['line']}, column {column}: there is no table {table.sql(dialect='athena')}. "
+            + (f"Did you mean {close[0]}? " if close else "")
+            + f"Tables of {names.database}: {', '.join(TABLES)}"
+        )
+
+
+def _is_star(item: exp.Expr) -> bool:
+    return isinstance(item, exp.Star) or (isinstance(item, exp.Column) and isinstance(item.this, exp.Star))
+
+
+def _is_direct_source(scan: exp.Table, select: exp.Select) -> bool:
+    source = select.args.get("from_") or select.args.get("from")
+    direct = [source.this] if source else []
+    direct += [join.this for join in select.args.get("joins") or []]
+    return any(scan is one for one in direct)
+
+
+def _concerns(part: exp.Expr, scan: exp.Table, folders: tuple[str, ...], *, alone: bool) -> bool:
+    columns = list(part.find_all(exp.Column))
+    return (
+        bool(columns)
+        and not part.find(exp.Query)
+        and all(column.name.lower() in folders for column in columns)
+        and all(
+            column.table.lower() == scan.alias_or_name.lower() or (alone and not column.table) for column in columns
+        )
+    )
+
+
+def _without_qualifiers(part: exp.Expr) -> exp.Expr:
+    bare = part.copy()
+    for column in bare.find_all(exp.Column):
+        for level in ("table", "db", "catalog"):
+            column.set(level, None)
+    return exp.paren(bare)
+
+
+def _hide_path_from_stars(scan: exp.Table) -> None:
+    """`SELECT *` doesn't give hidden columns."""
+    select = scan.find_ancestor(exp.Select)
+    if select is None or not _is_direct_source(scan, select):
+        return
+    for item in select.expressions:
+        star = item.this if isinstance(item, exp.Column) else item
+        if isinstance(star, exp.Star) and not star.args.get("except_"):
+            star.set("except_", [exp.to_identifier(PATH_COLUMN, quoted=True)])
+
+
+def _name_columns_as_trino(tree: exp.Query) -> None:
+    select = tree if isinstance(tree, exp.Select) else tree.find(exp.Select)
+    if select is None or any(_is_star(item) for item in select.expressions):
+        return
+    for index, item in enumerate(select.expressions):
+        if not isinstance(item, exp.Alias | exp.Column):
+            item.replace(exp.alias_(item.copy(), f"_col{index}"))
+
+
+def _make_percentiles_exact(tree: exp.Query) -> None:
+    """`approx_percentile` becomes the exact percentile: Trino's sketch and DuckDB's would differ from each other."""
+    for node in list(tree.find_all(exp.ApproxQuantile)):
+        node.replace(exp.Anonymous(this="quantile_disc", expressions=[node.this.copy(), node.args["quantile"].copy()]))

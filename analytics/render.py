@@ -1,0 +1,134 @@
+"""A result for a person or for a program: table, CSV, JSON, Parquet, and a chart for the terminal."""
+
+import csv
+import io
+import json
+import math
+import re
+import tempfile
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import plotext  # type: ignore[import-untyped]
+from rich.table import Table
+
+from analytics.offline import connect
+from analytics.result import Column, HistoryError, Result
+from analytics.store import read_csv, write_csv
+
+ROWS_IN_TABLE = 100
+LABELS_ON_AXIS = 6
+
+_TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*m")
+_WHOLE = {"tinyint", "smallint", "integer", "bigint"}
+_FRACTIONS = {"double", "float", "real", "decimal"}
+_TIME_NAMES = {"minute", "event_time", "processed_at", "day"}
+
+
+def as_table(result: Result) -> Table:
+    """A Rich table of the first `ROWS_IN_TABLE` rows; numbers to the right, NULL as a dim dash."""
+    more = len(result.rows) - ROWS_IN_TABLE
+    table = Table(caption=f"{more:,} more rows: --format csv shows all" if more > 0 else None)
+    for column in result.columns:
+        is_number = _kind(column) in _WHOLE | _FRACTIONS
+        table.add_column(column.name, justify="right" if is_number else "left", overflow="fold")
+    for row in result.rows[:ROWS_IN_TABLE]:
+        table.add_row(*("[dim]-[/]" if value is None else _for_person(value) for value in row))
+    return table
+
+
+def as_csv(result: Result) -> str:
+    """RFC 4180 with a header line; NULL is empty."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(column.name for column in result.columns)
+    writer.writerows([_for_program(value) for value in row] for row in result.rows)
+    return out.getvalue()
+
+
+def as_json(result: Result) -> str:
+    """An array with an object per row; infinity and NaN, which JSON hasn't, as strings."""
+    rows = [{name: _for_program(value) for name, value in row.items()} for row in result.as_dicts()]
+    return json.dumps(rows, indent=2, default=str, allow_nan=False) + "\n"
+
+
+def as_parquet(result: Result) -> bytes:
+    """A Parquet file with the result's columns and types."""
+    columns = tuple((column.name, _parquet_type(column)) for column in result.columns)
+    if len({name for name, _ in columns}) < len(columns):
+        raise HistoryError("two columns have the same name, and Parquet wants each only once: name them with AS")
+    with tempfile.TemporaryDirectory() as folder, connect() as connection:
+        rows, file = Path(folder, "rows.csv"), Path(folder, "result.parquet")
+        write_csv(rows, ((v.isoformat() if isinstance(v, date) else v for v in row) for row in result.rows))
+        connection.sql(f"FROM {read_csv(rows, columns)}").write_parquet(str(file))
+        return file.read_bytes()
+
+
+def as_chart(result: Result, *, width: int, height: int = 20, colour: bool = True) -> str:
+    """A line per symbol where a column holds times, else a bar per row.
+
+    What is drawn is the last column of fractions, or of whole numbers. Raises `HistoryError` where nothing can be.
+    """
+    numbers = [i for i, column in enumerate(result.columns) if _kind(column) in _FRACTIONS] or [
+        i for i, column in enumerate(result.columns) if _kind(column) in _WHOLE
+    ]
+    if not numbers or not result.rows:
+        raise HistoryError("there is nothing to draw: a chart needs rows and a column of numbers")
+    value = numbers[-1]
+    figure = plotext.figure
+    figure.clear()
+    figure.theme("simple" if colour else "colorless")
+    figure.plot_size(width, height)
+    figure.title(result.columns[value].name)
+    times = [i for i, column in enumerate(result.columns) if column.name in _TIME_NAMES or "timestamp" in column.type]
+    if times:
+        symbols = [i for i, column in enumerate(result.columns) if column.name == "symbol"]
+        _draw_lines(result, times[0], value, symbols[0] if symbols else None)
+    else:
+        labels = [i for i, column in enumerate(result.columns) if _kind(column) == "varchar"]
+        names = [str(row[labels[0]]) if labels else str(n) for n, row in enumerate(result.rows, start=1)]
+        figure.draw(figure.bar(names, [float(row[value] or 0) for row in result.rows]))
+    drawn = str(figure.build())
+    return drawn if colour else _TERMINAL_CODES.sub("", drawn)
+
+
+def _draw_lines(result: Result, time: int, value: int, symbol: int | None) -> None:
+    figure = plotext.figure
+    drawable = [row for row in result.rows if row[time] is not None and row[value] is not None]
+    moments = {moment: place for place, moment in enumerate(sorted({str(row[time]) for row in drawable}))}
+    series: dict[str, list[tuple[int, float]]] = {}
+    for row in drawable:
+        name = str(row[symbol]) if symbol is not None else ""
+        series.setdefault(name, []).append((moments[str(row[time])], float(row[value])))
+    for name, points in sorted(series.items()):
+        points.sort()
+        signal = figure.signal([x for x, _ in points], [y for _, y in points])
+        signal.lines()
+        if name:
+            signal.label(name)
+        figure.draw(signal)
+    shown = list(moments.items())[:: max(1, math.ceil(len(moments) / LABELS_ON_AXIS))]
+    figure.ruler("x").ticks([place for _, place in shown], [moment for moment, _ in shown])
+
+
+def _kind(column: Column) -> str:
+    return column.type.partition("(")[0]
+
+
+def _parquet_type(column: Column) -> str:
+    if _kind(column) in _WHOLE | {"double", "real", "boolean", "date", "timestamp", "timestamp with time zone"}:
+        return column.type.upper().replace("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ")
+    return column.type if column.type.startswith("decimal(") else "VARCHAR"
+
+
+def _for_person(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:,.6f}".rstrip("0").rstrip(".") if abs(value) < 1e15 else str(value)
+    return str(_for_program(value)).replace("[", "\\[")
+
+
+def _for_program(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

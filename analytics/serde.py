@@ -1,0 +1,123 @@
+"""JSON objects to rows, as Athena reads them through the OpenX JSON SerDe.
+
+Trino, Athena's engine, is the authority (`OpenXJsonDeserializer`, `TextLineReader` in trino-hive-formats):
+
+- one row per line; lines end with LF, CR or CRLF; a UTF-8 byte order mark at the start is skipped;
+- a line that is no JSON object or array is a row of NULLs; so is a malformed one with `ignore.malformed.json`, and
+  without it the query fails;
+- keys match columns whatever their case, the last of several wins; keys that are no column are ignored, missing ones
+  are NULL; an array gives its elements to the columns in their order;
+- what follows the first JSON value on a line is ignored;
+- a number may be quoted; an `int` drops its fraction and is NULL outside 32 bits, a `bigint` outside 64;
+- a `boolean` is true for `true` in any case, whatever else is false; a `string` takes anything as its JSON text;
+- objects whose key ends in `.gz` are decompressed.
+
+Where Trino gives up on the whole query (an object or array in a number column, a broken `.gz`), the value or the object
+is NULL here: a query that can run offline is worth more than the same failure. Trino also accepts comments, single
+quotes and unquoted strings; such a line counts as malformed here.
+"""
+
+import json
+import re
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+Row = tuple[Any, ...]
+
+_DECODE_LINE_ENDS = re.compile(rb"\r\n|\n|\r")
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_BITS = {"INT": 32, "BIGINT": 64}
+
+
+class MalformedJsonError(ValueError):
+    """A line is malformed and the table's definition doesn't ignore that."""
+
+
+class _Number(str):
+    """A number as it was written: how it is read depends on the column's type."""
+
+    __slots__ = ()
+
+
+_DECODER = json.JSONDecoder(
+    strict=False,
+    parse_int=_Number,
+    parse_float=_Number,
+    parse_constant=_Number,
+    object_pairs_hook=lambda pairs: {key.lower(): value for key, value in pairs},
+)
+
+
+def read_rows(key: str, body: bytes, columns: tuple[tuple[str, str], ...], *, ignore_malformed: bool) -> Iterator[Row]:
+    """The rows of one object. `columns` are (name, DuckDB type); raises `MalformedJsonError`."""
+    nulls = (None,) * len(columns)
+    if key.endswith(".gz"):
+        try:
+            body = zlib.decompress(body, wbits=31)
+        except zlib.error:
+            yield nulls
+            return
+    lines = _DECODE_LINE_ENDS.split(body.removeprefix(_BYTE_ORDER_MARK))
+    if not lines[-1]:
+        lines.pop()  # what the last line end leaves behind is no line
+    for number, line in enumerate(lines, start=1):
+        try:
+            yield _read_line(line.decode("utf-8", errors="replace").strip(), columns) or nulls
+        except (ValueError, RecursionError) as error:
+            if not ignore_malformed:
+                raise MalformedJsonError(f"malformed JSON in line {number} of {key}: {error}") from None
+            yield nulls
+
+
+def _read_line(line: str, columns: tuple[tuple[str, str], ...]) -> Row | None:
+    if not line.startswith(("{", "[")):
+        return None
+    value, _ = _DECODER.raw_decode(line)
+    if isinstance(value, list):
+        padded = value + [None] * len(columns)
+        return tuple(_coerce(padded[index], kind) for index, (_, kind) in enumerate(columns))
+    return tuple(_coerce(value.get(name), kind) for name, kind in columns)
+
+
+def _coerce(value: Any, kind: str) -> Any:
+    if value is None:
+        return None
+    if kind == "TEXT":
+        return str(value) if isinstance(value, str) else _to_text(value)
+    if kind == "BOOLEAN":
+        return value if isinstance(value, bool) else str(value).lower() == "true"
+    if not isinstance(value, str):
+        return None
+    return _to_double(value) if kind == "DOUBLE" else _to_integer(value, _BITS[kind])
+
+
+def _to_text(value: Any) -> str:
+    if isinstance(value, _Number):
+        return str(value)
+    if isinstance(value, list):
+        return f"[{','.join(map(_to_text, value))}]"
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{json.dumps(key)}:{_to_text(item)}" for key, item in value.items()) + "}"
+    return json.dumps(value)
+
+
+def _to_double(text: str) -> float | None:
+    try:
+        return float(text) if "_" not in text else None
+    except ValueError:
+        return None
+
+
+def _to_integer(text: str, bits: int) -> int | None:
+    """Truncates towards zero, as Trino does; a 64-bit integer written plainly keeps all its digits."""
+    if "_" in text:
+        return None
+    try:
+        number = int(text)
+    except ValueError:
+        double = _to_double(text)
+        if double is None or not -(2.0**63) <= double < 2.0**63:
+            return None
+        number = int(double)
+    return number if -(2 ** (bits - 1)) <= number < 2 ** (bits - 1) else None
