@@ -61,6 +61,7 @@ class Runtime:
         finally:
             self.output.follow()
         self._reaper.watch(self._process.pid, scratch)
+        self._observed = psutil.Process(self._process.pid)
         threading.Thread(target=self._wait, name="lambda-process", daemon=True).start()
 
     @property
@@ -83,9 +84,8 @@ class Runtime:
         """Resident memory now; 0 once the process has ended. Finding its children takes a look at every process."""
         total = 0
         with contextlib.suppress(psutil.Error):
-            process = psutil.Process(self._process.pid)
-            total = int(process.memory_info().rss)
-            for child in process.children(recursive=True) if with_children else []:
+            total = int(self._observed.memory_info().rss)
+            for child in self._observed.children(recursive=True) if with_children else []:
                 total += int(child.memory_info().rss)
         return total
 
