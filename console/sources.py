@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from console.calls import CallCounter
 from console.listing import Found, RecordListing
 from console.model import FunctionFacts, Record
 from console.reading import records_in
@@ -26,7 +25,6 @@ from profiles.session import Aws
 if TYPE_CHECKING:
     from mypy_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef
 
-SERVICES: Final = ("sqs", "s3", "lambda", "logs", "cloudwatch")
 _READERS: Final = 8
 # The page asks again anyway: a refresh that hangs in retries would hide that nothing answers.
 _IMPATIENT: Final = Config(
@@ -45,15 +43,14 @@ class ImpatientAws(Aws):
 
 
 class Sources:
-    """Reads one environment. `counter` is told about every request."""
+    """Reads one environment."""
 
-    def __init__(self, aws: Aws, names: Names, counter: CallCounter) -> None:
-        self._aws = ImpatientAws(aws)
+    def __init__(self, aws: Aws, names: Names) -> None:
+        self._aws = aws
         self._names = names
         self._listing = RecordListing(self._aws.s3, names.bucket)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="read-record")
         self._urls: dict[str, str] = {}
-        counter.watch(self._aws, *SERVICES)
 
     @property
     def listing(self) -> RecordListing:

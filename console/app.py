@@ -1,0 +1,166 @@
+"""The console as a server: one refresher, any number of tabs, on loopback."""
+
+import asyncio
+import socket
+import time
+import webbrowser
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from typing import Final, TypeVar
+
+import uvicorn
+from botocore.exceptions import BotoCoreError, ClientError
+from fastapi import FastAPI
+from nicegui import app as nicegui_app
+from nicegui import ui
+
+from analytics.history import run_query
+from analytics.result import Result
+from bootstrap import ResourceStatus, Settings, status
+from console import text
+from console.actions import send_tick
+from console.calls import CallCounter
+from console.guard import Guard
+from console.page import Actions, Page
+from console.refresher import Refresher, explain
+from console.sources import ImpatientAws, Sources
+from operations.deadletters import Redrive, redrive_all, redrive_one
+from pipeline.tick import Tick
+from profiles.errors import CannotRunError
+from profiles.session import Aws
+
+_SERVICES: Final = ("sqs", "s3", "lambda", "logs", "cloudwatch", "iam", "sns", "sts", "athena", "glue")
+_FAVICON: Final = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><rect width="24" height="24" rx="5" fill="#0072B2"/>'
+    '<path d="M4 16l5-5 4 4 7-8" fill="none" stroke="#fff" stroke-width="2.4" stroke-linecap="round"/></svg>'
+)
+_Answer = TypeVar("_Answer")
+
+
+class Console:
+    """Everything behind the page, for one environment."""
+
+    def __init__(self, aws: Aws, settings: Settings, *, interval: float) -> None:
+        self._aws = ImpatientAws(aws)
+        self._settings = settings
+        self._names = settings.names
+        self._counter = CallCounter(time.monotonic)
+        self._counter.watch(self._aws, *_SERVICES)
+        self._refresher = Refresher(aws.profile, Sources(self._aws, self._names), interval=interval)
+
+    async def show(self) -> None:
+        """Build the page for one tab and keep it while the tab is there."""
+        client = ui.context.client
+        actions = Actions(self._send, self._redrive, self._query, self._resources, self._tab_seen)
+        page = Page(
+            profile=self._aws.profile,
+            names=self._names,
+            model=self._refresher.model,
+            spending=self._counter.spending,
+            now_ms=_now_ms,
+            actions=actions,
+        )
+        client.on_delete(lambda: self._refresher.lose(client.id))
+        await client.connected()
+        if not client.is_deleted:  # somebody fetched the page without being a browser
+            await page.start()
+
+    @asynccontextmanager
+    async def refreshing(self, _: FastAPI) -> AsyncIterator[None]:
+        """The background loop, for as long as the server runs."""
+        loop = asyncio.create_task(self._refresher.run())
+        try:
+            yield
+        finally:
+            loop.cancel()
+            with suppress(asyncio.CancelledError):
+                await loop
+
+    def _tab_seen(self, tab: str, visible: bool) -> None:
+        self._refresher.see(tab, visible=visible)
+
+    async def _send(self, tick: Tick) -> str:
+        accepted = await self._try(lambda: send_tick(self._aws, self._names, tick))
+        return f"Sent {tick.symbol} at {text.price(tick.price)}: SQS message {accepted.message_id}"
+
+    async def _redrive(self, message_id: str | None) -> Redrive:
+        if message_id is None:
+            return await self._try(lambda: redrive_all(self._aws, self._names))
+        return await self._try(lambda: redrive_one(self._aws, self._names, message_id))
+
+    async def _query(self, name: str) -> Result:
+        return await self._try(lambda: run_query(self._aws, self._names, name))
+
+    async def _resources(self) -> Sequence[ResourceStatus]:
+        return await self._try(lambda: status(self._aws, self._settings))
+
+    async def _try(self, call: Callable[[], _Answer]) -> _Answer:
+        """Call AWS in a thread; then read again at once. What AWS refuses becomes one line for the person."""
+        try:
+            return await asyncio.to_thread(call)
+        except (BotoCoreError, ClientError, CannotRunError, OSError) as error:
+            raise RuntimeError(" ".join(part for part in explain(error, self._aws.profile) if part)) from error
+        finally:
+            self._refresher.hurry()
+
+
+def serve(
+    aws: Aws,
+    settings: Settings,
+    *,
+    host: str,
+    port: int,
+    interval: float,
+    open_browser: bool,
+    announce: Callable[[str], None],
+) -> None:
+    """Serve the console until interrupted; port 0 takes any free one. Raises `CannotRunError` for a port in use."""
+    console = Console(aws, settings, interval=interval)
+    listener = _listen(host, port)
+    url = f"http://{host}:{listener.getsockname()[1]}"
+
+    @asynccontextmanager
+    async def life(application: FastAPI) -> AsyncIterator[None]:
+        async with console.refreshing(application):
+            announce(url)
+            if open_browser:
+                webbrowser.open(url)
+            yield
+
+    application = FastAPI(lifespan=life, openapi_url=None)
+    ui.run_with(
+        application,
+        root=console.show,
+        title="stockpipe",
+        favicon=_FAVICON,
+        dark=None,
+        language="en-US",
+        reconnect_timeout=10.0,
+        tailwind=False,
+        show_welcome_message=False,
+    )
+    nicegui_app.config.socket_io_js_transports = ["websocket"]
+    # uvicorn has its own limits on a shutdown; a tab that stays open must not hold it up.
+    config = uvicorn.Config(
+        Guard(application), log_level="warning", ws="wsproto", timeout_graceful_shutdown=1, server_header=False
+    )
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise CannotRunError(
+            f"the console can't listen on {host}:{port}: {error.strerror or error}. Choose another --port"
+        ) from error
+    return listener
+
+
+def _now_ms() -> int:
+    return int(datetime.now(UTC).timestamp() * 1000)

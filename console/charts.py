@@ -1,0 +1,189 @@
+"""Chart options for ECharts, as pure functions of what is shown.
+
+Colours are Okabe and Ito's, which colour-blind people can tell apart; shapes and words say the same once more. Tooltips
+are drawn as text on the canvas, never as HTML, and no key of an option comes from a tick: NiceGUI would run a key that
+begins with a colon as JavaScript.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from console import text
+from console.model import Record, TrendPoint
+
+BLUE: Final = "#0072B2"
+SKY: Final = "#56B4E9"
+ORANGE: Final = "#E69F00"
+VERMILION: Final = "#D55E00"
+GREEN: Final = "#009E73"
+_FONT: Final = "Roboto, system-ui, sans-serif"
+# The threshold belongs into the picture when prices come this near to it; further off, it would flatten the line.
+_NEAR: Final = 0.2
+
+
+@dataclass(frozen=True)
+class Look:
+    """Colours that differ between light and dark."""
+
+    ink: str
+    muted: str
+    grid: str
+    surface: str
+    line: str
+
+
+LIGHT: Final = Look("#1b2430", "#5b6675", "#e3e8ee", "#ffffff", BLUE)
+DARK: Final = Look("#e6ebf2", "#9aa7b8", "#2a3442", "#161d27", SKY)
+
+
+def price_chart(records: Sequence[Record], threshold: float | None, look: Look) -> dict[str, Any]:
+    """Prices in the order of their events, the threshold as a dashed line, breaching ticks as triangles.
+
+    One step per tick, not per second: a pause, or years between replayed days, leaves no gap.
+    """
+    span = records[-1].epoch_ms - records[0].epoch_ms if records else 0
+    prices = [record.price for record in records]
+    near = threshold is not None and bool(prices) and shows_threshold(prices, threshold)
+    breaches = [[index, record.price] for index, record in enumerate(records) if record.alert]
+    low, high = _range([*prices, threshold] if near and threshold is not None else prices)
+    return {
+        **_base(look),
+        "grid": {"left": 8, "right": 10, "top": 12, "bottom": 4, "containLabel": True},
+        "xAxis": _x_axis([text.axis_label(record.epoch_ms, span) for record in records], look),
+        "yAxis": {**_y_axis(look), "min": low, "max": high},
+        "series": [
+            {
+                "name": "price",
+                "type": "line",
+                "data": prices,
+                "showSymbol": len(prices) < 2,
+                "symbolSize": 6,
+                "lineStyle": {"width": 2, "color": look.line},
+                "itemStyle": {"color": look.line},
+                "areaStyle": {"color": look.line, "opacity": 0.08, "origin": "start"},
+                "markLine": _threshold_line(threshold if near else None),
+            },
+            {
+                "name": "alert",
+                "type": "scatter",
+                "data": breaches,
+                "symbol": "triangle",
+                "symbolSize": 11,
+                "itemStyle": {"color": VERMILION, "borderColor": look.surface, "borderWidth": 1},
+                "z": 5,
+            },
+        ],
+    }
+
+
+def shows_threshold(prices: Sequence[float], threshold: float) -> bool:
+    """Whether prices come near enough to the threshold for it to be in the picture."""
+    return max(prices) >= threshold * (1 - _NEAR) and min(prices) <= threshold * (1 + _NEAR)
+
+
+def flow_chart(trend: Sequence[TrendPoint], look: Look) -> dict[str, Any]:
+    """Ticks per second sent and stored."""
+    return _trend_chart(
+        trend,
+        look,
+        [
+            ("sent", [round(point.sent, 2) for point in trend], ORANGE, "dashed"),
+            ("stored", [round(point.stored, 2) for point in trend], look.line, "solid"),
+        ],
+    )
+
+
+def latency_chart(trend: Sequence[TrendPoint], look: Look) -> dict[str, Any]:
+    """Median and 95th percentile of the latency over the last minutes, in milliseconds."""
+    return _trend_chart(
+        trend,
+        look,
+        [
+            ("p50", [point.p50 for point in trend], look.line, "solid"),
+            ("p95", [point.p95 for point in trend], ORANGE, "dashed"),
+        ],
+    )
+
+
+def _trend_chart(
+    trend: Sequence[TrendPoint], look: Look, lines: Sequence[tuple[str, Sequence[float | None], str, str]]
+) -> dict[str, Any]:
+    return {
+        **_base(look),
+        "grid": {"left": 8, "right": 10, "top": 28, "bottom": 4, "containLabel": True},
+        "legend": {
+            "top": 0,
+            "left": 4,
+            "itemWidth": 22,
+            "itemHeight": 8,
+            "icon": "roundRect",
+            "textStyle": {"color": look.muted, "fontFamily": _FONT, "fontSize": 12},
+        },
+        "xAxis": _x_axis([text.clock(point.at_ms) for point in trend], look),
+        "yAxis": {**_y_axis(look), "min": 0, "minInterval": 1},
+        "series": [
+            {
+                "name": name,
+                "type": "line",
+                "data": values,
+                "showSymbol": False,
+                "lineStyle": {"width": 2, "color": colour, "type": dash},
+                "itemStyle": {"color": colour},
+            }
+            for name, values, colour, dash in lines
+        ],
+    }
+
+
+def _base(look: Look) -> dict[str, Any]:
+    return {
+        "animation": False,
+        "textStyle": {"fontFamily": _FONT, "color": look.ink},
+        "tooltip": {
+            "trigger": "axis",
+            "renderMode": "richText",
+            "confine": True,
+            "backgroundColor": look.surface,
+            "borderColor": look.grid,
+            "textStyle": {"color": look.ink, "fontSize": 12},
+        },
+    }
+
+
+def _x_axis(labels: list[str], look: Look) -> dict[str, Any]:
+    return {
+        "type": "category",
+        "data": labels,
+        "boundaryGap": False,
+        "axisTick": {"show": False},
+        "axisLine": {"lineStyle": {"color": look.grid}},
+        "axisLabel": {"color": look.muted, "fontSize": 11, "hideOverlap": True, "showMinLabel": False},
+    }
+
+
+def _y_axis(look: Look) -> dict[str, Any]:
+    return {
+        "type": "value",
+        "splitNumber": 3,
+        "splitLine": {"lineStyle": {"color": look.grid}},
+        "axisLabel": {"color": look.muted, "fontSize": 11, "showMinLabel": False, "showMaxLabel": False},
+    }
+
+
+def _threshold_line(threshold: float | None) -> dict[str, Any]:
+    return {
+        "silent": True,
+        "symbol": "none",
+        "data": [] if threshold is None else [{"yAxis": threshold}],
+        "lineStyle": {"color": VERMILION, "type": "dashed", "width": 1.5},
+        "label": {"show": False},
+    }
+
+
+def _range(values: Sequence[float]) -> tuple[float | None, float | None]:
+    if not values:
+        return None, None
+    low, high = min(values), max(values)
+    margin = (high - low) * 0.08 or high * 0.01
+    return round(low - margin, 2), round(high + margin, 2)

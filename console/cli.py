@@ -1,0 +1,52 @@
+"""`console`: the live page."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from bootstrap.options import with_settings
+from bootstrap.settings import Settings
+from profiles.names import Names
+from terminal import DEFAULT_PROFILE, BucketOption, PrefixOption, ProfileOption, console, open_environment
+
+app = typer.Typer()
+
+DEFAULT_PORT = 8321
+LOOPBACK = "127.0.0.1"
+
+
+@app.command("console")
+@with_settings
+def show(
+    *,
+    settings: Callable[[Names], Settings],
+    profile: ProfileOption = DEFAULT_PROFILE,
+    prefix: PrefixOption = "",
+    bucket: BucketOption = None,
+    port: Annotated[int, typer.Option("--port", help="Port of the page; 0 takes any free one.")] = DEFAULT_PORT,
+    host: Annotated[
+        str,
+        typer.Option("--host", help="Only for containers, whose port is published on the host's loopback."),
+    ] = LOOPBACK,
+    interval: Annotated[
+        float, typer.Option("--interval", min=0.5, help="Seconds between refreshes while something happens.")
+    ] = 2.0,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")] = True,
+) -> None:
+    """Watch the pipeline live: one page on this machine, read through AWS APIs. Ctrl-C ends it.
+
+    The settings say what `Resources` compares with: give the ones that `up` was given.
+    """
+    from console.app import serve  # noqa: PLC0415 - takes a second to import, which no other command should pay
+
+    environment = open_environment(profile, prefix, bucket)
+    serve(
+        environment.aws,
+        settings(environment.names),
+        host=host,
+        port=port,
+        interval=interval,
+        open_browser=browser,
+        announce=lambda url: console.print(f"stockpipe console: {url}  (Ctrl-C ends it)", soft_wrap=True),
+    )

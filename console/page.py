@@ -1,0 +1,207 @@
+"""The page: its parts in their places, and what a tab tells about itself."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from nicegui import ui
+from nicegui.events import GenericEventArguments
+
+from analytics.result import Result
+from bootstrap import ResourceStatus
+from console import text
+from console.calls import Spending
+from console.model import Model
+from console.panels.flow import FlowPanel
+from console.panels.messages import AlertsPanel, DeadLettersPanel
+from console.panels.parts import icon
+from console.panels.prices import PricesPanel
+from console.panels.queries import QueriesPanel
+from console.panels.records import RecordsPanel
+from console.panels.resources import ResourcesPanel
+from console.panels.send import SendPanel
+from console.panels.trends import TrendsPanel
+from operations.deadletters import Redrive
+from pipeline.tick import Tick
+from profiles.names import Names
+from profiles.session import Profile
+
+_STYLE: Final = Path(__file__).with_name("style.css")
+_LOOK_SECONDS: Final = 0.25
+_THEMES: Final = (("auto", None, "brightness_auto"), ("light", False, "light_mode"), ("dark", True, "dark_mode"))
+# What no component tells: whether the tab can be seen, whether it is dark, and the theme that was chosen last time.
+_BRIDGE: Final = """
+    const tell = () => emitEvent('tab', {
+        visible: !document.hidden, dark: document.body.classList.contains('body--dark')});
+    document.addEventListener('visibilitychange', tell);
+    new MutationObserver(tell).observe(document.body, {attributes: true, attributeFilter: ['class']});
+    emitEvent('theme', localStorage.getItem('stockpipe-theme') || 'auto');
+    tell();
+"""
+
+
+@dataclass(frozen=True)
+class Actions:
+    """What the page can ask for. Each raises `RuntimeError` with one line for the person where it fails."""
+
+    send: Callable[[Tick], Awaitable[str]]
+    redrive: Callable[[str | None], Awaitable[Redrive]]
+    query: Callable[[str], Awaitable[Result]]
+    resources: Callable[[], Awaitable[Sequence[ResourceStatus]]]
+    tab_seen: Callable[[str, bool], None]
+
+
+class Page:
+    """One tab. It looks at the shared model a few times a second and shows it when it has changed."""
+
+    def __init__(
+        self,
+        *,
+        profile: Profile,
+        names: Names,
+        model: Model,
+        spending: Callable[[], Spending],
+        now_ms: Callable[[], int],
+        actions: Actions,
+    ) -> None:
+        self._model = model
+        self._spending = spending
+        self._now_ms = now_ms
+        self._actions = actions
+        self._tab = ui.context.client.id
+        self._shown = (-1, False)
+        self._is_dark = False
+        ui.add_css(_STYLE)
+        self._theme = ui.dark_mode(None)
+        self._head(profile, names)
+        with ui.element("main").classes("page") as main:
+            self._trouble()
+            self._flow = FlowPanel(names)
+            self._prices = PricesPanel()
+            self._alerts = AlertsPanel()
+            self._send = SendPanel(actions.send)
+            self._trends = TrendsPanel()
+            self._dead_letters = DeadLettersPanel(self._redrive, self._ask_redrive_all)
+            self._records = RecordsPanel()
+            self._queries = QueriesPanel(actions.query)
+            self._resources = ResourcesPanel(actions.resources)
+        self._foot()
+        ui.skip_link("Skip to the live figures", target=main)
+        ui.on("tab", self._tab_said)
+        ui.on("theme", lambda event: self._set_theme(str(event.args), keep=False))
+        ui.timer(_LOOK_SECONDS, self.update)
+
+    async def start(self) -> None:
+        """When the browser is connected: listen to the tab, and look at the resources once."""
+        ui.run_javascript(_BRIDGE)
+        await self._resources.check()
+
+    def update(self) -> None:
+        """Show the model, if it has changed."""
+        state = (self._model.version, self._is_dark)
+        if state == self._shown:
+            return
+        self._shown = state
+        now_ms = self._now_ms()
+        self._show_state()
+        self._flow.update(self._model)
+        self._prices.update(self._model, dark=self._is_dark)
+        self._alerts.update(self._model, now_ms)
+        self._send.update(self._model)
+        self._trends.update(self._model, dark=self._is_dark)
+        self._dead_letters.update(self._model, now_ms)
+        self._records.update(self._model, now_ms)
+
+    def _head(self, profile: Profile, names: Names) -> None:
+        with ui.element("header").classes("head"):
+            with ui.element("div").classes("brand"):
+                icon("candlestick_chart")
+                ui.label("stockpipe").props('role="heading" aria-level="1"')
+            with ui.element("div").classes("where muted"):
+                where = profile.endpoint_url or "AWS us-east-2"
+                ui.label(f"{profile.name} · {names.account} · {names.environment}")
+                ui.label(where).classes("mono")
+            with ui.element("div").classes("state").props('role="status"') as self._state:
+                self._state_icon = icon("sync")
+                self._state_text = ui.label("Connecting …")
+            self._cost = ui.label("").classes("muted cost")
+            self._theme_button = ui.button(icon="brightness_auto", on_click=self._next_theme)
+            self._theme_button.props('flat round dense aria-label="Theme: follows the system"').classes("theme")
+
+    def _trouble(self) -> None:
+        with ui.element("div").classes("trouble").props('role="alert"').style("grid-area: trouble") as self._banner:
+            icon("cloud_off")
+            with ui.element("div"):
+                self._banner_text = ui.label("").classes("message-title")
+                self._banner_advice = ui.label("")
+        self._banner.set_visibility(False)
+
+    def _foot(self) -> None:
+        with ui.element("footer").classes("foot muted"):
+            self._calls = ui.label("")
+            ui.label("Reads through AWS APIs only; slower when nothing changes, not at all without a tab.")
+
+    def _show_state(self) -> None:
+        trouble = self._model.trouble
+        self._banner.set_visibility(trouble is not None)
+        if trouble:
+            self._banner_text.set_text(trouble.text)
+            self._banner_advice.set_text(
+                f"{trouble.advice + '. ' if trouble.advice else ''}Since {text.clock(trouble.since_ms)} UTC; "
+                "what is shown below is from before. Trying again by itself."
+            )
+        live = trouble is None and self._model.refreshed_ms > 0
+        self._state.classes(replace="state" + (" live" if live else " lost" if trouble else ""))
+        self._state_icon.set_name("sensors" if live else "cloud_off" if trouble else "sync")
+        at = text.clock(self._model.refreshed_ms)
+        self._state_text.set_text(f"Live · {at} UTC" if live else "No connection" if trouble else "Connecting …")
+        spending = self._spending()
+        cost = f"{spending.calls_per_hour:,.0f} API calls/h · ${spending.dollars_per_hour:.4f}/h on AWS"
+        self._cost.set_text(cost)
+        busiest = " · ".join(f"{name} {count:,}" for name, count in spending.by_operation[:6])
+        self._calls.set_text(f"{spending.total:,} API calls since the start: {busiest}")
+
+    def _tab_said(self, event: GenericEventArguments) -> None:
+        said: dict[str, Any] = event.args
+        self._is_dark = bool(said.get("dark"))
+        self._actions.tab_seen(self._tab, bool(said.get("visible")))
+
+    def _next_theme(self) -> None:
+        values = [value for _, value, _ in _THEMES]
+        name = _THEMES[(values.index(self._theme.value) + 1) % len(_THEMES)][0]
+        self._set_theme(name, keep=True)
+
+    def _set_theme(self, wanted: str, *, keep: bool) -> None:
+        name, value, symbol = next((theme for theme in _THEMES if theme[0] == wanted), _THEMES[0])
+        self._theme.set_value(value)
+        self._theme_button.props["icon"] = symbol
+        self._theme_button.props["aria-label"] = f"Theme: {'follows the system' if value is None else name}"
+        if keep:
+            ui.run_javascript(f"localStorage.setItem('stockpipe-theme', '{name}')")
+
+    async def _redrive(self, message_id: str | None) -> None:
+        try:
+            done = await self._actions.redrive(message_id)
+        except RuntimeError as error:
+            ui.notify(str(error), type="negative", multi_line=True)
+            return
+        messages = f"{done.moved} message{'' if done.moved == 1 else 's'}"
+        rest = "" if done.finished else "; SQS goes on in the background"
+        ui.notify(f"{messages} sent back to the queue{rest}", type="positive")
+
+    async def _ask_redrive_all(self) -> None:
+        total = self._model.dead.total if self._model.dead else 0
+        with ui.dialog() as dialog, ui.card():
+            ui.label(f"Send {total:,} dead letter{'' if total == 1 else 's'} back to the queue?").classes(
+                "message-title"
+            )
+            ui.label("What fails again comes back here.").classes("muted")
+            with ui.row().classes("self-end"):
+                ui.button("Cancel", on_click=lambda: dialog.submit(False)).props("flat no-caps")
+                ui.button("Redrive", icon="replay", on_click=lambda: dialog.submit(True)).props(
+                    "unelevated no-caps autofocus"
+                )
+        if await dialog:
+            await self._redrive(None)
+        dialog.clear()

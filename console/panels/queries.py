@@ -1,0 +1,95 @@
+"""The named queries: choose one, run it, see its rows."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, Final
+
+from nicegui import ui
+
+from analytics.result import Result
+from analytics.statements import named_queries
+from console.panels.parts import card
+
+_ROWS: Final = 100
+_RIGHT: Final = ("double", "float", "real", "integer", "bigint", "decimal", "smallint", "tinyint")
+
+
+class QueriesPanel:
+    """A query runs only when asked: on AWS it costs money."""
+
+    def __init__(self, run: Callable[[str], Awaitable[Result]]) -> None:
+        self._run = run
+        self._queries = named_queries()
+        first = next(iter(self._queries))
+        with card("Queries", "queries", hint="the same SQL on Athena and offline"):
+            with ui.element("div").classes("query-row"):
+                self._choice = ui.select(list(self._queries), value=first, label="Named query", on_change=self._explain)
+                self._choice.props("outlined dense options-dense")
+                self._button = ui.button("Run", icon="play_arrow", on_click=self._start).props("unelevated no-caps")
+            self._about = ui.label("").classes("muted")
+            with ui.expansion("SQL").classes("sql").props("dense"):
+                self._sql = ui.label("").classes("mono sql-text")
+            self._status = ui.label("").classes("answer").props('role="status"')
+            self._table = ui.table(columns=[], rows=[], row_key="row").classes("table").props("flat dense hide-bottom")
+            self._table.props["rows-per-page-options"] = [0]
+            self._table.set_visibility(False)
+        self._explain()
+
+    def _explain(self) -> None:
+        query = self._queries[str(self._choice.value)]
+        self._about.set_text(query.answers)
+        self._sql.set_text(query.text.strip())
+
+    async def _start(self) -> None:
+        self._button.disable()
+        self._say("Running …")
+        try:
+            result = await self._run(str(self._choice.value))
+        except RuntimeError as error:
+            self._say(str(error), failed=True)
+            self._table.set_visibility(False)
+        else:
+            self._say(_summary(result))
+            self._fill(result)
+        finally:
+            self._button.enable()
+
+    def _fill(self, result: Result) -> None:
+        # Column and cell keys are made here: none comes out of the data.
+        self._table.columns = [
+            {
+                "name": f"c{index}",
+                "field": f"c{index}",
+                "label": column.name,
+                "align": "right" if column.type.split("(")[0] in _RIGHT else "left",
+            }
+            for index, column in enumerate(result.columns)
+        ]
+        self._table.rows = [
+            {"row": number, **{f"c{index}": _cell(value) for index, value in enumerate(row)}}
+            for number, row in enumerate(result.rows[:_ROWS])
+        ]
+        self._table.set_visibility(bool(result.rows))
+
+    def _say(self, sentence: str, *, failed: bool = False) -> None:
+        self._status.set_text(sentence)
+        self._status.classes(replace="answer failed" if failed else "answer")
+
+
+def _summary(result: Result) -> str:
+    rows = f"{len(result.rows):,} row{'' if len(result.rows) == 1 else 's'}"
+    shown = f", the first {_ROWS} shown" if len(result.rows) > _ROWS else ""
+    cost = f" · ${result.cost_dollars:.5f}" if result.cost_dollars else ""
+    notes = " ".join(result.notes)
+    scanned = f"{result.scanned_bytes / 1000:,.1f} kB"
+    return f"{rows}{shown} · {result.seconds:.2f} s · {scanned} read by {result.engine}{cost}. {notes}".strip()
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, float):
+        return f"{value:,.4f}".rstrip("0").rstrip(".")
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    return str(value)
