@@ -15,6 +15,13 @@ from pipeline.storage import Received, Store, Stored
 from pipeline.tick import InvalidTickError, Tick, alert_marker_key, parse
 
 EXCERPT_CHARACTERS = 200
+# Kept for answering. A function that runs out of time fails its whole batch: ticks that are stored long since would
+# end in the dead-letter queue, too.
+ANSWER_MS = 1_000
+
+
+class OutOfTimeError(Exception):
+    """AWS didn't answer in the time that the function has. The call may still succeed: a redelivery will find out."""
 
 
 class MalformedEventError(ValueError):
@@ -88,7 +95,7 @@ class Processor:
             if items:
                 puts.append((items, self._pool.submit(self._store.put, items, request_id)))
         for group, put in puts:
-            self._count(group, put, result)
+            self._count(group, put, remaining_ms, result)
         return result
 
     def _received(self, event: Any, result: BatchResult) -> list[Received]:
@@ -120,7 +127,7 @@ class Processor:
         }
         unalerted = set()
         for key, call in calls.items():
-            error = call.exception()
+            error = _error(call, remaining_ms)
             if error is not None:
                 unalerted.add(key)
                 result.failures.extend(_failure(item, "not alerted", error) for item in windows[key])
@@ -130,8 +137,10 @@ class Processor:
             result.alerts_suppressed += len(windows[key]) - published
         return unalerted
 
-    def _count(self, group: list[Received], put: Future[Stored], result: BatchResult) -> None:
-        error = put.exception()
+    def _count(
+        self, group: list[Received], put: Future[Stored], remaining_ms: Callable[[], int], result: BatchResult
+    ) -> None:
+        error = _error(put, remaining_ms)
         if error is not None:
             result.failures.extend(_failure(item, "not stored", error) for item in group)
             return
@@ -151,6 +160,14 @@ def _read(fields: dict[str, Any], message_id: str, body: Any) -> tuple[Tick, int
     if not (isinstance(sent, str) and sent.isascii() and sent.isdigit() and len(sent) <= 13):
         raise InvalidTickError("the message has no SentTimestamp in milliseconds")
     return parse(body, message_id=message_id, sent_timestamp_ms=int(sent)), int(sent)
+
+
+def _error(call: Future[Any], remaining_ms: Callable[[], int]) -> BaseException | None:
+    try:
+        return call.exception(timeout=max(0, remaining_ms() - ANSWER_MS) / 1000)
+    except TimeoutError:
+        call.cancel()
+        return OutOfTimeError("no answer from AWS in the time that the function has")
 
 
 def _moment(item: Received) -> tuple[int, str]:

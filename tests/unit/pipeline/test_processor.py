@@ -284,6 +284,26 @@ def test_quiet_ticks_are_stored_while_sns_hangs(pool: ThreadPoolExecutor) -> Non
     assert failed(Function(aws, pool).receive(message("loud", price=1300), message("quiet"))) == []
 
 
+def test_a_put_that_hangs_fails_its_own_tick_before_the_function_times_out(pool: ThreadPoolExecutor) -> None:
+    released = threading.Event()
+
+    def hook(moment: str, operation: str, parameters: dict[str, Any]) -> None:
+        if "-hangs.json" in parameters["Key"]:
+            released.wait(30)
+
+    aws = FakeAws(hook)
+    remaining = iter([31_000, 900])
+    try:
+        event = {"Records": [message("stored"), message("hangs")]}
+        function = Function(aws, pool)
+        result = function._processor.process(event, request_id="r", remaining_ms=lambda: next(remaining))
+    finally:
+        released.set()
+    assert failed(result) == ["m-hangs"]
+    assert "OutOfTimeError" in result.failures[0].reason
+    assert result.stored == 1
+
+
 def test_the_batch_layout_writes_one_sorted_object_per_symbol(pool: ThreadPoolExecutor) -> None:
     aws = FakeAws()
     result = Function(aws, pool, "batch").receive(
