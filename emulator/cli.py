@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from emulator import lifecycle
+from emulator import compose, lifecycle
 from emulator.engines import ENGINES, engine_named
 from emulator.state import Observer
+from profiles.errors import CannotRunError
 from profiles.session import BUILT_IN_ENDPOINT
 from terminal import EXIT_CHECK_FAILED, JsonOption, console, errors, print_json
 
@@ -20,10 +21,11 @@ app = typer.Typer(
     rich_markup_mode="rich",
     help="Start, stop and look at an AWS emulator on this machine: no Docker, no account, loopback only.\n\n"
     "[bold]localstack[/] is the reference (it needs a Python 3.13, found or fetched). [bold]ministack[/] starts in "
-    "half a second, needs nothing but Python, and can enforce IAM. The first start of an engine sets it up, once.",
+    "half a second, needs nothing but Python, and can enforce IAM. [bold]compose[/] is LocalStack in a container, for "
+    "those who have Docker. The first start of an engine sets it up, once.",
 )
 
-EngineName = StrEnum("EngineName", {name: name for name in ENGINES})  # type: ignore[misc]
+EngineName = StrEnum("EngineName", {name: name for name in (*ENGINES, compose.NAME)})  # type: ignore[misc]
 _DEFAULT_ENGINE = EngineName(lifecycle.DEFAULT_ENGINE)
 
 PortOption = Annotated[
@@ -65,15 +67,34 @@ def start(
 
     Its data is private to the port and gone when it stops. If it already runs, that is fine.
     """
+    if engine.value == compose.NAME:
+        _start_container(port, enforce_iam=enforce_iam, tls=tls)
+        return
     with progress() as observer:
         running = lifecycle.start(engine.value, port, enforce_iam=enforce_iam, use_tls=tls, observer=observer)
     title = engine_named(running.engine).full_title
     how = "already runs" if running.already_running else "is ready"
     console.print(f"{title} {how} at {running.endpoint_url} (pid {running.pid})", soft_wrap=True)
-    if running.endpoint_url != BUILT_IN_ENDPOINT.replace("localhost", "127.0.0.1"):
-        console.print(f"Use it with: export AWS_ENDPOINT_URL={running.endpoint_url}", soft_wrap=True)
+    _show_how_to_use(running.endpoint_url)
     if running.certificate_path:
         console.print(f"      and: export AWS_CA_BUNDLE={running.certificate_path}", soft_wrap=True)
+
+
+def _start_container(port: int, *, enforce_iam: bool, tls: bool) -> None:
+    if enforce_iam or tls:
+        raise CannotRunError("LocalStack never enforces IAM and has no TLS here: use --engine ministack")
+    with progress() as observer:
+        stack = compose.start(port, observer)
+    console.print(
+        f"{compose.TITLE} {stack.version} is ready at {stack.endpoint_url} (container {stack.container})",
+        soft_wrap=True,
+    )
+    _show_how_to_use(stack.endpoint_url)
+
+
+def _show_how_to_use(endpoint_url: str) -> None:
+    if endpoint_url != BUILT_IN_ENDPOINT.replace("localhost", "127.0.0.1"):
+        console.print(f"Use it with: export AWS_ENDPOINT_URL={endpoint_url}", soft_wrap=True)
 
 
 @app.command()
@@ -82,9 +103,11 @@ def stop(
     everything: Annotated[bool, typer.Option("--all", help="Stop every emulator that was started here.")] = False,
 ) -> None:
     """Stop an emulator and all processes that came of it. What isn't ours is left alone."""
-    ports = [status.port for status in lifecycle.status()] if everything else [port]
+    ports = [port]
+    if everything:
+        ports = [*(entry.port for entry in lifecycle.status()), *(stack.port for stack in compose.stacks())]
     with progress() as observer:
-        stopped = [number for number in ports if lifecycle.stop(number, observer)]
+        stopped = [number for number in ports if lifecycle.stop(number, observer) or compose.stop(number, observer)]
     if stopped:
         console.print("\n".join(f"stopped the emulator on port {number}" for number in stopped))
     else:
@@ -103,6 +126,7 @@ def status(
     found = {entry.port: entry for entry in lifecycle.status(port)}
     if port is None and lifecycle.DEFAULT_PORT not in found:
         found.update({entry.port: entry for entry in lifecycle.status(lifecycle.DEFAULT_PORT)})
+    found.update({stack.port: _as_status(stack) for stack in compose.stacks() if port in (None, stack.port)})
     entries = [found[number] for number in sorted(found)]
     if as_json:
         print_json([dataclasses.asdict(entry) for entry in entries])
@@ -123,20 +147,27 @@ def logs(
     ] = False,
 ) -> None:
     """Print what the emulator on a port has logged, also after it has stopped."""
+    stack = compose.find(port)
+    lines = compose.logs(stack, follow=follow) if stack else lifecycle.logs(port, follow=follow)
     with contextlib.suppress(KeyboardInterrupt):
-        for line in lifecycle.logs(port, follow=follow):
+        for line in lines:
             typer.echo(line)
+
+
+def _as_status(stack: compose.Stack) -> lifecycle.Status:
+    return lifecycle.Status(stack.port, stack.state, compose.NAME, stack.version, stack.endpoint_url)
 
 
 def _table(entries: list[lifecycle.Status]) -> Table:
     meaning = {
         "running": "[green]running[/]",
+        "starting": "[yellow]starting[/]",
         "gone": "[red]ended by itself[/] (see its log)",
         "foreign": "[yellow]answers[/], not started by stockpipe",
     }
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("port", "engine", "state", "endpoint", "pid", "log"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold", no_wrap=heading in {"port", "endpoint", "pid"})
     for entry in entries:
         table.add_row(
             str(entry.port),

@@ -182,7 +182,7 @@ MINISTACK = Engine(
     variables=_ministack_variables,
     can_enforce_iam=True,
     can_use_tls=True,
-    stop_grace_seconds=4,
+    stop_grace_seconds=1,  # it waits for clients to close their connections
 )
 
 ENGINES: Mapping[str, Engine] = {engine.name: engine for engine in (LOCALSTACK, MINISTACK)}

@@ -113,7 +113,7 @@ def _install(package: Package, python: Path, folder: Path, observer: Observer) -
     observer(f"setting up {package.title} (once)")
     wheels = folder / "wheels"
     build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(wheels)]
-    _run(build, package.source, package.title, observer)
+    run(build, package.source, package.title, observer)
     wheel = next(wheels.glob("*.whl"))
     target = ["--python", str(python), "--target", str(folder)]
     _run_uv(["pip", "install", *target, "--no-deps", "--no-index", str(wheel)], package.title, observer)
@@ -121,14 +121,23 @@ def _install(package: Package, python: Path, folder: Path, observer: Observer) -
 
 def _run_uv(arguments: Sequence[str], title: str, observer: Observer) -> None:
     # Run from the cache folder: a uv.toml or pyproject.toml of whatever folder the user is in has no say here.
-    _run([uv.find_uv_bin(), *arguments], state.cache_folder(), title, observer)
+    run([uv.find_uv_bin(), *arguments], state.cache_folder(), title, observer)
 
 
-def _run(command: Sequence[str], folder: Path, title: str, observer: Observer) -> None:
+def run(command: Sequence[str], folder: Path, title: str, observer: Observer) -> None:
+    """Run one step of a set-up in `folder`, and show what it prints. Raises `CannotRunError` with the end of that."""
     environ = {key: value for key, value in os.environ.items() if key not in _OF_OTHER_ENVIRONMENTS}
     lines: list[str] = []
+    # close_fds=False: it inherits the lock. Should this process be killed, nobody builds over a uv that still writes.
     with subprocess.Popen(
-        command, cwd=folder, env=environ, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        command,
+        cwd=folder,
+        env=environ,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        close_fds=False,
     ) as process:
         for line in process.stdout or ():
             lines.append(line.strip())

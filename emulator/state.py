@@ -105,9 +105,11 @@ def known_ports() -> list[int]:
 
 @contextlib.contextmanager
 def locked(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[None]:
-    """Hold the lock file `path` (it ends with its holder at the latest); `waiting` is called if another has it."""
+    """Hold the lock file `path` (at the latest it ends with its holder); `waiting` is called if another has it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
+        # Programs that the holder runs (with close_fds=False) hold it too: one that outlives it is waited for.
+        os.set_inheritable(file.fileno(), True)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -17,7 +17,7 @@ from emulator import lifecycle
 from emulator.lifecycle import Running
 from profiles.session import Aws, open_endpoint
 
-_not_run = pytest.StashKey[dict[str, str]]()
+_NOT_RUN = "not run: "
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def _engine(name: str) -> Iterator[RunningEngine]:
     lifecycle.stop(running.port)
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests by the engine they use; without a Python 3.13 those for LocalStack can't run."""
     for item in items:
         for engine in ("localstack", "ministack"):
@@ -89,26 +89,33 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     needing = [item for item in items if item.get_closest_marker("localstack")]
     reason = lifecycle.available("localstack") if needing else None
     if reason:
-        config.stash[_not_run] = {item.nodeid: reason for item in needing}
         for item in needing:
-            item.add_marker(pytest.mark.skip(reason=reason))
+            item.add_marker(pytest.mark.skip(reason=f"{_NOT_RUN}{reason}"))
+
+
+def _not_run(config: pytest.Config) -> dict[str, str]:
+    """Tests that could not be run, with the reason. From the reports, because with xdist others have collected."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    reports = reporter.stats.get("skipped", []) if reporter else []
+    reasons = {report.nodeid: str(report.longrepr[2]) for report in reports if isinstance(report.longrepr, tuple)}
+    return {nodeid: reason.partition(_NOT_RUN)[2] for nodeid, reason in reasons.items() if _NOT_RUN in reason}
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """In CI a test that could not be run is a failure."""
-    if session.config.stash.get(_not_run, None) and _in_ci() and exitstatus == pytest.ExitCode.OK:
+    if _in_ci() and exitstatus == pytest.ExitCode.OK and _not_run(session.config):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """List what could not be run, with the reason."""
-    skipped = terminalreporter.stats.get("skipped", [])
-    not_run = sorted({report.nodeid for report in skipped if "localstack" in report.keywords})
+    not_run = _not_run(config)
     if not not_run:
         return
-    terminalreporter.section("NOT RUN: tests on LocalStack", red=_in_ci(), yellow=not _in_ci())
-    terminalreporter.line(str(lifecycle.available("localstack", fetch=False)))
-    for nodeid in not_run:
+    verdict = "a failure in CI" if _in_ci() else "the rest is what was tested"
+    terminalreporter.section(f"NOT RUN: {len(not_run)} tests on LocalStack ({verdict})", red=_in_ci(), yellow=True)
+    terminalreporter.line(next(iter(not_run.values())))
+    for nodeid in sorted(not_run):
         terminalreporter.line(f"  {nodeid}")
 
 

@@ -16,7 +16,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from emulator import lifecycle, processes, state
+from emulator import lifecycle, state
 from emulator.identity import identify
 from emulator.lifecycle import Running
 from profiles.session import open_endpoint

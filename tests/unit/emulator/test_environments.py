@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,44 @@ def test_of_two_first_starts_one_builds_and_the_other_waits(tmp_path: Path) -> N
     both = [subprocess.Popen(script, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     assert [(process.communicate(timeout=60)[1], process.returncode) for process in both] == [("", 0), ("", 0)]
     assert (tmp_path / "builds").read_text() == "built\n"
+    assert (tmp_path / "waiting").exists()
+
+
+KILLED = """
+import pathlib, sys
+from emulator import environments
+folder = pathlib.Path(sys.argv[1])
+step = (
+    "import pathlib, time; folder = pathlib.Path(" + repr(sys.argv[1]) + "); (folder / 'writing').touch();"
+    "[time.sleep(0.01) for _ in iter(lambda: (folder / 'waiting').exists(), True)]; (folder / 'written').touch()"
+)
+environments.ensure_folder(
+    folder / "environment",
+    "The Engine",
+    lambda target: environments.run([sys.executable, "-c", step], folder, "The Engine", print),
+    print,
+)
+"""
+
+
+def test_a_step_that_outlives_a_killed_set_up_is_waited_for(tmp_path: Path) -> None:
+    first = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path)], stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "writing").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    first.kill()
+    first.wait(30)
+
+    def observer(text: str) -> None:
+        if "another process" in text:
+            (tmp_path / "waiting").touch()
+
+    def builder(folder: Path) -> None:
+        assert (tmp_path / "written").exists()
+        folder.mkdir()
+
+    environments.ensure_folder(tmp_path / "environment", "The Engine", builder, observer)
     assert (tmp_path / "waiting").exists()
 
 
