@@ -1,8 +1,8 @@
 """Exit 0 if LocalStack is ready for the first call: the health check of the container image.
 
-`/_localstack/health` answers before services are loaded. With `EAGER_SERVICE_LOADING=1` each service of `SERVICES` turns
-from `available` to `running` while LocalStack starts; ready means that all of them have. Standard library only: it runs
-every second.
+`/_localstack/health` answers before services are loaded. With `EAGER_SERVICE_LOADING=1` each service of `SERVICES`
+turns from `available` to `running` while LocalStack starts; ready means that all of them have. Standard library only:
+it runs every second.
 """
 
 import json
