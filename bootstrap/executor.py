@@ -91,5 +91,5 @@ def _run(runner: Runner, action: Action) -> Event:
     except RacedError as error:
         state, text = State.RACED, str(error)
     except (CannotRunError, ClientError, BotoCoreError) as error:
-        state, text = State.FAILED, str(error)
+        state, text = State.FAILED, " ".join(str(error).split())  # botocore breaks some of its texts into lines
     return Event(action, state, time.monotonic() - started, text)
