@@ -367,6 +367,36 @@ def test_changed_variables_reach_the_next_invocation_and_the_old_process_ends(fu
     wait_until(lambda: not running(pid))
 
 
+def test_an_invocation_that_runs_during_an_update_comes_to_its_end(functions: Functions, tmp_path: Path) -> None:
+    began, go = tmp_path / "began", tmp_path / "go"
+    name = functions.create(
+        f"""
+        import os, time
+        from pathlib import Path
+        def handler(event, context):
+            Path({str(began)!r}).touch()
+            while not Path({str(go)!r}).exists():
+                time.sleep(0.01)
+            return [os.environ["MINE"], os.getpid()]
+        """,
+        Environment={"Variables": {"MINE": "one"}},
+    )
+    with ThreadPoolExecutor(1) as pool:
+        invocation = pool.submit(functions.invoke, name)
+        wait_until(began.exists)
+
+        functions.aws.lambda_.update_function_configuration(
+            FunctionName=name, Environment={"Variables": {"MINE": "two"}}
+        )
+        wait_until(lambda: configuration(functions, name)["LastUpdateStatus"] == "Successful")
+        go.touch()
+
+    value, pid = invocation.result().payload
+    assert value == "one"
+    assert functions.invoke(name).payload[0] == "two"
+    wait_until(lambda: not running(pid))
+
+
 def test_deleting_a_function_ends_its_processes(functions: Functions) -> None:
     name = functions.create("import os\nhandler = lambda event, context: os.getpid()")
     pid = functions.invoke(name).payload
@@ -382,12 +412,10 @@ def test_another_runtime_than_python_fails_with_the_reason(functions: Functions)
         FunctionName=name, Runtime="nodejs20.x", Handler="index.handler", Role=_ROLE, Code={"ZipFile": zipped("")}
     )
 
-    def state() -> dict[str, Any]:
-        return dict(functions.aws.lambda_.get_function_configuration(FunctionName=name))
+    wait_until(lambda: configuration(functions, name)["State"] != "Pending")
 
-    wait_until(lambda: state()["State"] != "Pending")
-    assert state()["State"] == "Failed"
-    assert "zipped Python functions" in state()["StateReason"]
+    assert configuration(functions, name)["State"] == "Failed"
+    assert "zipped Python functions" in configuration(functions, name)["StateReason"]
 
 
 def test_an_undeclared_interpreter_stands_in_and_the_log_says_so(
@@ -439,6 +467,10 @@ def test_no_function_outlives_localstack(tmp_path: Path, monkeypatch: pytest.Mon
         wait_until(lambda: not any(map(running, pids)), seconds=60)
     finally:
         lifecycle.stop(engine.port)
+
+
+def configuration(functions: Functions, name: str) -> dict[str, Any]:
+    return dict(functions.aws.lambda_.get_function_configuration(FunctionName=name))
 
 
 def zipped(source: str, path: str = "index.py") -> bytes:

@@ -43,7 +43,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
     (tmp_path / "loop.py").write_text(LOOP)
     sandboxes: list[Sandbox] = []
 
-    def make(source: str, **changes: Any) -> Sandbox:
+    def make(source: str, reaper: Reaper | None = None, **changes: Any) -> Sandbox:
         (code / "function.py").write_text(textwrap.dedent(source))
         values: dict[str, Any] = {
             "command": [sys.executable, "-B", str(tmp_path / "loop.py")],
@@ -54,7 +54,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
             "memory_mb": 512,
             "max_response_bytes": 1000,
         }
-        sandboxes.append(Sandbox(Settings(**{**values, **changes}), Reaper()))
+        sandboxes.append(Sandbox(Settings(**{**values, **changes}), reaper or Reaper()))
         return sandboxes[-1]
 
     yield make
@@ -264,6 +264,22 @@ def test_stopping_leaves_no_process_and_no_folder(make: Make) -> None:
     assert not Path(folder).exists()
     with pytest.raises(StoppedError):
         call(sandbox)
+
+
+def test_stopping_leaves_no_thread_and_no_open_file(make: Make) -> None:
+    reaper = Reaper()
+    reaper.forget(0)  # starts its process, which is there to stay
+    me = psutil.Process()
+    threads, files = threading.active_count(), me.num_fds()
+
+    for _ in range(3):
+        sandbox = make("def handler(event): return event", reaper=reaper)
+        sandbox.start()
+        assert call(sandbox, 1).payload == b"1"
+        sandbox.stop(finish_invocation=True)
+
+    wait_until(lambda: threading.active_count() == threads)
+    wait_until(lambda: me.num_fds() == files)
 
 
 def test_a_running_invocation_may_finish_when_its_function_is_updated(make: Make, tmp_path: Path) -> None:
