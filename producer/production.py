@@ -27,8 +27,8 @@ MAX_FAILURES_KEPT = 1000
 class Source:
     """Where the ticks of a run come from.
 
-    `run` names it; `speed` is seconds of event time per second, None as fast as possible; `total` is the number of
-    ticks where it is known.
+    `run` names it; `speed` is seconds of event time per second, None as fast as possible; `total` is about the number
+    of ticks, where it is known, for a progress bar.
     """
 
     run: str
@@ -44,7 +44,8 @@ def simulated(market: Market, *, count: int | None = None, speed: float | None =
 
 def replayed(replay: Replay, *, count: int | None = None, speed: float | None = None) -> Source:
     """Ticks of a file, or its first `count`; as fast as possible unless told otherwise."""
-    return Source(replay.run, islice(replay.ticks(), count), speed, count)
+    totals = [total for total in (count, replay.estimate()) if total is not None]
+    return Source(replay.run, islice(replay.ticks(), count), speed, min(totals, default=None))
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ whose bad line was mended keeps the ids of all lines before it: `--resume` sends
 import csv
 import gzip
 import hashlib
+import io
 import json
 import re
 import zlib
@@ -15,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import IO, NoReturn, cast
 
 from pipeline.tick import InvalidTickError, Tick, parse
 from profiles.errors import CannotRunError
@@ -32,6 +33,7 @@ _EXPECTED = {
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d{1,3})?", re.ASCII)
 _WHOLE = re.compile(r"[+-]?\d{1,20}", re.ASCII)
 _GZIP_MAGIC = b"\x1f\x8b"
+_BLOCK = 1 << 20
 
 
 class ReplayError(CannotRunError):
@@ -50,6 +52,15 @@ class Replay:
         stem = re.sub(r"[^A-Za-z0-9]+", "-", self.path.name.split(".")[0]).strip("-")[:24]
         return f"replay-{stem}-{hashlib.sha256(str(self.path.resolve()).encode()).hexdigest()[:8]}"
 
+    def estimate(self) -> int | None:
+        """About how many ticks there are, for a progress bar: lines but the first. None for a damaged file."""
+        try:
+            with _open_bytes(self.path) as stream:
+                lines = sum(block.count(b"\n") for block in iter(lambda: stream.read(_BLOCK), b""))
+        except (OSError, EOFError, zlib.error):
+            return None  # reading it will say what is wrong, and where
+        return max(0, lines - 1)
+
     def ticks(self) -> Iterator[Tick]:
         """The ticks in the order of the file. Raises `ReplayError` at the first line that holds none."""
         with _open(self.path) as stream:
@@ -66,17 +77,17 @@ def find(path_or_name: str) -> Replay:
     return Replay(path)
 
 
+def _open_bytes(path: Path) -> IO[bytes]:
+    """The file, unzipped. What it begins with decides whether it is gzipped, not what it is called."""
+    with path.open("rb") as peek:
+        zipped = peek.read(2) == _GZIP_MAGIC
+    return cast(IO[bytes], gzip.open(path)) if zipped else path.open("rb")
+
+
 @contextmanager
 def _open(path: Path) -> Iterator[IO[str]]:
-    """The file as text. What it begins with decides whether it is gzipped, not what it is called."""
     try:
-        with path.open("rb") as peek:
-            zipped = peek.read(2) == _GZIP_MAGIC
-        with (
-            gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-            if zipped
-            else path.open(encoding="utf-8-sig", newline="") as stream
-        ):
+        with io.TextIOWrapper(_open_bytes(path), encoding="utf-8-sig", newline="") as stream:
             yield stream
     except OSError as error:
         raise ReplayError(f"{path} can't be read: {error.strerror or error}") from error

@@ -115,6 +115,12 @@ def test_a_file_that_is_not_there() -> None:
         find("none.csv")
 
 
+def test_the_number_of_ticks_is_estimated_for_the_progress_bar(tmp_path: Path) -> None:
+    assert find("daily-closes").estimate() == 12_154
+    assert write(tmp_path, "").estimate() == 0
+    assert write(tmp_path, gzip.compress(b"x" * 100)[:-9]).estimate() is None
+
+
 def test_a_long_file_is_streamed(tmp_path: Path) -> None:
     """The first tick comes although the end of the file is bad: nothing reads ahead to it."""
     replay = write(tmp_path, HEADER + GOOD * 100_000 + "bad\n")
