@@ -69,7 +69,7 @@ def price_chart(records: Sequence[Record], threshold: float | None, look: Look) 
                 "type": "scatter",
                 "data": breaches,
                 "symbol": "triangle",
-                "symbolSize": 11,
+                "symbolSize": 9,
                 "itemStyle": {"color": VERMILION, "borderColor": look.surface, "borderWidth": 1},
                 "z": 5,
             },
@@ -109,6 +109,7 @@ def latency_chart(trend: Sequence[TrendPoint], look: Look) -> dict[str, Any]:
 def _trend_chart(
     trend: Sequence[TrendPoint], look: Look, lines: Sequence[tuple[str, Sequence[float | None], str, str]]
 ) -> dict[str, Any]:
+    highest = max((value or 0 for _, values, _, _ in lines for value in values), default=0)
     return {
         **_base(look),
         "grid": {"left": 8, "right": 10, "top": 28, "bottom": 4, "containLabel": True},
@@ -121,7 +122,7 @@ def _trend_chart(
             "textStyle": {"color": look.muted, "fontFamily": _FONT, "fontSize": 12},
         },
         "xAxis": _x_axis([text.clock(point.at_ms) for point in trend], look),
-        "yAxis": {**_y_axis(look), "min": 0, "minInterval": 1},
+        "yAxis": {**_y_axis(look), "min": 0, "max": None if highest > 1 else 1, "minInterval": 1},
         "series": [
             {
                 "name": name,
@@ -158,7 +159,13 @@ def _x_axis(labels: list[str], look: Look) -> dict[str, Any]:
         "boundaryGap": False,
         "axisTick": {"show": False},
         "axisLine": {"lineStyle": {"color": look.grid}},
-        "axisLabel": {"color": look.muted, "fontSize": 11, "hideOverlap": True, "showMinLabel": False},
+        "axisLabel": {
+            "color": look.muted,
+            "fontSize": 11,
+            "hideOverlap": True,
+            "showMinLabel": False,
+            "showMaxLabel": False,
+        },
     }
 
 

@@ -14,7 +14,7 @@ from operations.deadletters import DeadLetter
 from operations.metrics import Invocation
 from operations.queues import Depth
 
-POINTS_PER_SYMBOL: Final = 240
+POINTS_PER_SYMBOL: Final = 120
 SYMBOLS_SHOWN: Final = 12
 LATENCIES_KEPT: Final = 1000
 LAST_RECORDS: Final = 50

@@ -21,7 +21,7 @@ from console.panels.queries import QueriesPanel
 from console.panels.records import RecordsPanel
 from console.panels.resources import ResourcesPanel
 from console.panels.send import SendPanel
-from console.panels.trends import TrendsPanel
+from console.panels.trends import LatencyPanel, RatesPanel
 from operations.deadletters import Redrive
 from pipeline.tick import Tick
 from profiles.names import Names
@@ -78,14 +78,18 @@ class Page:
         with ui.element("main").classes("page") as main:
             self._trouble()
             self._flow = FlowPanel(names)
-            self._prices = PricesPanel()
-            self._alerts = AlertsPanel()
-            self._send = SendPanel(actions.send)
-            self._trends = TrendsPanel()
-            self._dead_letters = DeadLettersPanel(self._redrive, self._ask_redrive_all)
-            self._records = RecordsPanel()
-            self._queries = QueriesPanel(actions.query)
-            self._resources = ResourcesPanel(actions.resources)
+            with ui.element("div").classes("columns"):
+                with ui.element("div").classes("column-wide"):
+                    self._prices = PricesPanel()
+                    self._rates = RatesPanel()
+                    self._dead_letters = DeadLettersPanel(self._redrive, self._ask_redrive_all)
+                    self._records = RecordsPanel()
+                    self._queries = QueriesPanel(actions.query)
+                with ui.element("div").classes("column-narrow"):
+                    self._alerts = AlertsPanel()
+                    self._send = SendPanel(actions.send)
+                    self._latency = LatencyPanel()
+                    self._resources = ResourcesPanel(actions.resources)
         self._foot()
         ui.skip_link("Skip to the live figures", target=main)
         ui.on("tab", self._tab_said)
@@ -109,7 +113,8 @@ class Page:
         self._prices.update(self._model, dark=self._is_dark)
         self._alerts.update(self._model, now_ms)
         self._send.update(self._model)
-        self._trends.update(self._model, dark=self._is_dark)
+        self._rates.update(self._model, dark=self._is_dark)
+        self._latency.update(self._model, dark=self._is_dark)
         self._dead_letters.update(self._model, now_ms)
         self._records.update(self._model, now_ms)
 
@@ -130,7 +135,7 @@ class Page:
             self._theme_button.props('flat round dense aria-label="Theme: follows the system"').classes("theme")
 
     def _trouble(self) -> None:
-        with ui.element("div").classes("trouble").props('role="alert"').style("grid-area: trouble") as self._banner:
+        with ui.element("div").classes("trouble").props('role="alert"') as self._banner:
             icon("cloud_off")
             with ui.element("div"):
                 self._banner_text = ui.label("").classes("message-title")

@@ -31,6 +31,7 @@ FACTS_SECONDS: Final = 30.0
 LOG_SECONDS: Final = 5.0
 AGE_SECONDS: Final = 60.0
 PEEK_SECONDS: Final = 60.0
+LOG_LOOK_BACK_MS: Final = 300_000  # when the console starts
 _LOG_OVERLAP_MS: Final = 15_000  # log events may arrive late
 
 _NOT_SET_UP: Final = ("NoSuchBucket", "ResourceNotFoundException", "AWS.SimpleQueueService.NonExistentQueue")
@@ -77,7 +78,7 @@ class Refresher:
         self._due: dict[str, float] = {}
         self._changed_at = clock()
         self._read_at = float("-inf")
-        self._log_since_ms = self._now_ms()
+        self._log_since_ms = self._now_ms() - LOG_LOOK_BACK_MS
         self._peeked: dict[str, Depth] = {}
 
     def see(self, tab: str, *, visible: bool) -> None:

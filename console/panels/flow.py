@@ -38,12 +38,7 @@ class FlowPanel:
     """Producer → queue → function → bucket → SQL; below, where failures and alerts go."""
 
     def __init__(self, names: Names) -> None:
-        with (
-            ui.element("section")
-            .classes("card flow")
-            .props('id="flow" aria-label="The pipeline, live"')
-            .style("grid-area: flow")
-        ):
+        with ui.element("section").classes("card flow").props('id="flow" aria-label="The pipeline, live"'):
             self._producer = self._node("producer", "sensors", "Producer", "ticks sent")
             self._send = self._hop("h1", "sent")
             self._queue = self._node("queue", "inbox", names.queue, "ticks waiting")

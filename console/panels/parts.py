@@ -2,18 +2,19 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from nicegui import ui
 
 
 @contextmanager
 def card(title: str, area: str, *, hint: str = "") -> Iterator[ui.element]:
-    """A section with a heading; `area` is its place in the page's grid and its anchor. Yields the heading's row."""
+    """A section with a heading; `area` is its anchor and its place on a phone. Yields the heading's row."""
     with (
         ui.element("section")
         .classes("card")
         .props(f'id="{area}" aria-labelledby="{area}-title"')
-        .style(f"grid-area: {area}")
+        .classes(f"card-{area}")
     ):
         with ui.element("div").classes("card-head") as head:
             ui.label(title).classes("card-title").props(f'id="{area}-title" role="heading" aria-level="2"')
@@ -33,3 +34,10 @@ def empty(symbol: str, text: str) -> ui.element:
         icon(symbol)
         ui.label(text)
     return element
+
+
+def draw(chart: ui.echart, options: dict[str, Any]) -> None:
+    """Give a chart new options as a whole."""
+    chart.options.clear()
+    chart.options.update(options)
+    chart.update()

@@ -7,7 +7,7 @@ from nicegui import ui
 from console import text
 from console.charts import DARK, LIGHT, price_chart, shows_threshold
 from console.model import SYMBOLS_SHOWN, Model, Series
-from console.panels.parts import card, empty, icon
+from console.panels.parts import card, draw, empty, icon
 
 
 @dataclass
@@ -81,9 +81,7 @@ class PricesPanel:
         chart.chart.props["aria-label"] = (
             f"Price of {series.symbol}, {len(prices)} ticks, last {text.price(last.price)}"
         )
-        chart.chart.options.clear()
-        chart.chart.options.update(price_chart(series.records, threshold, DARK if dark else LIGHT))
-        chart.chart.update()
+        draw(chart.chart, price_chart(series.records, threshold, DARK if dark else LIGHT))
 
 
 def _note(prices: list[float], last: float, threshold: float | None) -> str:
