@@ -6,11 +6,10 @@ from typing import Annotated
 import typer
 
 from bootstrap import operations, render
-from bootstrap.declaration import declare
-from bootstrap.model import Plan, id_of
+from bootstrap.model import Plan
 from bootstrap.operations import Report
 from bootstrap.options import with_settings
-from bootstrap.planner import KEPT, plan_up
+from bootstrap.planner import KEPT
 from bootstrap.resources.sqs import DELETED_RECENTLY_SECONDS
 from bootstrap.resources.sqs import KIND as QUEUE
 from bootstrap.settings import Settings
@@ -61,7 +60,7 @@ def plan(
 ) -> None:
     """Show what `up` would create, update, replace or leave. Changes nothing."""
     if from_scratch:
-        found = _from_scratch(settings(_names(account, prefix, bucket)))
+        found = operations.plan_from_scratch(settings(_names(account, prefix, bucket)))
     else:
         environment = open_environment(profile, prefix, bucket)
         show = operations.plan_removal if removal else operations.plan
@@ -147,11 +146,6 @@ def _names(account: str, prefix: str, bucket: str | None) -> Names:
         return Names(account, prefix, bucket)
     except ValueError as error:
         raise CannotRunError(str(error)) from error
-
-
-def _from_scratch(settings: Settings) -> Plan:
-    resources = declare(settings)
-    return plan_up(resources, {id_of(resource): None for resource in resources}, settings.names.environment)
 
 
 def _ask_on_aws(environment: Environment, yes: bool, account: str | None, make_plan: Callable[[], Plan]) -> None:

@@ -50,6 +50,7 @@ class Call:
 
     `outputs`: name of an output → key of the response. `accepted`: error codes that mean the wish is already fulfilled
     (deleting what is gone). `raced`: error codes that mean somebody else changed the resource since the snapshot.
+    `advice`: error code → what to do about it.
     """
 
     service: str
@@ -59,6 +60,7 @@ class Call:
     accepted: tuple[str, ...] = ()
     raced: tuple[str, ...] = ()
     patience: tuple[Patience, ...] = ()
+    advice: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from bootstrap import snapshot
+from bootstrap import rules, snapshot
 from bootstrap.declaration import declare
 from bootstrap.executor import Event, Observer, State, execute
 from bootstrap.model import Action, Difference, Live, Plan, Resource, Verb, id_of
@@ -15,8 +15,11 @@ from bootstrap.settings import Settings
 from profiles.errors import CannotRunError
 from profiles.session import Aws
 
-# How often `up` looks again when somebody else is changing the same environment at the same time.
-MAX_ROUNDS = 6
+# `up` looks again when somebody else is changing the same environment, `down` until nothing is left: SQS, for one, may
+# show a deleted queue for 60 s. The pauses between the rounds add up to more than that.
+MAX_ROUNDS = 11
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 15.0
 
 
 class BootstrapError(CannotRunError):
@@ -60,8 +63,20 @@ class ResourceStatus:
 
 def plan(aws: Aws, settings: Settings) -> Plan:
     """What `up` would do. Read-only calls only. Raises `NotOursError`."""
-    resources = declare(settings)
+    resources = checked(settings)
     return plan_up(resources, snapshot.take(aws, resources), settings.names.environment)
+
+
+def checked(settings: Settings) -> tuple[Resource, ...]:
+    """The declared resources, if AWS would accept them. Raises `InvalidDeclarationError`. Asks no endpoint."""
+    rules.check(settings)
+    return declare(settings)
+
+
+def plan_from_scratch(settings: Settings) -> Plan:
+    """What `up` would do where nothing is. Asks no endpoint."""
+    resources = checked(settings)
+    return plan_up(resources, {id_of(resource): None for resource in resources}, settings.names.environment)
 
 
 def plan_removal(aws: Aws, settings: Settings, *, keep_data: bool = False) -> Plan:
@@ -75,12 +90,13 @@ def up(aws: Aws, settings: Settings, observer: Observer | None = None, *, clock:
     Where somebody else is changing the same environment, it looks again and goes on from there. Raises
     `BootstrapError` with what failed; running it again goes on from there too.
     """
-    started = time.monotonic()
-    resources = declare(settings)
+    started, clock = time.monotonic(), clock or Clock()
+    resources = checked(settings)
     done: list[Action] = []
-    for _ in range(MAX_ROUNDS):
+    for attempt in range(MAX_ROUNDS):
+        _pause_before(attempt, clock)
         wanted = plan_up(resources, snapshot.take(aws, resources), settings.names.environment)
-        events = execute(aws, wanted, observer or _ignore, clock or Clock())
+        events = execute(aws, wanted, observer or _ignore, clock)
         done += _changes_made(events)
         if not _raced(events, "up"):
             return Report(tuple(done), {}, time.monotonic() - started)
@@ -99,14 +115,15 @@ def down(
 
     `Report.left` names what was left alone, and why. Raises `BootstrapError` with what could not be removed.
     """
-    started = time.monotonic()
+    started, clock = time.monotonic(), clock or Clock()
     resources = declare(settings)
     done: list[Action] = []
-    for _ in range(MAX_ROUNDS):
+    for attempt in range(MAX_ROUNDS):
+        _pause_before(attempt, clock)
         wanted = _plan_removal(aws, resources, settings, keep_data)
         if not wanted.actions:
             return Report(tuple(done), dict(wanted.left), time.monotonic() - started)
-        events = execute(aws, wanted, observer or _ignore, clock or Clock())
+        events = execute(aws, wanted, observer or _ignore, clock)
         _raced(events, "down")
         done += _changes_made(events)
     still = ", ".join(action.resource for action in wanted.actions)
@@ -143,6 +160,11 @@ def _raced(events: tuple[Event, ...], verb: str) -> bool:
         reasons = "; ".join(f"{event.action.resource}: {event.error}" for event in failed)
         raise BootstrapError(f"{verb} did not finish: {reasons}. Run it again to go on from here")
     return any(event.state is State.RACED for event in events)
+
+
+def _pause_before(attempt: int, clock: Clock) -> None:
+    if attempt:
+        clock.sleep(min(FIRST_PAUSE_SECONDS * 2 ** (attempt - 1), LONGEST_PAUSE_SECONDS))
 
 
 def _ignore(event: Event) -> None:

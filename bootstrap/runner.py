@@ -175,6 +175,8 @@ def _patience_for(call: Call, error: BaseException | None) -> Patience | None:
 
 
 def _advice(call: Call, error: ClientError) -> str:
+    if known := call.advice.get(error_code(error)):
+        return f" ({known})"
     found = _patience_for(call, error)
     return f" (tried for {found.seconds:.0f} s; {found.advice})" if found else ""
 

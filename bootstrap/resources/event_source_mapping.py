@@ -9,6 +9,7 @@ from typing import Any
 
 from bootstrap.model import Attributes, Call, Declared, Live, Output, Patience, Resource, Step, Wait, id_of
 from bootstrap.resources.errors import unless
+from bootstrap.resources.lambda_function import VISIBILITY_NOT_SEEN
 from bootstrap.settings import ENVIRONMENT_TAG, Settings
 from profiles.session import Aws
 
@@ -19,6 +20,7 @@ NOT_THERE = ("ResourceNotFoundException",)
 _ON = ("Enabled", "Enabling", "Creating", "Updating")
 
 _PATIENCE = (
+    VISIBILITY_NOT_SEEN,
     Patience(
         "InvalidParameterValueException",
         "The provided execution role does not have permissions to call ReceiveMessage on SQS",

@@ -9,7 +9,7 @@ from typing import Any
 
 from bootstrap.function_zip import HANDLER, FunctionZip
 from bootstrap.model import Attributes, Call, Declared, Live, Patience, Resource, Step, Wait
-from bootstrap.resources import iam, logs
+from bootstrap.resources import iam, logs, sqs
 from bootstrap.resources.errors import unless
 from bootstrap.settings import ENVIRONMENT_TAG, Settings
 from profiles.session import Aws
@@ -28,6 +28,13 @@ _ROLE_IS_FRESH = Patience(
     "The role defined for the function cannot be assumed by Lambda.",
     120,
     "its trust policy doesn't allow lambda.amazonaws.com: see `stockpipe plan`",
+)
+# A new visibility timeout may take 60 s to be seen everywhere.
+VISIBILITY_NOT_SEEN = Patience(
+    "InvalidParameterValueException",
+    "Queue visibility timeout:",
+    90,
+    "the visibility timeout must be at least the function's timeout: see `stockpipe plan`",
 )
 _NOT_SETTLED = tuple(
     Patience("ResourceConflictException", text, 300, "the function doesn't settle: see its State in the Lambda console")
@@ -134,7 +141,7 @@ class Function(Declared):
             operation,
             {"FunctionName": self.name, **parameters},
             raced=NOT_THERE,
-            patience=(_ROLE_IS_FRESH, *_NOT_SETTLED),
+            patience=(_ROLE_IS_FRESH, VISIBILITY_NOT_SEEN, *_NOT_SETTLED),
         )
 
     def _active(self) -> Wait:
@@ -174,7 +181,8 @@ def declare(settings: Settings, code: FunctionZip) -> tuple[Resource, ...]:
         "MemorySize": settings.memory_mb,
         "Environment": {"Variables": environment(settings)},
     }
-    after = (role, f"{logs.KIND} {names.log_group}")
+    # Lambda refuses a function timeout above the queue's visibility timeout: so the queue is changed first.
+    after = (role, f"{logs.KIND} {names.log_group}", f"{sqs.KIND} {names.queue}")
     return (Function(names.function, names.function_arn, code, configuration, settings.tags, after, role),)
 
 

@@ -9,10 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bootstrap.model import Attributes, Call, Declared, EmptyBucket, Live, Resource, Step
+from botocore.exceptions import ClientError
+
+from bootstrap.model import Attributes, Call, Declared, EmptyBucket, Live, Patience, Resource, Step
 from bootstrap.policies import PolicyDocument, bucket_arn, bucket_tls_only
-from bootstrap.resources.errors import unless
+from bootstrap.resources.errors import error_code, unless
 from bootstrap.settings import ENVIRONMENT_TAG, Settings
+from profiles.errors import CannotRunError
 from profiles.names import REGION
 from profiles.session import Aws
 
@@ -27,6 +30,14 @@ PUBLIC_ACCESS_BLOCK = {
     "BlockPublicPolicy": True,
     "RestrictPublicBuckets": True,
 }
+
+TAKEN = "bucket names are shared by all AWS accounts, and somebody else has this one: choose another with --bucket"
+_BEING_DELETED = Patience(
+    "OperationAborted",
+    "A conflicting conditional operation is currently in progress against this resource.",
+    120,
+    "S3 is still busy with this name, as after a recent delete: try later, or choose another with --bucket",
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +63,12 @@ class Bucket(Declared):
 
     def read(self, aws: Aws) -> Live | None:
         """The bucket's tags and configurations; for one without our tag also whether it is empty."""
-        return unless(NOT_THERE, lambda: self._read(aws))
+        try:
+            return unless(NOT_THERE, lambda: self._read(aws))
+        except ClientError as error:
+            if error_code(error) == "403" and error.operation_name == "HeadBucket":
+                raise CannotRunError(f"bucket {self.name}: {TAKEN}, or ask for the right to use it") from error
+            raise
 
     def _read(self, aws: Aws) -> Live:
         aws.s3.head_bucket(Bucket=self.name)
@@ -110,6 +126,8 @@ class Bucket(Declared):
                 "CreateBucketConfiguration": {"LocationConstraint": REGION, "Tags": _tag_list(self.tags)},
             },
             raced=("BucketAlreadyOwnedByYou",),
+            patience=(_BEING_DELETED,),
+            advice={"BucketAlreadyExists": TAKEN},
         )
         return made, *self._configure(frozenset({"PublicAccessBlock", "Encryption", "Policy"}), {})
 

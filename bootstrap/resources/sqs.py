@@ -33,6 +33,12 @@ _WAIT_FOR_THE_NAME = Patience(
     DELETED_RECENTLY_SECONDS + 15,
     "somebody keeps deleting this queue",
 )
+_WAIT_FOR_THE_DEAD_LETTER_QUEUE = Patience(
+    "InvalidParameterValue",
+    "Dead letter target does not exist",
+    60,
+    "the dead-letter queue was deleted meanwhile: run it again",
+)
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,7 @@ class Queue(Declared):
                 parameters,
                 outputs={"QueueUrl": "QueueUrl"},
                 raced=EXISTS_OTHERWISE,
-                patience=(_WAIT_FOR_THE_NAME,),
+                patience=(_WAIT_FOR_THE_NAME, _WAIT_FOR_THE_DEAD_LETTER_QUEUE),
             ),
         )
 

@@ -1,0 +1,95 @@
+"""The AWS-truth check: each rule is broken once, and names rule, value, AWS's answer and the page."""
+
+import dataclasses
+import math
+from typing import Any
+
+import pytest
+
+from bootstrap import Settings, plan
+from bootstrap.rules import InvalidDeclarationError, environment_violations, violations
+from profiles.names import Names
+from profiles.session import open_endpoint
+from tests.support.aws_calls import record
+
+SETTINGS = Settings(Names("123456789012"))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        SETTINGS,
+        dataclasses.replace(SETTINGS, batch_size=10_000, batch_window_seconds=300, maximum_concurrency=2),
+        dataclasses.replace(SETTINGS, function_timeout_seconds=900, memory_mb=10_240, alert_email="a@example.com"),
+        dataclasses.replace(SETTINGS, alert_cooldown_seconds=0, alert_threshold=0.01, log_retention_days=3653),
+        Settings(Names("123456789012", "abcdefghijklmno")),
+    ],
+)
+def test_what_aws_accepts_breaks_no_rule(settings: Settings) -> None:
+    assert violations(settings) == ()
+
+
+@pytest.mark.parametrize(
+    ("changed", "rule", "aws_error"),
+    [
+        ({"visibility_timeout_seconds": 9}, "6 x function timeout", "9 seconds is less than Function timeout: 10"),
+        ({"visibility_timeout_seconds": 59}, "6 x function timeout", "twice"),
+        ({"batch_size": 11}, "needs a batch window above 0", "Maximum batch window in seconds must be greater than 0"),
+        ({"batch_size": 0}, "batch size is 1 to 10000", "Value '0' failed"),
+        ({"batch_size": 10_001, "batch_window_seconds": 1}, "batch size is 1 to 10000", "Value '10001'"),
+        ({"batch_window_seconds": 301}, "batch window is 0 to 300", "Value '301'"),
+        ({"max_receive_count": 4}, "maxReceiveCount is at least 5", "dead-letter good ticks"),
+        ({"max_receive_count": 1001}, "maxReceiveCount is 1 to 1000", "Value '1001'"),
+        ({"maximum_concurrency": 1}, "maximum concurrency is 2 to 1000", "Value '1'"),
+        ({"maximum_concurrency": 1001}, "maximum concurrency is 2 to 1000", "Value '1001'"),
+        ({"function_timeout_seconds": 901}, "function timeout is 1 to 900", "Value '901'"),
+        ({"memory_mb": 127}, "memory is 128 to 10240", "Value '127'"),
+        ({"visibility_timeout_seconds": 43_201}, "visibility timeout is 0 to 43200", "Value '43201'"),
+        ({"log_retention_days": 15}, "log retention is one of", "InvalidParameterException"),
+        ({"log_level": "LOUD"}, "log level is one of", "logger"),
+        ({"alert_threshold": math.nan}, "price above 0", "every tick or on none"),
+        ({"alert_threshold": 0.0}, "price above 0", "every tick or on none"),
+        ({"alert_threshold": 1e60}, "at most 100 characters", "Invalid parameter: Subject"),
+        ({"alert_cooldown_seconds": -1}, "cooldown is 0 seconds or more", "would not start"),
+        ({"alert_email": "nobody"}, "an alert email is an address", "Email address"),
+        ({"names": Names("123456789012", "", "Upper")}, "a bucket's name", "InvalidBucketName"),
+        ({"names": Names("123456789012", "", "ab")}, "a bucket's name", "InvalidBucketName"),
+        ({"names": Names("123456789012", "", "10.0.0.1")}, "a bucket's name", "InvalidBucketName"),
+        ({"names": Names("123456789012", "", "a" * 64)}, "a bucket's name", "InvalidBucketName"),
+    ],
+)
+def test_what_aws_refuses_breaks_its_rule(changed: dict[str, Any], rule: str, aws_error: str) -> None:
+    found = violations(dataclasses.replace(SETTINGS, **changed))
+
+    (violation,) = [one for one in found if rule in one.rule]
+    assert aws_error in violation.aws_error
+    assert violation.value
+    assert violation.page.startswith("https://docs.aws.amazon.com/")
+
+
+@pytest.mark.parametrize(
+    ("variables", "rule"),
+    [
+        ({"AWS_REGION": "us-east-2"}, "reserved name"),
+        ({"AWS_ENDPOINT_URL": "http://localhost:4566"}, "never shipped"),
+        ({"AWS_ENDPOINT_URL_S3": "http://localhost:4566"}, "never shipped"),
+        ({"1ST": "x"}, "letters, digits, _"),
+        ({"BIG": "x" * 4096}, "at most 4 KB"),
+    ],
+)
+def test_environment_variables_that_aws_refuses_break_their_rule(variables: dict[str, str], rule: str) -> None:
+    (violation,) = environment_violations(variables)
+
+    assert rule in violation.rule
+
+
+def test_the_check_comes_before_any_call_and_tells_all_at_once() -> None:
+    aws = open_endpoint("http://127.0.0.1:9")
+    recorder = record(aws)
+
+    with pytest.raises(InvalidDeclarationError) as raised:
+        plan(aws, dataclasses.replace(SETTINGS, batch_size=11, memory_mb=1))
+
+    assert len(raised.value.violations) == 2
+    assert len(str(raised.value).splitlines()) == 2
+    assert recorder.sent == []
