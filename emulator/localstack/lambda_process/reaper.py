@@ -5,7 +5,7 @@ folders are theirs; when the pipe closes, LocalStack is gone, however that happe
 removes the folders. It needs nothing but POSIX, so it works on macOS too, and one serves all functions. It leads a
 session of its own, so that a signal to LocalStack's process group doesn't reach it.
 
-Lines on the pipe: `+ <process group> <folder>` and `- <process group>`.
+Lines on the pipe: `+` or `-`, a space, then `group <number>` or `folder <path>`: it is there, it is gone.
 """
 
 import contextlib
@@ -25,24 +25,38 @@ class Reaper:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
-        self._watched: dict[int, Path] = {}
+        self._watched: set[str] = set()
 
-    def watch(self, process_group: int, folder: Path) -> None:
-        """Kill this group and remove this folder should LocalStack vanish."""
-        with self._lock:
-            self._watched[process_group] = folder
-            self._tell(f"+ {process_group} {folder}\n")
+    def watch_group(self, process_group: int) -> None:
+        """Kill this group should LocalStack vanish."""
+        self._add(f"group {process_group}")
 
-    def forget(self, process_group: int) -> None:
+    def forget_group(self, process_group: int) -> None:
         """This group has ended."""
+        self._remove(f"group {process_group}")
+
+    def watch_folder(self, folder: Path) -> None:
+        """Remove this folder should LocalStack vanish."""
+        self._add(f"folder {folder}")
+
+    def forget_folder(self, folder: Path) -> None:
+        """This folder is gone."""
+        self._remove(f"folder {folder}")
+
+    def _add(self, item: str) -> None:
         with self._lock:
-            self._watched.pop(process_group, None)
-            self._tell(f"- {process_group}\n")
+            self._watched.add(item)
+            self._tell(f"+ {item}\n")
+
+    def _remove(self, item: str) -> None:
+        with self._lock:
+            self._watched.discard(item)
+            self._tell(f"- {item}\n")
 
     def _tell(self, line: str) -> None:
         if self._process is None or self._process.poll() is not None:
             self._start()
-            line = "".join(f"+ {group} {folder}\n" for group, folder in self._watched.items())
+            line = "".join(f"+ {item}\n" for item in self._watched)
         assert self._process is not None  # noqa: S101
         assert self._process.stdin is not None  # noqa: S101
         with contextlib.suppress(BrokenPipeError):
@@ -69,17 +83,19 @@ def kill_group(process_group: int) -> None:
 
 def reap(lines: IO[str]) -> None:
     """Follow the lines to their end, then kill and remove what was not taken back."""
-    watched: dict[int, str] = {}
+    watched: set[str] = set()
     for line in lines:
-        sign, _, rest = line.rstrip("\n").partition(" ")
-        group, _, folder = rest.partition(" ")
+        sign, _, item = line.rstrip("\n").partition(" ")
         if sign == "+":
-            watched[int(group)] = folder
+            watched.add(item)
         else:
-            watched.pop(int(group), None)
-    for process_group, folder in watched.items():
-        kill_group(process_group)
-        shutil.rmtree(folder, ignore_errors=True)
+            watched.discard(item)
+    for item in sorted(watched, reverse=True):  # groups before the folders that they write to
+        kind, _, name = item.partition(" ")
+        if kind == "group":
+            kill_group(int(name))
+        else:
+            shutil.rmtree(name, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -26,8 +26,8 @@ class Exited:
 class Runtime:
     """A running process and the channels to it. It leads a session and process group of its own.
 
-    `command` is started in `folder` with exactly the variables given and `AWS_LAMBDA_RUNTIME_API`. `scratch` is removed
-    by the reaper, should this process vanish. Events come in the order they happened; `Exited` is the last.
+    `command` is started in `folder` with exactly the variables given and `AWS_LAMBDA_RUNTIME_API`. Events come in the
+    order they happened; `Exited` is the last.
     """
 
     def __init__(
@@ -36,7 +36,6 @@ class Runtime:
         folder: Path,
         variables: Mapping[str, str],
         *,
-        scratch: Path,
         reaper: Reaper,
         max_response_bytes: int,
     ) -> None:
@@ -60,7 +59,7 @@ class Runtime:
             raise
         finally:
             self.output.follow()
-        self._reaper.watch(self._process.pid, scratch)
+        self._reaper.watch_group(self._process.pid)
         self._observed = psutil.Process(self._process.pid)
         threading.Thread(target=self._wait, name="lambda-process", daemon=True).start()
 
@@ -100,5 +99,5 @@ class Runtime:
         returncode = self._process.wait()
         # What it started must not outlive it: on AWS the whole environment would be gone.
         kill_group(self._process.pid)
-        self._reaper.forget(self._process.pid)
+        self._reaper.forget_group(self._process.pid)
         self._events.put(Exited(returncode))

@@ -104,6 +104,7 @@ class Sandbox:
         self._settings = settings
         self._reaper = reaper
         self._folder = Path(tempfile.mkdtemp(prefix="lambda-process-")).resolve()
+        reaper.watch_folder(self._folder)
         self._runtime: Runtime | None = None
         self._is_ready = False
         self._code_seen: object = None
@@ -213,7 +214,6 @@ class Sandbox:
             settings.command,
             settings.code,
             settings.variables(self._folder),
-            scratch=self._folder,
             reaper=self._reaper,
             max_response_bytes=settings.max_response_bytes,
         )
@@ -306,6 +306,7 @@ class Sandbox:
     def _dispose(self) -> None:
         self._drop()
         shutil.rmtree(self._folder, ignore_errors=True)
+        self._reaper.forget_folder(self._folder)
 
 
 def _fingerprint(folder: Path) -> dict[str, tuple[int, int]]:

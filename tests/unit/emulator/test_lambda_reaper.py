@@ -19,9 +19,12 @@ sys.path.insert(0, sys.argv[1])
 from reaper import Reaper
 watcher = Reaper()
 kept, ended = (subprocess.Popen(["sleep", "600"], start_new_session=True) for _ in range(2))
-watcher.watch(kept.pid, Path(sys.argv[2]))
-watcher.watch(ended.pid, Path(sys.argv[2]).with_name("not there"))
-watcher.forget(ended.pid)
+watcher.watch_folder(Path(sys.argv[2]))
+watcher.watch_folder(Path(sys.argv[3]))
+watcher.watch_group(kept.pid)
+watcher.watch_group(ended.pid)
+watcher.forget_group(ended.pid)
+watcher.forget_folder(Path(sys.argv[3]))
 print(kept.pid, ended.pid, watcher._process.pid, flush=True)
 time.sleep(600)
 """
@@ -32,9 +35,11 @@ def test_what_is_still_watched_ends_with_its_owner(tmp_path: Path, how: signal.S
     folder = tmp_path / "sandbox with a space"
     folder.mkdir()
     (folder / "file").touch()
+    other = tmp_path / "other"
+    other.mkdir()
     module_folder = str(Path(reaper.__file__).parent)
     owner = subprocess.Popen(
-        [sys.executable, "-c", OWNER, module_folder, str(folder)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", OWNER, module_folder, str(folder), str(other)], stdout=subprocess.PIPE, text=True
     )
     assert owner.stdout is not None
     kept, ended, watcher = map(int, owner.stdout.readline().split())
@@ -46,6 +51,7 @@ def test_what_is_still_watched_ends_with_its_owner(tmp_path: Path, how: signal.S
         wait_until_gone(kept)
         wait_until_gone(watcher)
         assert not folder.exists()
+        assert other.exists(), "what was taken back is none of its business any more"
         assert psutil.pid_exists(ended), "what was taken back is none of its business any more"
     finally:
         reaper.kill_group(ended)
