@@ -21,6 +21,9 @@ demo: $(VENV)/.ready ## Watch ticks flow through the whole pipeline; DEMO_SECOND
 test: $(VENV)/.ready-dev ## Run the unit, integration, end-to-end and fault tests (no Docker needed)
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal -m "not compose" $(PYTEST_ARGS)
 
+bench: $(VENV)/.ready-dev ## Measure throughput, as ratios inside one run (some minutes)
+	$(BIN)/python -m bench.flow
+
 lint: $(VENV)/.ready-dev ## Ruff and mypy (strict)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
