@@ -6,6 +6,7 @@ https://botocore.amazonaws.com/v1/documentation/api/latest/topics/events.html
 """
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -115,6 +116,20 @@ class FakeClock:
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.time += seconds
+
+
+class HurriedClock:
+    """Time that passes a hundred times as fast, for waiting on a real engine with patience meant for AWS."""
+
+    def __init__(self) -> None:
+        self.slept = 0.0
+
+    def now(self) -> float:
+        return time.monotonic() * 100
+
+    def sleep(self, seconds: float) -> None:
+        self.slept += seconds
+        time.sleep(seconds / 100)
 
 
 def _response(status: int) -> AWSResponse:

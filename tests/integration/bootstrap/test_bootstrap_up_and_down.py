@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -12,18 +12,10 @@ from bootstrap.executor import Event
 from bootstrap.model import Verb
 from bootstrap.planner import NotOursError
 from profiles.session import Aws
-from tests.support.aws_calls import Recorder, refuse_times
+from tests.support.aws_calls import refuse_times
+from tests.support.sandboxes import Sandbox
 
 TAG = "stockpipe:environment"
-
-
-class Sandbox(Protocol):
-    @property
-    def aws(self) -> Aws: ...
-    @property
-    def settings(self) -> Settings: ...
-    @property
-    def recorder(self) -> Recorder: ...
 
 
 def test_up_makes_everything_of_the_design(sandbox: Sandbox) -> None:

@@ -1,0 +1,217 @@
+"""Somebody else changes the environment between our look and our call: AWS then answers as quoted here.
+
+The other one really makes (or removes) the resource on ministack first; then our call gets AWS's own answer.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from botocore import xform_name
+from botocore.exceptions import ClientError
+
+from bootstrap import BootstrapError, down, plan, status, up
+from bootstrap.policies import role_permissions
+from bootstrap.runner import Clock
+from profiles.errors import CannotRunError
+from profiles.session import Aws, open_endpoint
+from tests.support.aws_calls import Answer, FakeClock, HurriedClock, acceptance, refusal, refuse_times
+from tests.support.sandboxes import Sandbox, sandbox_on
+
+_QUEUE_EXISTS = "A queue already exists with the same name and a different value for attribute VisibilityTimeout"
+_TOPIC_EXISTS = "Invalid parameter: Attributes Reason: Topic already exists with different tags"
+_OWNED = "Your previous request to create the named bucket succeeded and you already own it."
+_MAPPING_EXISTS = (
+    'An event source mapping with SQS arn (" arn:aws:sqs:us-east-2:123456789012:StockQueue ") and function '
+    '(" StockProcessor ") already exists. Please update or delete the existing mapping with UUID 0000'
+)
+
+
+def _somebody_first(other: Aws, service: str, operation: str, changed: dict[str, Any], error: Answer) -> Any:
+    """Before our first such call, another client makes the same, with other attributes; we get the error."""
+    met: list[str] = []
+
+    def intercept(called: str, parameters: Mapping[str, Any]) -> Answer | None:
+        if called != operation or met:
+            return None
+        met.append(called)
+        getattr(other.client(service), xform_name(operation))(**{**parameters, **changed})
+        return error
+
+    return intercept
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "changed", "code", "text"),
+    [
+        ("sqs", "CreateQueue", {"Attributes": {"VisibilityTimeout": "7"}}, "QueueAlreadyExists", _QUEUE_EXISTS),
+        ("sqs", "CreateQueue", {"Attributes": {"VisibilityTimeout": "7"}}, "QueueNameExists", _QUEUE_EXISTS),
+        ("sns", "CreateTopic", {"Tags": []}, "InvalidParameter", _TOPIC_EXISTS),
+        ("s3", "CreateBucket", {}, "BucketAlreadyOwnedByYou", _OWNED),
+        ("iam", "CreateRole", {"Tags": []}, "EntityAlreadyExists", "Role with name StockPipelineLambdaRole exists."),
+        ("logs", "CreateLogGroup", {"tags": {}}, "ResourceAlreadyExistsException", "The log group already exists"),
+        ("lambda", "CreateFunction", {"Timeout": 3}, "ResourceConflictException", "Function already exist: f"),
+        ("lambda", "CreateEventSourceMapping", {"BatchSize": 1}, "ResourceConflictException", _MAPPING_EXISTS),
+    ],
+)
+def test_what_somebody_else_made_first_is_looked_at_again_and_put_right(
+    *, sandbox: Sandbox, service: str, operation: str, changed: dict[str, Any], code: str, text: str
+) -> None:
+    other = open_endpoint(str(sandbox.aws.profile.endpoint_url))
+    sandbox.recorder.intercept = _somebody_first(other, service, operation, changed, refusal(code, text, 409))
+
+    up(sandbox.aws, sandbox.settings)
+
+    assert all(one.exists and not one.drift for one in status(sandbox.aws, sandbox.settings))
+    (mapping,) = other.lambda_.list_event_source_mappings(FunctionName=sandbox.settings.names.function)[
+        "EventSourceMappings"
+    ]
+    assert mapping["BatchSize"] == 10
+
+
+def test_it_gives_up_when_somebody_keeps_interfering(sandbox: Sandbox) -> None:
+    clock = HurriedClock()
+    sandbox.recorder.intercept = refuse_times(1000, "CreateTopic", "InvalidParameter", _TOPIC_EXISTS)
+
+    with pytest.raises(BootstrapError, match="somebody else keeps changing this environment"):
+        up(sandbox.aws, sandbox.settings, clock=Clock(clock.now, clock.sleep))
+
+    assert clock.slept > 60
+
+
+def test_two_at_once_end_with_the_environment_as_declared(localstack: Any) -> None:
+    """On LocalStack: like AWS, and unlike ministack, it refuses a second mapping of the same queue and function."""
+    with sandbox_on(localstack.endpoint_url) as sandbox:
+        clients = [open_endpoint(localstack.endpoint_url) for _ in range(2)]
+
+        with ThreadPoolExecutor(len(clients)) as pool:
+            list(pool.map(lambda aws: up(aws, sandbox.settings), clients))
+
+        assert plan(sandbox.aws, sandbox.settings).changes == ()
+        names = sandbox.settings.names
+        mappings = clients[0].lambda_.list_event_source_mappings(FunctionName=names.function)["EventSourceMappings"]
+        assert len(mappings) == 1
+        assert len(clients[0].sns.list_subscriptions_by_topic(TopicArn=names.topic_arn)["Subscriptions"]) == 1
+
+
+def test_a_role_that_gets_another_policy_while_it_is_removed_is_removed_all_the_same(sandbox: Sandbox) -> None:
+    other, role = open_endpoint(str(sandbox.aws.profile.endpoint_url)), sandbox.settings.names.role
+    up(sandbox.aws, sandbox.settings)
+    met: list[str] = []
+
+    def intercept(called: str, _: Mapping[str, Any]) -> Answer | None:
+        if called == "DeleteRole" and not met:
+            met.append(called)
+            other.iam.put_role_policy(
+                RoleName=role, PolicyName="late", PolicyDocument=json.dumps(role_permissions(sandbox.settings.names))
+            )
+            return refusal("DeleteConflict", "Cannot delete entity, must delete policies first.", 409)
+        return None
+
+    sandbox.recorder.intercept = intercept
+    down(sandbox.aws, sandbox.settings)
+
+    with pytest.raises(ClientError, match="NoSuchEntity"):
+        other.iam.get_role(RoleName=role)
+
+
+def test_a_record_written_while_the_bucket_is_removed_goes_with_it(sandbox: Sandbox) -> None:
+    other, bucket = open_endpoint(str(sandbox.aws.profile.endpoint_url)), sandbox.settings.names.bucket
+    up(sandbox.aws, sandbox.settings)
+    met: list[str] = []
+
+    def intercept(called: str, _: Mapping[str, Any]) -> Answer | None:
+        if called == "DeleteBucket" and not met:
+            met.append(called)
+            other.s3.put_object(Bucket=bucket, Key="processed/TSLA/1.json", Body=b"{}")
+        return None
+
+    sandbox.recorder.intercept = intercept
+    down(sandbox.aws, sandbox.settings)
+
+    with pytest.raises(ClientError, match="404"):
+        other.s3.head_bucket(Bucket=bucket)
+
+
+def test_a_deleted_queue_that_is_still_shown_is_waited_for(sandbox: Sandbox) -> None:
+    up(sandbox.aws, sandbox.settings)
+    down(sandbox.aws, sandbox.settings)
+    clock, shown = FakeClock(), [0]
+    name, arn = sandbox.settings.names.queue, sandbox.settings.names.queue_arn
+    ghost: dict[str, dict[str, Any]] = {
+        "GetQueueUrl": {"QueueUrl": f"{sandbox.aws.profile.endpoint_url}/{sandbox.aws.account}/{name}"},
+        "GetQueueAttributes": {"Attributes": {"QueueArn": arn}},
+        "ListQueueTags": {"Tags": sandbox.settings.tags},
+    }
+
+    def intercept(called: str, parameters: Mapping[str, Any]) -> Answer | None:
+        meant = str(parameters.get("QueueName") or parameters.get("QueueUrl")).rpartition("/")[2]
+        if called not in ghost or meant != name or clock.time > 45:
+            return None
+        shown[0] += 1
+        return acceptance(**ghost[called])
+
+    sandbox.recorder.intercept = intercept
+    down(sandbox.aws, sandbox.settings, clock=Clock(clock.now, clock.sleep))
+
+    assert shown[0] > 3
+    assert 45 < clock.time < 90
+
+
+def test_a_role_that_was_deleted_and_made_again_is_given_to_the_function_again(sandbox: Sandbox) -> None:
+    up(sandbox.aws, sandbox.settings)
+    names = sandbox.settings.names
+    sandbox.aws.iam.delete_role_policy(RoleName=names.role, PolicyName=names.policy)
+    sandbox.aws.iam.delete_role(RoleName=names.role)
+    sandbox.recorder.forget()
+
+    up(sandbox.aws, sandbox.settings)
+
+    made = [call.operation for call in sandbox.recorder.mutations]
+    assert made == ["CreateRole", "PutRolePolicy", "UpdateFunctionConfiguration"]
+
+
+def test_the_visibility_timeout_is_raised_before_the_function_timeout(sandbox: Sandbox) -> None:
+    up(sandbox.aws, sandbox.settings)
+    sandbox.recorder.forget()
+
+    up(sandbox.aws, dataclasses.replace(sandbox.settings, function_timeout_seconds=100))
+
+    made = [call.operation for call in sandbox.recorder.mutations]
+    assert made == ["SetQueueAttributes", "UpdateFunctionConfiguration"]
+
+
+def test_a_bucket_that_somebody_else_owns_is_said_so_before_anything_is_made(sandbox: Sandbox) -> None:
+    sandbox.recorder.intercept = refuse_times(1, "HeadBucket", "403", "Forbidden", 403)
+
+    with pytest.raises(CannotRunError, match="somebody else has this one: choose another with --bucket"):
+        up(sandbox.aws, sandbox.settings)
+
+    assert sandbox.recorder.mutations == []
+
+
+def test_an_unconfirmed_email_subscription_is_found_by_its_address(sandbox: Sandbox) -> None:
+    settings = dataclasses.replace(sandbox.settings, alert_email="alerts@example.com")
+    up(sandbox.aws, settings)
+    topic = settings.names.topic_arn
+    pending = {
+        "SubscriptionArn": "PendingConfirmation",
+        "Protocol": "email",
+        "Endpoint": "alerts@example.com",
+        "TopicArn": topic,
+        "Owner": sandbox.aws.account,
+    }
+    real = sandbox.aws.sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    listed = [pending if found["Protocol"] == "email" else found for found in real]
+    good = acceptance(Subscriptions=listed)
+    sandbox.recorder.intercept = lambda called, _: good if called == "ListSubscriptionsByTopic" else None
+    sandbox.recorder.forget()
+
+    up(sandbox.aws, settings)
+    states = {one.resource: one.state for one in status(sandbox.aws, settings)}
+
+    assert sandbox.recorder.mutations == []
+    assert states[f"subscription {settings.names.topic} → email:alerts@example.com"] == "pending confirmation"
