@@ -1,21 +1,24 @@
-"""Dead letters: what is in the dead-letter queue, why, and sending it back without losing anything.
+"""Dead letters: what is in the dead-letter queue, why, sending it back without losing anything, and deleting it.
 
 Sending back (redrive) has two ways. SQS's own message move task, where the endpoint has it:
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_StartMessageMoveTask.html
 Else a copy: each message is sent to the tick queue first and deleted from the dead-letter queue only when SQS has
 accepted it. Interrupted at any point, a message is in one of the queues or in both; in both is harmless, because a tick
-that is stored twice lands on the same key.
+that is stored twice lands on the same key. (A tick without an id or a time has its message's, which a copy would lose:
+so the copy has them written out.)
 """
 
-from collections.abc import Callable, Iterable
+import json
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from botocore.exceptions import ClientError
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from operations.queues import PEEK_LIMIT, depth, give_back, peek, queue_url, receive, sent_ms
-from pipeline.tick import InvalidTickError, parse
+from operations.queues import BATCH, PEEK_LIMIT, depth, give_back, peek, queue_url, receive, sent_ms
+from pipeline.tick import InvalidTickError, encode, parse
 from profiles.errors import CannotRunError
 from profiles.names import Names
 from profiles.session import Aws
@@ -29,8 +32,13 @@ if TYPE_CHECKING:
 
 # What endpoints without the move task answer: ministack, and others that don't know the action.
 _NO_MOVE_TASK = ("InvalidAction", "UnknownOperationException", "UnsupportedOperation", "NotImplemented")
+# What SQS answers while another redrive of the queue is under way.
+_ALREADY_MOVING = "already a task running"
 _MOVE_SECONDS = 60.0
 _POLL_SECONDS = 0.5
+
+# Bytes in one SendMessageBatch: AWS takes four times as much by now, other endpoints don't.
+_BATCH_BYTES = 262_144
 
 VALID_TICK = "a valid tick: processing it failed"
 
@@ -50,6 +58,19 @@ class DeadLetter:
         """Nothing is wrong with the message itself, so the function's log has the reason."""
         return self.reason == VALID_TICK
 
+    @property
+    def tick_id(self) -> str | None:
+        """The id that the body tells, though it may be invalid otherwise."""
+        try:
+            tick_id = json.loads(self.body)["tick_id"]
+        except (ValueError, TypeError, KeyError, RecursionError):
+            return None
+        return tick_id if isinstance(tick_id, str) else None
+
+    def is_called(self, some_id: str) -> bool:
+        """Whether this is its message id or its tick id."""
+        return some_id in (self.message_id, self.tick_id)
+
 
 @dataclass(frozen=True, slots=True)
 class Redrive:
@@ -63,6 +84,29 @@ class Redrive:
 def list_dead_letters(aws: Aws, names: Names, *, limit: int = PEEK_LIMIT) -> list[DeadLetter]:
     """Up to `limit` dead letters with their reasons, oldest first; none is consumed."""
     return [_read(message) for message in peek(aws, queue_url(aws, names.dead_letter_queue), limit=limit)]
+
+
+def read_all(aws: Aws, url: str, *, thorough: bool = False) -> Generator[DeadLetter, None, None]:
+    """All dead letters, however many, each once; visible to others again when the iterator ends or is closed.
+
+    SQS hands out samples, so it is asked until as many are seen as it counts. Its counts may be a minute old: with
+    `thorough` it is asked until it has nothing more.
+    """
+    total = depth(aws, url).total
+    held: dict[str, MessageTypeDef] = {}
+    try:
+        while (len(held) < total or thorough) and (messages := receive(aws, url)):
+            new = [message for message in messages if message["MessageId"] not in held]
+            held |= {message["MessageId"]: message for message in messages}
+            yield from (_read(message) for message in new)
+    finally:
+        give_back(aws, url, list(held.values()))
+
+
+def find(aws: Aws, names: Names, some_id: str) -> DeadLetter | None:
+    """The dead letter with this message id or tick id."""
+    with closing(read_all(aws, queue_url(aws, names.dead_letter_queue))) as letters:
+        return next((letter for letter in letters if letter.is_called(some_id)), None)
 
 
 def reason_of(message: "MessageTypeDef") -> str:
@@ -79,15 +123,34 @@ def redrive_all(aws: Aws, names: Names) -> Redrive:
     try:
         task = aws.sqs.start_message_move_task(SourceArn=names.dead_letter_queue_arn)["TaskHandle"]
     except ClientError as error:
-        if error.response["Error"]["Code"] in _NO_MOVE_TASK:
+        if _ALREADY_MOVING in str(error).lower():
+            task = ""
+        elif error.response["Error"]["Code"] in _NO_MOVE_TASK:
             return Redrive(_copy(aws, names, lambda _: True), "copy")
-        raise CannotRunError(f"SQS refused to redrive {names.dead_letter_queue}: {error}") from error
+        else:
+            raise CannotRunError(f"SQS refused to redrive {names.dead_letter_queue}: {error}") from error
     return _await_task(aws, names, task)
 
 
-def redrive_one(aws: Aws, names: Names, message_id: str) -> Redrive:
-    """Send one dead letter back. Moved 0: it is no longer there, or AWS didn't hand it out this time."""
-    return Redrive(_copy(aws, names, lambda message: message["MessageId"] == message_id, enough=1), "copy")
+def redrive_one(aws: Aws, names: Names, some_id: str) -> Redrive:
+    """Send one dead letter back, by message id or tick id.
+
+    Moved 0: it is no longer there, or AWS didn't hand it out this time.
+    """
+    return Redrive(_copy(aws, names, lambda message: _read(message).is_called(some_id), enough=1), "copy")
+
+
+def purge(aws: Aws, names: Names) -> None:
+    """Delete every dead letter, those included that arrive meanwhile.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_PurgeQueue.html
+    """
+    try:
+        aws.sqs.purge_queue(QueueUrl=queue_url(aws, names.dead_letter_queue))
+    except aws.sqs.exceptions.PurgeQueueInProgress as error:
+        raise CannotRunError(
+            f"{names.dead_letter_queue} was purged in the last 60 s, and AWS takes one purge a minute: try again later"
+        ) from error
 
 
 def _read(message: "MessageTypeDef") -> DeadLetter:
@@ -141,8 +204,10 @@ def _copy(aws: Aws, names: Names, wanted: "Callable[[MessageTypeDef], bool]", en
 
 
 def _move(aws: Aws, source: str, target: str, messages: "list[MessageTypeDef]") -> int:
-    if not messages:
-        return 0
+    return sum(_move_batch(aws, source, target, batch) for batch in _batches(messages))
+
+
+def _move_batch(aws: Aws, source: str, target: str, messages: "list[MessageTypeDef]") -> int:
     sent = aws.sqs.send_message_batch(QueueUrl=target, Entries=list(_entries(messages))).get("Successful", [])
     accepted = [messages[int(entry["Id"])] for entry in sent]
     if accepted:
@@ -157,9 +222,40 @@ def _move(aws: Aws, source: str, target: str, messages: "list[MessageTypeDef]") 
     return len(accepted)
 
 
+def _batches(messages: "Iterable[MessageTypeDef]") -> "Iterator[list[MessageTypeDef]]":
+    """As many messages as fit into one call; one that is larger than that goes alone."""
+    batch: list[MessageTypeDef] = []
+    size = 0
+    for message in messages:
+        length = _bytes(message)
+        if batch and (len(batch) == BATCH or size + length > _BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(message)
+        size += length
+    if batch:
+        yield batch
+
+
+def _bytes(message: "MessageTypeDef") -> int:
+    attributes = message.get("MessageAttributes", {})
+    texts = [message["Body"], *attributes, *(str(value) for value in attributes.values())]
+    return sum(len(text.encode()) for text in texts)
+
+
 def _entries(messages: "Iterable[MessageTypeDef]") -> "Iterable[SendMessageBatchRequestEntryTypeDef]":
     for index, message in enumerate(messages):
-        yield {"Id": str(index), "MessageBody": message["Body"], "MessageAttributes": _attributes(message)}
+        yield {"Id": str(index), "MessageBody": _body(message), "MessageAttributes": _attributes(message)}
+
+
+def _body(message: "MessageTypeDef") -> str:
+    """The body; where it is a tick that takes its id or its time from the message, both are written out."""
+    body = message["Body"]
+    try:
+        tick = parse(body, message_id=message["MessageId"], sent_timestamp_ms=sent_ms(message))
+    except InvalidTickError:
+        return body
+    return body if {"tick_id", "timestamp"} <= json.loads(body).keys() else encode(tick)
 
 
 def _attributes(message: "MessageTypeDef") -> "dict[str, MessageAttributeValueTypeDef]":

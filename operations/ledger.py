@@ -8,10 +8,11 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from operations.dead_ticks import DeadTick
+from operations.deadletters import DeadLetter
 from pipeline.tick import Tick
 from producer.manifest import Sent
 
@@ -25,6 +26,15 @@ _TABLES = """
     CREATE TABLE dead (message_id TEXT PRIMARY KEY, tick_id TEXT, reason TEXT) WITHOUT ROWID;
     CREATE INDEX dead_by_tick ON dead (tick_id);
 """
+
+
+@dataclass(frozen=True, slots=True)
+class DeadTick:
+    """A produced tick whose message failed too often, and why."""
+
+    message_id: str
+    tick_id: str
+    reason: str
 
 
 class Ledger:
@@ -60,7 +70,7 @@ class Ledger:
             found,
         )
 
-    def add_dead(self, letters: Iterable[DeadTick]) -> None:
+    def add_dead(self, letters: Iterable[DeadLetter]) -> None:
         """Add dead letters; where the body no longer tells the tick, the SQS message id does."""
         self._insert(
             "INSERT OR REPLACE INTO dead SELECT ?1, COALESCE((SELECT tick_id FROM produced WHERE tick_id = ?2), "

@@ -4,17 +4,15 @@ The manifest says what SQS accepted; the bucket, the dead-letter queue and the a
 others sent, or earlier runs, is left out. Nothing is changed: dead letters are read and made visible again.
 """
 
-import json
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from operations import dead_ticks, stored
-from operations.dead_ticks import DeadTick
-from operations.ledger import Ledger
+from operations import deadletters, stored
+from operations.ledger import DeadTick, Ledger
+from operations.live_function import read_environment
 from operations.queues import depth, queue_url
-from pipeline.environment import ConfigurationError, Environment
 from pipeline.tick import alert_marker_key
 from producer import manifest
 from producer.clock import Clock, SystemClock
@@ -113,35 +111,20 @@ class _Where:
     bucket: str
     queue_url: str
     dead_letter_queue_url: str
-    max_receive_count: int
     alert_threshold: float
     alert_cooldown_seconds: int
 
     @classmethod
     def find(cls, aws: Aws, names: Names) -> "_Where":
-        function = _function_environment(aws, names)
-        url = queue_url(aws, names.queue)
-        policy = aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"]).get("Attributes", {})
+        function = read_environment(aws, names)
         return cls(
             aws=aws,
             bucket=function.bucket,
-            queue_url=url,
+            queue_url=queue_url(aws, names.queue),
             dead_letter_queue_url=queue_url(aws, names.dead_letter_queue),
-            max_receive_count=int(json.loads(policy.get("RedrivePolicy", "{}")).get("maxReceiveCount", 0)),
             alert_threshold=function.alert_threshold,
             alert_cooldown_seconds=function.alert_cooldown_seconds,
         )
-
-
-def _function_environment(aws: Aws, names: Names) -> Environment:
-    lambda_ = aws.lambda_
-    try:
-        configuration = lambda_.get_function_configuration(FunctionName=names.function)
-        return Environment.read(configuration.get("Environment", {}).get("Variables", {}))
-    except lambda_.exceptions.ResourceNotFoundException as error:
-        raise CannotRunError(f"there is no function {names.function}; run: {up_command(names)}") from error
-    except ConfigurationError as error:
-        raise CannotRunError(f"function {names.function}: {error}; run: {up_command(names)}") from error
 
 
 def _look(where: _Where, names: Names, ledger: Ledger, *, thorough: bool = False) -> Reconciliation:
@@ -152,11 +135,7 @@ def _look(where: _Where, names: Names, ledger: Ledger, *, thorough: bool = False
         stored.find_ticks(s3, where.bucket, ledger.symbols(), ledger.add_stored)
     except s3.exceptions.NoSuchBucket as error:
         raise CannotRunError(f"there is no bucket {where.bucket}; run: {up_command(names)}") from error
-    ledger.add_dead(
-        dead_ticks.read(
-            where.aws, where.dead_letter_queue_url, max_receive_count=where.max_receive_count, thorough=thorough
-        )
-    )
+    ledger.add_dead(deadletters.read_all(where.aws, where.dead_letter_queue_url, thorough=thorough))
     windows = sorted(
         {
             alert_marker_key(tick, cooldown_seconds=where.alert_cooldown_seconds)
