@@ -1,6 +1,7 @@
 """`stockpipe query` and `stockpipe compact`."""
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,11 +14,13 @@ from analytics.result import HistoryError, Result
 from terminal import (
     DEFAULT_PROFILE,
     BucketOption,
+    JsonOption,
     PrefixOption,
     ProfileOption,
     console,
     errors,
     open_environment,
+    print_json,
 )
 
 app = typer.Typer()
@@ -72,6 +75,43 @@ def query(
             announce=_announce,
         )
     _show(result, output_format, output, chart=chart)
+
+
+@app.command()
+def compact(
+    *,
+    delete_compacted: Annotated[
+        bool,
+        typer.Option("--delete-compacted", help="Then delete the JSON objects that are verified to be in table ticks."),
+    ] = False,
+    engine: Annotated[
+        Engine | None, typer.Option("--engine", help="Default: Athena where the endpoint has it, else DuckDB.")
+    ] = None,
+    as_json: JsonOption = False,
+    profile: ProfileOption = DEFAULT_PROFILE,
+    prefix: PrefixOption = "",
+    bucket: BucketOption = None,
+) -> None:
+    """Turn many small JSON objects into one Parquet file per day and symbol: table ticks.
+
+    It can be interrupted and repeated at any time: no tick is lost or doubled.
+    """
+    environment = open_environment(profile, prefix, bucket)
+    with errors.status("Compacting …") as status:
+        done = history.run_compaction(
+            environment.aws,
+            environment.names,
+            engine,
+            delete_compacted=delete_compacted,
+            progress=status.update,
+            announce=_announce,
+        )
+    if as_json:
+        print_json(asdict(done))
+        return
+    console.print(f"{done.ticks_added:,} ticks added to table ticks, {done.partitions_written:,} partitions written")
+    if delete_compacted:
+        console.print(f"{done.objects_deleted:,} JSON objects deleted, {done.objects_kept:,} kept")
 
 
 def _announce(text: str) -> None:

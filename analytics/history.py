@@ -5,6 +5,9 @@ from collections.abc import Callable
 from botocore.exceptions import ClientError
 
 from analytics import athena, offline, statements
+from analytics.compact_athena import AthenaCompactor
+from analytics.compact_offline import OfflineCompactor
+from analytics.compaction import Compaction, Engine, compact
 from analytics.result import HistoryError, Result
 from profiles.names import Names
 from profiles.session import Aws
@@ -43,6 +46,23 @@ def run_query(
         raise HistoryError(f"there is no engine {engine!r}; there are {' and '.join(ENGINES)}")
     runner = athena.run if engine == "athena" else offline.run
     return runner(aws, names, sql, progress=progress)
+
+
+def run_compaction(
+    aws: Aws,
+    names: Names,
+    engine: str | None = None,
+    *,
+    delete_compacted: bool = False,
+    progress: Progress = lambda _: None,
+    announce: Progress | None = None,
+) -> Compaction:
+    """Bring table `ticks` up to date; the parameters are those of `run_query`. Safe to interrupt and to repeat."""
+    engine = engine or choose_engine(aws, names, announce or progress)
+    worker: Engine = (
+        AthenaCompactor(aws, names, progress) if engine == "athena" else OfflineCompactor(aws, names, progress)
+    )
+    return compact(aws, names, worker, delete_compacted=delete_compacted, progress=progress)
 
 
 def choose_engine(aws: Aws, names: Names, announce: Progress = lambda _: None) -> str:

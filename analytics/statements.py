@@ -14,7 +14,6 @@ import difflib
 import re
 from dataclasses import dataclass
 from importlib.resources import files
-from string import Template
 
 import sqlglot
 from sqlglot import exp
@@ -29,6 +28,7 @@ _DEFINITIONS = {
     "record_details": "create_record_details.sql",
     "ticks": "create_ticks.sql",
 }
+_PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 _READS = re.compile(r"^-- Reads: (\w+)$", re.MULTILINE)
 _FOLDER = files("pipeline").joinpath("sql")
 
@@ -44,7 +44,7 @@ class NamedQuery:
 
     def render(self, names: Names, table: str | None = None) -> str:
         """The SQL for one environment, on the table it reads by itself or on another with the same columns."""
-        return Template(self.text).substitute(database=names.database, table=table or self.reads)
+        return substitute(self.text, database=names.database, table=table or self.reads)
 
 
 @dataclass(frozen=True)
@@ -86,21 +86,29 @@ def find_query(name: str) -> NamedQuery:
 
 
 def fill_in(sql: str, names: Names, table: str | None = None) -> str:
-    """SQL of a user's own, its placeholders replaced; whatever else has a `$` stays as it is (`"$path"`)."""
-    for placeholder, value in (("database", names.database), ("bucket", names.bucket), ("table", table or "records")):
-        sql = sql.replace(f"${{{placeholder}}}", value)
-    return sql
+    """SQL of a user's own, with its placeholders replaced."""
+    return substitute(sql, database=names.database, bucket=names.bucket, table=table or "records")
+
+
+def substitute(sql: str, **values: str) -> str:
+    """Replace `${name}`; any other `$` stays as it is (`"$path"`, a regular expression's end)."""
+    return _PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]), sql)
 
 
 def create_database(names: Names) -> str:
     """The DDL of the database."""
-    return _file("create_database.sql").substitute(database=names.database)
+    return substitute(_file("create_database.sql"), database=names.database)
 
 
 def create_table(names: Names, table: str, *, first_day: str = "", last_day: str = "", symbols: str = "") -> str:
     """The DDL of one of `TABLES`. The days (`2026-01-31`) and symbols (`AAPL,TSLA`) are for `ticks` only."""
-    return _file(_DEFINITIONS[table]).substitute(
-        database=names.database, bucket=names.bucket, first_day=first_day, last_day=last_day, symbols=symbols
+    return substitute(
+        _file(_DEFINITIONS[table]),
+        database=names.database,
+        bucket=names.bucket,
+        first_day=first_day,
+        last_day=last_day,
+        symbols=symbols,
     )
 
 
@@ -137,5 +145,5 @@ def _read(name: str, text: str) -> NamedQuery:
     return NamedQuery(name=name, answers=text.splitlines()[0].removeprefix("-- "), reads=reads[1], text=text)
 
 
-def _file(name: str) -> Template:
-    return Template(_FOLDER.joinpath(name).read_text(encoding="utf-8"))
+def _file(name: str) -> str:
+    return _FOLDER.joinpath(name).read_text(encoding="utf-8")

@@ -1,0 +1,115 @@
+"""Compaction by DuckDB on this machine: the same SQL as on Athena, over the cached objects."""
+# ruff: noqa: S608  (the SQL is that of pipeline/sql/compaction)
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import duckdb
+from botocore.exceptions import ClientError
+
+from analytics import compaction, dialect, objects
+from analytics.attach import Attacher, Progress, cache_folder, partition_of
+from analytics.compaction import Partition
+from analytics.offline import connect
+from analytics.statements import table_of
+from profiles.names import Names
+from profiles.session import Aws
+
+PARTITIONS_AT_ONCE = 2000  # files open at the same time while they are written
+
+
+@dataclass(frozen=True)
+class OfflineCompactor:
+    """A `compaction.Engine`."""
+
+    aws: Aws
+    names: Names
+    progress: Progress = lambda _: None
+    name: str = "duckdb"
+
+    def new_ticks(self) -> dict[Partition, int]:
+        """How many ticks each partition lacks."""
+        with self._tables() as connection:
+            rows = connection.execute(self._translated(compaction.count_new_ticks(self.names))).fetchall()
+        return {Partition(day, symbol): count for day, symbol, count in rows}
+
+    def declare(self, partitions: Sequence[Partition]) -> None:
+        """Nothing to do: offline, the partitions are those that are listed."""
+
+    def merge(self, partitions: Sequence[Partition]) -> Iterator[Partition]:
+        """Write the partitions as they should be; gives those that were written."""
+        waiting = iter(partitions)
+        while batch := list(islice(waiting, PARTITIONS_AT_ONCE)):
+            yield from self._merge(batch)
+
+    def compacted_keys(self) -> list[str]:
+        """The keys of JSON objects of which every line is in `ticks`."""
+        start = f"s3://{self.names.bucket}/"
+        with self._tables() as connection:
+            rows = connection.execute(self._translated(compaction.select_compacted(self.names))).fetchall()
+        return [path.removeprefix(start) for (path,) in rows]
+
+    def _merge(self, batch: list[Partition]) -> Iterator[Partition]:
+        folder = Path(tempfile.mkdtemp(prefix="compact-", dir=cache_folder()))
+        try:
+            with self._tables() as connection:
+                etags = self._etags(connection)
+                self._write(connection, batch, folder)
+            upload = {partition: folder / f"day={partition.day}" / f"symbol={partition.symbol}" for partition in batch}
+            pairs = [(partition, path, etags.get(partition)) for partition, path in upload.items()]
+            for partition, written in zip(batch, objects.in_parallel(self._upload, pairs), strict=True):
+                if written:
+                    yield partition
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _write(self, connection: duckdb.DuckDBPyConnection, batch: list[Partition], folder: Path) -> None:
+        merged = self._translated(compaction.select_merged(self.names, batch))
+        connection.execute(f"SET partitioned_write_max_open_files = {len(batch) + 1}; SET threads = 1")
+        connection.execute(
+            f"COPY (SELECT * FROM ({merged}) ORDER BY day, symbol, event_time, tick_id) TO '{folder}' "
+            "(FORMAT parquet, COMPRESSION zstd, PARTITION_BY (day, symbol), OVERWRITE_OR_IGNORE)"
+        )
+
+    def _upload(self, item: tuple[Partition, Path, str | None]) -> bool:
+        partition, folder, etag = item
+        if not folder.exists():  # its new ticks were deleted in the meantime
+            return False
+        (file,) = folder.iterdir()  # exactly one: a partition is one object
+        table = table_of(self.names, "ticks")
+        try:
+            self.aws.s3.put_object(
+                Bucket=table.bucket,
+                Key=partition.key(table),
+                Body=file.read_bytes(),
+                **compaction.replacing(etag),  # type: ignore[arg-type]
+            )
+        except ClientError as error:
+            if compaction.lost_the_race(error):
+                return False
+            raise
+        return True
+
+    def _etags(self, connection: duckdb.DuckDBPyConnection) -> dict[Partition, str]:
+        """The ETags of exactly the partitions that this connection reads."""
+        path = dialect.PATH_COLUMN
+        rows = connection.execute(f'SELECT DISTINCT "{path}", "$etag" FROM {self.names.database}.ticks').fetchall()
+        return {Partition(**partition_of(key)): etag for key, etag in rows}
+
+    @contextmanager
+    def _tables(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        with connect() as connection:
+            connection.execute(f"CREATE SCHEMA {self.names.database}")
+            attacher = Attacher(self.aws, self.names, connection, self.progress)
+            # ticks last: a tick that another run moves in between is then seen twice rather than not at all
+            for name in ("record_details", "ticks"):
+                attacher.attach(table_of(self.names, name))
+            yield connection
+
+    def _translated(self, sql: str) -> str:
+        return dialect.translate(sql, self.names).duckdb_sql

@@ -1,0 +1,190 @@
+"""Compaction: many small JSON objects become one Parquet file per day and symbol, table `ticks`.
+
+Why it can be interrupted anywhere, repeated, and run twice at once, and never loses or doubles a tick:
+
+- There is no journal. What is to be done is asked of the data each time: ticks that are in `record_details` and, by
+  their `tick_id`, not in `ticks`. A late tick is found in the same way.
+- A partition is one object with a fixed key, `curated/day=<day>/symbol=<symbol>/ticks.parquet`. It is replaced as a
+  whole by one PutObject (or CopyObject), so a reader sees it before or after, never between.
+- The replacement is conditional on the ETag that was read (`If-Match`; `If-None-Match: *` for a new partition). Whoever
+  comes second gets 412 and starts again from what is there now.
+- It ends when a fresh look finds nothing more to do.
+- JSON objects are deleted (`--delete-compacted`) only if then, on a fresh look, every line of them is in `ticks` with
+  the same content; and only if their ETag is still the one that was looked at.
+
+The engine does the work: DuckDB here (`compact_offline`), or Athena itself with CTAS (`compact_athena`), which writes
+to a staging table from which the files are copied to their keys.
+"""
+# ruff: noqa: S608  (the SQL is that of pipeline/sql/compaction; what is put into it has passed its patterns)
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from itertools import islice
+from typing import TYPE_CHECKING, Protocol
+
+from botocore.exceptions import ClientError
+
+from analytics import objects
+from analytics.attach import partition_of
+from analytics.result import HistoryError
+from analytics.statements import Table, create_table, substitute, table_of
+from analytics.store import ListedObject
+from profiles.names import Names
+from profiles.session import Aws
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
+
+Progress = Callable[[str], None]
+
+FILE_NAME = "ticks.parquet"
+ROUNDS = 10  # each ends with a fresh look; more than a few mean that somebody else compacts all the time
+DELETED_AT_ONCE = 1000  # DeleteObjects' limit
+
+_FOLDER = files("pipeline").joinpath("sql", "compaction")
+_LOST_THE_RACE = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
+
+
+@dataclass(frozen=True, order=True)
+class Partition:
+    """A day (`2026-01-05`, UTC) and a symbol of table `ticks`."""
+
+    day: str
+    symbol: str
+
+    def key(self, table: Table) -> str:
+        """The key of the partition's only object."""
+        return f"{table.prefix}day={self.day}/symbol={self.symbol}/{FILE_NAME}"
+
+
+@dataclass(frozen=True)
+class Compaction:
+    """What a run did: ticks added to `ticks`, partitions written, JSON objects deleted, and those that were kept
+    although `--delete-compacted` was asked for, because not every line of them is in `ticks`."""
+
+    engine: str
+    ticks_added: int = 0
+    partitions_written: int = 0
+    objects_deleted: int = 0
+    objects_kept: int = 0
+
+
+class Engine(Protocol):
+    """What compaction needs of an engine. Each method looks at the objects afresh."""
+
+    @property
+    def name(self) -> str:
+        """`athena` or `duckdb`."""
+
+    def new_ticks(self) -> dict[Partition, int]:
+        """How many ticks each partition lacks."""
+
+    def declare(self, partitions: Sequence[Partition]) -> None:
+        """Make table `ticks` span these partitions, before they are written."""
+
+    def merge(self, partitions: Sequence[Partition]) -> Iterator[Partition]:
+        """Write the partitions as they should be; gives those that were written, not those that lost a race."""
+
+    def compacted_keys(self) -> list[str]:
+        """The keys of JSON objects of which every line is in `ticks`."""
+
+
+def compact(
+    aws: Aws, names: Names, engine: Engine, *, delete_compacted: bool = False, progress: Progress = lambda _: None
+) -> Compaction:
+    """Bring table `ticks` up to date. Raises `HistoryError`; whatever happens, running it again is safe."""
+    added = written = 0
+    for _ in range(ROUNDS):
+        progress("Looking for ticks that are not compacted yet")
+        lacking = engine.new_ticks()
+        if not lacking:
+            break
+        engine.declare(sorted({*lacking, *existing(aws, names)}))
+        for partition in engine.merge(sorted(lacking)):
+            written += 1
+            added += lacking[partition]
+            progress(f"{written} partitions written, {added:,} ticks")
+    else:
+        raise HistoryError("others compact the same bucket all the time; nothing is lost, try again later")
+    deleted = kept = 0
+    if delete_compacted:
+        progress("Verifying what may be deleted")
+        deleted, kept = _delete_compacted(aws, names, engine)
+    return Compaction(engine.name, added, written, deleted, kept)
+
+
+def existing(aws: Aws, names: Names) -> dict[Partition, str]:
+    """The partitions that are there, with the ETags of their objects."""
+    table = table_of(names, "ticks")
+    found = {}
+    for one in objects.list_objects(aws.s3, table.bucket, [table.prefix]):
+        folder = partition_of(one.key)
+        if "day" in folder and "symbol" in folder:
+            found[Partition(folder["day"], folder["symbol"])] = one.etag
+    return found
+
+
+def replacing(etag: str | None) -> dict[str, str]:
+    """The condition of a write: that the object is still the one that was read, or still absent."""
+    return {"IfMatch": f'"{etag}"'} if etag else {"IfNoneMatch": "*"}
+
+
+def lost_the_race(error: ClientError) -> bool:
+    """Whether a conditional write was refused because somebody else wrote in between."""
+    return error.response["Error"]["Code"] in _LOST_THE_RACE
+
+
+def select_new_ticks(names: Names) -> str:
+    """Ticks that `ticks` lacks, in Athena's SQL."""
+    return substitute(_FOLDER.joinpath("new_ticks.sql").read_text(encoding="utf-8"), database=names.database)
+
+
+def select_merged(names: Names, partitions: Iterable[Partition]) -> str:
+    """The content that partitions should have, in Athena's SQL."""
+    text = _FOLDER.joinpath("merged_partitions.sql").read_text(encoding="utf-8")
+    listed = ", ".join(f"'{partition.day}/{partition.symbol}'" for partition in partitions)
+    return substitute(text, database=names.database, partitions=listed, new_ticks=select_new_ticks(names))
+
+
+def select_compacted(names: Names) -> str:
+    """Paths of the JSON objects that are in `ticks` as a whole, in Athena's SQL."""
+    text = _FOLDER.joinpath("compacted_objects.sql").read_text(encoding="utf-8")
+    return substitute(text, database=names.database)
+
+
+def count_new_ticks(names: Names) -> str:
+    """Rows (day, symbol, ticks) of what `ticks` lacks, in Athena's SQL."""
+    return f"SELECT day, symbol, COUNT(*) AS ticks FROM ({select_new_ticks(names)}) AS lacking GROUP BY day, symbol"
+
+
+def create_ticks(names: Names, partitions: Sequence[Partition]) -> str:
+    """The DDL of table `ticks`, spanning some partitions."""
+    days = [partition.day for partition in partitions]
+    return create_table(
+        names,
+        "ticks",
+        first_day=min(days),
+        last_day=max(days),
+        symbols=",".join(sorted({partition.symbol for partition in partitions})),
+    )
+
+
+def _delete_compacted(aws: Aws, names: Names, engine: Engine) -> tuple[int, int]:
+    table = table_of(names, "record_details")
+    before = {one.key: one for one in objects.list_objects(aws.s3, table.bucket, [table.prefix])}
+    deletable = [before[key] for key in engine.compacted_keys() if key in before]
+    waiting, deleted = iter(deletable), 0
+    while batch := list(islice(waiting, DELETED_AT_ONCE)):
+        deleted += _delete(aws.s3, table.bucket, batch)
+    return deleted, len(before) - deleted
+
+
+def _delete(s3: "S3Client", bucket: str, batch: list[ListedObject]) -> int:
+    wanted: list[ObjectIdentifierTypeDef] = [{"Key": one.key, "ETag": f'"{one.etag}"'} for one in batch]
+    answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": wanted, "Quiet": True})
+    refused = [error for error in answer.get("Errors", []) if error.get("Code") not in _LOST_THE_RACE | {"NoSuchKey"}]
+    if refused:
+        raise HistoryError(f"S3 refuses to delete {refused[0].get('Key')}: {refused[0].get('Message')}")
+    return len(batch) - len(answer.get("Errors", []))
