@@ -1,0 +1,88 @@
+"""`docker compose` in the checkout, for one project of a test's own."""
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import docker
+
+from profiles.session import Aws, open_endpoint
+
+ROOT = Path(__file__).parents[2]
+BIN = ROOT / ".venv" / "bin"
+
+
+@dataclass(frozen=True)
+class Compose:
+    """A compose project on a port. `override` is a further compose file."""
+
+    project: str
+    port: int
+    override: Path | None = None
+
+    @property
+    def endpoint_url(self) -> str:
+        """Where its LocalStack answers, seen from the host."""
+        return f"http://localhost:{self.port}"
+
+    @property
+    def aws(self) -> Aws:
+        """Clients of it, on the host."""
+        return open_endpoint(self.endpoint_url)
+
+    def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run `docker compose …` and return its result, with its output in the error if it must succeed and doesn't."""
+        files = ["--file", str(ROOT / "docker-compose.yml")]
+        if self.override:
+            files += ["--file", str(self.override)]
+        command = ["docker", "compose", "--project-name", self.project, *files, *arguments]
+        environ = {**os.environ, "STOCKPIPE_PORT": str(self.port)}
+        result = subprocess.run(command, cwd=ROOT, env=environ, text=True, capture_output=True, check=False)
+        if check:
+            assert result.returncode == 0, f"{' '.join(command)}\n{result.stdout}\n{result.stderr}"
+        return result
+
+    def states(self) -> dict[str, tuple[str, int]]:
+        """State (running, exited, created …) and exit code of each service's container."""
+        lines = self.run("--profile", "*", "ps", "--all", "--format", "json").stdout.splitlines()
+        return {one["Service"]: (one["State"], one["ExitCode"]) for one in map(json.loads, lines)}
+
+    def container(self, service: str = "localstack") -> Any:
+        """The container of a service, as the Docker SDK sees it."""
+        labels = [f"com.docker.compose.project={self.project}", f"com.docker.compose.service={service}"]
+        (found,) = docker.from_env().containers.list(all=True, filters={"label": labels})
+        return found
+
+    def left_behind(self) -> list[str]:
+        """Containers, networks and volumes that carry the project's label."""
+        client = docker.from_env()
+        label: Any = {"label": f"com.docker.compose.project={self.project}"}
+        containers = client.containers.list(all=True, filters=label)
+        found: list[Any] = [*containers, *client.networks.list(filters=label), *client.volumes.list(filters=label)]
+        return [one.name for one in found]
+
+    def down(self) -> None:
+        """Remove all of it."""
+        self.run("--profile", "*", "down", "--volumes", "--remove-orphans", "--timeout", "15")
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
+    """Poll `condition` until it holds; fail when `seconds` are over."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.1)
+
+
+def count_stored(aws: Aws, bucket: str) -> int:
+    """Number of records in the bucket; 0 if there is no such bucket."""
+    try:
+        pages = aws.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="processed/")
+        return sum(page["KeyCount"] for page in pages)
+    except aws.s3.exceptions.NoSuchBucket:
+        return 0
