@@ -1,0 +1,107 @@
+"""The calls that `up` makes are the same on LocalStack, on ministack, and at AWS's real host names.
+
+AWS is moto here: it intercepts botocore's requests to the real host names, with no endpoint_url. What moto doesn't know
+(event source mappings, RedriveAllowPolicy) is answered in its place; the calls are recorded all the same.
+"""
+
+import json
+import os
+import re
+import uuid
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from bootstrap import Settings, up
+from profiles.names import Names
+from profiles.session import Aws, Profile, open_endpoint
+from tests.support.aws_calls import Answer, Recorder, acceptance, record
+
+Calls = set[tuple[str, str, str]]
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+PREFIX = f"same{os.getpid() % 1_000_000}"
+
+
+@pytest.fixture
+def on_aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Aws, list[str]]]:
+    """Clients of a profile without endpoint_url, and the host names that they call. moto answers."""
+    hosts: list[str] = []
+    for variable in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(variable)
+    with mock_aws(config={"lambda": {"use_docker": False}, "iam": {"load_aws_managed_policies": False}}):
+        session = boto3.Session("AKIAIOSFODNN7EXAMPLE", "moto", region_name="us-east-2")
+        aws = Aws(Profile("aws", None), session)
+        for service in ("iam", "lambda", "logs", "s3", "sns", "sqs"):
+            aws.client(service).meta.events.register_first(
+                "before-send.*.*", lambda request, **_: hosts.append(str(urlsplit(request.url).hostname))
+            )
+        yield aws, hosts
+
+
+def _what_moto_does_not_know(settings: Settings) -> Any:
+    mapping = {"UUID": str(uuid.uuid4()), "EventSourceArn": settings.names.queue_arn, "State": "Enabled"}
+
+    def answer(operation: str, parameters: Mapping[str, Any]) -> Answer | None:
+        if operation in ("CreateEventSourceMapping", "GetEventSourceMapping"):
+            return acceptance(**mapping)
+        if operation == "ListEventSourceMappings":
+            return acceptance(EventSourceMappings=[])
+        if operation == "SetQueueAttributes" and "RedriveAllowPolicy" in parameters["Attributes"]:
+            return acceptance()
+        return None
+
+    return answer
+
+
+def _settings(aws: Aws) -> Settings:
+    return Settings(Names(aws.account, PREFIX), alert_email="alerts@example.com", maximum_concurrency=5)
+
+
+def _normalised(recorder: Recorder, account: str) -> Calls:
+    """Every call with its parameters, without what may differ: account, host names, ids made by AWS."""
+    return {
+        (call.service, call.operation, _UUID.sub("<uuid>", _parameters(call.parameters, account)))
+        for call in recorder.sent
+    }
+
+
+def _parameters(parameters: Mapping[str, Any], account: str) -> str:
+    known = dict(parameters)
+    if "QueueUrl" in known:
+        known["QueueUrl"] = known["QueueUrl"].rpartition("/")[2]
+    return json.dumps(known, sort_keys=True, default=repr).replace(account, "<account>")
+
+
+def _calls_of_up(aws: Aws) -> Calls:
+    settings, recorder = _settings(aws), record(aws)
+    if aws.profile.is_aws:
+        recorder.intercept = _what_moto_does_not_know(settings)
+    recorder.forget()
+    up(aws, settings)
+    return _normalised(recorder, aws.account)
+
+
+def test_up_makes_the_same_calls_on_localstack_on_ministack_and_on_aws(
+    localstack: Any, ministack: Any, on_aws: tuple[Aws, list[str]]
+) -> None:
+    aws, hosts = on_aws
+    at_aws = _calls_of_up(aws)
+
+    on_localstack = _calls_of_up(open_endpoint(localstack.endpoint_url))
+    on_ministack = _calls_of_up(open_endpoint(ministack.endpoint_url))
+
+    assert on_localstack == at_aws
+    assert on_ministack == at_aws
+    assert {operation for _, operation, _ in at_aws} >= {"CreateQueue", "CreateFunction", "CreateEventSourceMapping"}
+    assert set(hosts) == {
+        "iam.amazonaws.com",
+        "lambda.us-east-2.amazonaws.com",
+        "logs.us-east-2.amazonaws.com",
+        "s3.us-east-2.amazonaws.com",
+        "sns.us-east-2.amazonaws.com",
+        "sqs.us-east-2.amazonaws.com",
+    }
