@@ -71,6 +71,19 @@ class Compose:
         self.run("--profile", "*", "down", "--volumes", "--remove-orphans", "--timeout", "15")
 
 
+def on_host(compose: Compose, *command: str) -> subprocess.CompletedProcess[str]:
+    """Run a tool of the virtual environment against it, as a user does after two exports."""
+    environ = {
+        **{key: value for key, value in os.environ.items() if not key.startswith("AWS_")},
+        "AWS_ENDPOINT_URL": compose.endpoint_url,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-2",
+    }
+    program = [str(BIN / command[0]), *command[1:]]
+    return subprocess.run(program, cwd=ROOT, env=environ, text=True, capture_output=True, check=False)
+
+
 def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
     """Poll `condition` until it holds; fail when `seconds` are over."""
     deadline = time.monotonic() + seconds

@@ -4,7 +4,6 @@ A Docker engine and the images are needed (ci/run-compose-tests sees to both); w
 """
 
 import os
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from tests.conftest import find_free_port
 from tests.support.compose import Compose
 
 HERE = Path(__file__).parent
-_seconds = pytest.StashKey[float]()
 
 # So that an assert in a test that is borrowed from there explains itself.
 pytest.register_assert_rewrite(
@@ -31,13 +29,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def stack(pytestconfig: pytest.Config) -> Iterator[Compose]:
+def stack() -> Iterator[Compose]:
     """The stack as `docker compose up --detach` makes it: LocalStack, and every resource in it."""
     compose = Compose(f"stockpipe-test-{os.getpid()}", find_free_port())
-    started = time.monotonic()
     try:
         compose.run("up", "--detach")
-        pytestconfig.stash[_seconds] = time.monotonic() - started
         yield compose
     finally:
         compose.down()
@@ -57,9 +53,3 @@ def further_stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ca
     yield make
     for compose in made:
         compose.down()
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """How long a user waits, as measured here."""
-    if _seconds in config.stash:
-        terminalreporter.line(f"docker compose up, from nothing to bootstrap done: {config.stash[_seconds]:.1f} s")
