@@ -1,0 +1,41 @@
+"""ministack with IAM enforced and TLS, one per xdist worker, and on it two environments side by side."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from bootstrap import Settings, down, up
+from bootstrap.policies import role_permissions
+from emulator import lifecycle
+from profiles.names import Names
+from tests.conftest import find_free_port
+from tests.support.enforced_iam import ROOT, Endpoint, Scene, assume
+
+
+@pytest.fixture(scope="session")
+def enforced(_private_state_folder: object) -> Iterator[Endpoint]:
+    """The engine: https only, and everybody but root is held to their policies."""
+    running = lifecycle.start("ministack", find_free_port(), enforce_iam=True, use_tls=True)
+    yield Endpoint(running.endpoint_url, running.certificate_path)
+    lifecycle.stop(running.port)
+
+
+@pytest.fixture(scope="session")
+def environments(enforced: Endpoint) -> Iterator[Scene]:
+    """Two environments that are up, and clients that act as the role of the first one."""
+    root = enforced.as_(ROOT)
+    names, neighbour = (Names(root.account, f"{prefix}{os.getpid() % 100_000}") for prefix in ("mine", "other"))
+    for one in (names, neighbour):
+        up(root, Settings(one))
+    yield Scene(root, assume(enforced, names.role_arn), names, neighbour)
+    for one in (names, neighbour):
+        down(root, Settings(one))
+
+
+@pytest.fixture
+def scene(environments: Scene) -> Iterator[Scene]:
+    """The two environments, with the role's policy as declared; a test may give the role another one."""
+    environments.give(role_permissions(environments.names))
+    yield environments
+    environments.give(role_permissions(environments.names))
