@@ -89,8 +89,8 @@ class Console:
             return await self._try(lambda: redrive_all(self._aws, self._names))
         return await self._try(lambda: redrive_one(self._aws, self._names, message_id))
 
-    async def _query(self, name: str) -> Result:
-        return await self._try(lambda: run_query(self._aws, self._names, name))
+    async def _query(self, name: str, engine: str | None) -> Result:
+        return await self._try(lambda: run_query(self._aws, self._names, name, engine))
 
     async def _resources(self) -> Sequence[ResourceStatus]:
         return await self._try(lambda: status(self._aws, self._settings))

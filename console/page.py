@@ -47,7 +47,7 @@ class Actions:
 
     send: Callable[[Tick], Awaitable[str]]
     redrive: Callable[[str | None], Awaitable[Redrive]]
-    query: Callable[[str], Awaitable[Result]]
+    query: Callable[[str, str | None], Awaitable[Result]]
     resources: Callable[[], Awaitable[Sequence[ResourceStatus]]]
     tab_seen: Callable[[str, bool], None]
 
@@ -75,7 +75,7 @@ class Page:
         ui.add_css(_STYLE)
         self._theme = ui.dark_mode(None)
         self._head(profile, names)
-        with ui.element("main").classes("page") as main:
+        with ui.element("div").classes("page") as figures:
             self._trouble()
             self._flow = FlowPanel(names)
             with ui.element("div").classes("columns"):
@@ -91,7 +91,7 @@ class Page:
                     self._latency = LatencyPanel()
                     self._resources = ResourcesPanel(actions.resources)
         self._foot()
-        ui.skip_link("Skip to the live figures", target=main)
+        ui.skip_link("Skip to the live figures", target=figures)
         ui.on("tab", self._tab_said)
         ui.on("theme", lambda event: self._set_theme(str(event.args), keep=False))
         ui.timer(_LOOK_SECONDS, self.update)

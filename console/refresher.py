@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnectionError
 
 from console.listing import Found
 from console.model import FunctionFacts, Model, Record, Trouble
@@ -231,7 +232,7 @@ def explain(error: Exception, profile: Profile) -> tuple[str, str]:
     where = profile.endpoint_url or "AWS"
     if isinstance(error, CannotRunError):
         return str(error), ""
-    if isinstance(error, HTTPClientError | OSError):
+    if isinstance(error, HTTPClientError | NoConnectionError | OSError):
         advice = "Start it with: stockpipe emulator start" if profile.endpoint_url else "Is the network there?"
         return f"Nothing answers at {where}.", advice
     code = _code(error)

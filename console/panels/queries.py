@@ -11,13 +11,14 @@ from analytics.statements import named_queries
 from console.panels.parts import card
 
 _ROWS: Final = 100
+_ENGINES: Final = {"": "automatic", "athena": "Athena", "duckdb": "offline (DuckDB)"}
 _RIGHT: Final = ("double", "float", "real", "integer", "bigint", "decimal", "smallint", "tinyint")
 
 
 class QueriesPanel:
     """A query runs only when asked: on AWS it costs money."""
 
-    def __init__(self, run: Callable[[str], Awaitable[Result]]) -> None:
+    def __init__(self, run: Callable[[str, str | None], Awaitable[Result]]) -> None:
         self._run = run
         self._queries = named_queries()
         first = next(iter(self._queries))
@@ -25,6 +26,7 @@ class QueriesPanel:
             with ui.element("div").classes("query-row"):
                 self._choice = ui.select(list(self._queries), value=first, label="Named query", on_change=self._explain)
                 self._choice.props("outlined dense options-dense")
+                self._engine = ui.select(_ENGINES, value="", label="Engine").props("outlined dense options-dense")
                 self._button = ui.button("Run", icon="play_arrow", on_click=self._start).props("unelevated no-caps")
             self._about = ui.label("").classes("muted")
             with ui.expansion("SQL").classes("sql").props("dense"):
@@ -44,7 +46,7 @@ class QueriesPanel:
         self._button.disable()
         self._say("Running …")
         try:
-            result = await self._run(str(self._choice.value))
+            result = await self._run(str(self._choice.value), str(self._engine.value) or None)
         except RuntimeError as error:
             self._say(str(error), failed=True)
             self._table.set_visibility(False)
