@@ -2,7 +2,7 @@
 
 from bootstrap.function_zip import FunctionZip, build_function_zip
 from bootstrap.model import Resource, id_of
-from bootstrap.resources import event_source_mapping, iam, lambda_function, logs, s3, sns, sqs
+from bootstrap.resources import cloudwatch, event_source_mapping, iam, lambda_function, logs, s3, sns, sqs
 from bootstrap.settings import Settings
 
 
@@ -17,4 +17,5 @@ def declare(settings: Settings, code: FunctionZip | None = None) -> tuple[Resour
         *lambda_function.declare(settings, code or build_function_zip()),
     )
     everything = tuple(id_of(resource) for resource in resources)
-    return *resources, *event_source_mapping.declare(settings, after=everything)
+    alarms = cloudwatch.declare(settings)
+    return *resources, *alarms, *event_source_mapping.declare(settings, after=everything)

@@ -96,7 +96,7 @@ class Runner:
         started = self._clock.now()
         retrying = Retrying(
             sleep=self._clock.sleep,
-            wait=wait_exponential(multiplier=FIRST_PAUSE_SECONDS, max=LONGEST_PAUSE_SECONDS),
+            wait=wait_exponential(multiplier=FIRST_PAUSE_SECONDS, exp_base=1.5, max=LONGEST_PAUSE_SECONDS),
             retry=retry_if_exception(lambda error: isinstance(error, _NotYetError)),
             stop=lambda _: self._clock.now() - started >= wait.seconds,
             reraise=True,

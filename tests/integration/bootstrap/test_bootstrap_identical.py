@@ -35,7 +35,7 @@ def on_aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Aws, list[str]]]:
     with mock_aws(config={"lambda": {"use_docker": False}, "iam": {"load_aws_managed_policies": False}}):
         session = boto3.Session("AKIAIOSFODNN7EXAMPLE", "moto", region_name="us-east-2")
         aws = Aws(Profile("aws", None), session)
-        for service in ("iam", "lambda", "logs", "s3", "sns", "sqs"):
+        for service in ("cloudwatch", "iam", "lambda", "logs", "s3", "sns", "sqs"):
             aws.client(service).meta.events.register_first(
                 "before-send.*.*", lambda request, **_: hosts.append(str(urlsplit(request.url).hostname))
             )
@@ -99,6 +99,7 @@ def test_up_makes_the_same_calls_on_localstack_on_ministack_and_on_aws(
     assert {operation for _, operation, _ in at_aws} >= {"CreateQueue", "CreateFunction", "CreateEventSourceMapping"}
     assert set(hosts) == {
         "iam.amazonaws.com",
+        "monitoring.us-east-2.amazonaws.com",
         "lambda.us-east-2.amazonaws.com",
         "logs.us-east-2.amazonaws.com",
         "s3.us-east-2.amazonaws.com",

@@ -40,6 +40,12 @@ def test_up_makes_everything_of_the_design(sandbox: Sandbox) -> None:
     (mapping,) = aws.lambda_.list_event_source_mappings(FunctionName=names.function)["EventSourceMappings"]
     assert (mapping["State"], mapping["BatchSize"]) == ("Enabled", 10)
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    alarms = aws.cloudwatch.describe_alarms(AlarmNamePrefix=names.prefix)["MetricAlarms"]
+    assert {alarm["MetricName"]: alarm["AlarmActions"] for alarm in alarms} == {
+        "ApproximateNumberOfMessagesVisible": [names.topic_arn],
+        "ApproximateAgeOfOldestMessage": [names.topic_arn],
+        "Errors": [names.topic_arn],
+    }
     (group,) = aws.logs.describe_log_groups(logGroupNamePrefix=names.log_group)["logGroups"]
     assert group["retentionInDays"] == 14
     block = aws.s3.get_public_access_block(Bucket=names.bucket)["PublicAccessBlockConfiguration"]
@@ -66,7 +72,10 @@ def test_everything_that_can_carry_the_tag_does(sandbox: Sandbox) -> None:
         aws.lambda_.list_tags(Resource=mapping_arn)["Tags"],
     ]
 
-    assert [tags.get(TAG) for tags in found] == [names.environment] * 9
+    alarms = aws.cloudwatch.describe_alarms(AlarmNamePrefix=names.prefix)["MetricAlarms"]
+    found += [_pairs(aws.cloudwatch.list_tags_for_resource(ResourceARN=alarm["AlarmArn"])["Tags"]) for alarm in alarms]
+
+    assert [tags.get(TAG) for tags in found] == [names.environment] * 12
 
 
 def test_up_again_makes_not_one_mutating_call(sandbox: Sandbox) -> None:

@@ -1,0 +1,126 @@
+"""Amazon CloudWatch: alarms for what a person has to look at. They go to the alert topic.
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bootstrap.model import Attributes, Call, Declared, Live, Resource, Step
+from bootstrap.resources import sns
+from bootstrap.settings import ENVIRONMENT_TAG, Settings
+from profiles.session import Aws
+
+KIND = "alarm"
+NOT_THERE = ("ResourceNotFound", "ResourceNotFoundException")
+
+PERIOD_SECONDS = 60
+# At the default settings a tick is tried five times, a minute apart: older than that, and ticks aren't keeping up.
+OLDEST_MESSAGE_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class Alarm(Declared):
+    """A metric alarm. `configuration` as PutMetricAlarm names it."""
+
+    name: str
+    arn: str
+    configuration: Mapping[str, Any]
+    tags: Mapping[str, str]
+    after: tuple[str, ...]
+    kind = KIND
+
+    def declared(self) -> Attributes:
+        """The configuration and the tags."""
+        return {**self.configuration, "Tags": dict(self.tags)}
+
+    def read(self, aws: Aws) -> Live | None:
+        """DescribeAlarms by name, ListTagsForResource."""
+        found = aws.cloudwatch.describe_alarms(AlarmNames=[self.name])["MetricAlarms"]
+        if not found:
+            return None
+        tags = aws.cloudwatch.list_tags_for_resource(ResourceARN=self.arn).get("Tags", [])
+        owner = next((tag["Value"] for tag in tags if tag["Key"] == ENVIRONMENT_TAG), None)
+        attributes = {**found[0], "Tags": {ENVIRONMENT_TAG: owner} if owner else {}}
+        return Live(self.arn, found[0].get("StateValue", "INSUFFICIENT_DATA"), attributes, owner)
+
+    def create(self) -> tuple[Step, ...]:
+        """PutMetricAlarm with its tag; TagResource as well, because LocalStack drops the tags of the first."""
+        return self._put(Tags=_tag_list(self.tags)), self._tag()
+
+    def update(self, live: Live, changed: frozenset[str]) -> tuple[Step, ...]:  # noqa: ARG002
+        """PutMetricAlarm sets everything but the tags, which it takes only when it makes an alarm."""
+        steps: list[Step] = []
+        if changed - {"Tags"}:
+            steps.append(self._put())
+        if "Tags" in changed:
+            steps.append(self._tag())
+        return tuple(steps)
+
+    def delete(self, live: Live) -> tuple[Step, ...]:  # noqa: ARG002
+        """DeleteAlarms."""
+        return (Call("cloudwatch", "DeleteAlarms", {"AlarmNames": [self.name]}, accepted=NOT_THERE),)
+
+    def _tag(self) -> Call:
+        parameters = {"ResourceARN": self.arn, "Tags": _tag_list(self.tags)}
+        return Call("cloudwatch", "TagResource", parameters, raced=NOT_THERE)
+
+    def _put(self, **more: Any) -> Call:
+        return Call("cloudwatch", "PutMetricAlarm", {"AlarmName": self.name, **self.configuration, **more})
+
+
+def declare(settings: Settings) -> tuple[Resource, ...]:
+    """A dead letter; ticks that wait too long; the function failing."""
+    names = settings.names
+
+    def alarm(name: str, why: str, configuration: dict[str, Any]) -> Alarm:
+        common = {
+            "AlarmDescription": why,
+            "AlarmActions": [names.topic_arn],
+            "Period": PERIOD_SECONDS,
+            "EvaluationPeriods": 1,
+            "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+            # No data means nothing happened: SQS stops reporting queues that aren't used.
+            "TreatMissingData": "notBreaching",
+        }
+        arn = names.arn("cloudwatch", f"alarm:{name}")
+        return Alarm(name, arn, common | configuration, settings.tags, (f"{sns.KIND} {names.topic}",))
+
+    return (
+        alarm(
+            f"{names.dead_letter_queue}-not-empty",
+            "A tick could not be processed: see `stockpipe dlq`",
+            _queue_metric(names.dead_letter_queue, "ApproximateNumberOfMessagesVisible", 1),
+        ),
+        alarm(
+            f"{names.queue}-oldest-message",
+            "Ticks wait too long: the function is failing, throttled, or too slow",
+            _queue_metric(names.queue, "ApproximateAgeOfOldestMessage", OLDEST_MESSAGE_SECONDS),
+        ),
+        alarm(
+            f"{names.function}-errors",
+            "The function failed as a whole: see `stockpipe logs`",
+            {
+                "Namespace": "AWS/Lambda",
+                "MetricName": "Errors",
+                "Dimensions": [{"Name": "FunctionName", "Value": names.function}],
+                "Statistic": "Sum",
+                "Threshold": 1.0,
+            },
+        ),
+    )
+
+
+def _queue_metric(queue: str, metric: str, threshold: float) -> dict[str, Any]:
+    return {
+        "Namespace": "AWS/SQS",
+        "MetricName": metric,
+        "Dimensions": [{"Name": "QueueName", "Value": queue}],
+        "Statistic": "Maximum",
+        "Threshold": float(threshold),
+    }
+
+
+def _tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
