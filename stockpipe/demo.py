@@ -13,7 +13,6 @@ import typer
 from rich.live import Live
 
 import bootstrap
-from bootstrap.model import Verb
 from bootstrap.render import Progress, summary
 from bootstrap.settings import Settings
 from emulator import lifecycle
@@ -84,16 +83,12 @@ def demo(
         environment = open_environment(profile, prefix)
         settings = Settings(names=environment.names)
         _step("Creating the resources")
+        found = not started_here and any(one.exists for one in bootstrap.status(environment.aws, settings))
+        if not (keep or started_here or found):
+            cleanup.callback(_take_down, environment, settings)
         with Progress(errors) as shown:
             report = bootstrap.up(environment.aws, settings, shown)
         console.print(f"  {summary(report)}", soft_wrap=True)
-        if (
-            not keep
-            and not started_here
-            and report.changed
-            and all(made.verb is Verb.CREATE for made in report.actions)
-        ):
-            cleanup.callback(_take_down, environment, settings)
         played = _play(environment, seconds, rate, seed, began)
         show_results(console, played.figures)
         console.print()
