@@ -130,6 +130,7 @@ class Page:
             with ui.element("div").classes("state").props('role="status"') as self._state:
                 self._state_icon = icon("sync")
                 self._state_text = ui.label("Connecting …")
+            self._at = ui.label("").classes("muted at")  # not in the status: a reader would say it every time
             self._cost = ui.label("").classes("muted cost")
             self._theme_button = ui.button(icon="brightness_auto", on_click=self._next_theme)
             self._theme_button.props('flat round dense aria-label="Theme: follows the system"').classes("theme")
@@ -159,8 +160,8 @@ class Page:
         live = trouble is None and self._model.refreshed_ms > 0
         self._state.classes(replace="state" + (" live" if live else " lost" if trouble else ""))
         self._state_icon.set_name("sensors" if live else "cloud_off" if trouble else "sync")
-        at = text.clock(self._model.refreshed_ms)
-        self._state_text.set_text(f"Live · {at} UTC" if live else "No connection" if trouble else "Connecting …")
+        self._state_text.set_text("Live" if live else "No connection" if trouble else "Connecting …")
+        self._at.set_text(f"{text.clock(self._model.refreshed_ms)} UTC" if self._model.refreshed_ms else "")
         spending = self._spending()
         cost = f"{spending.calls_per_hour:,.0f} API calls/h · ${spending.dollars_per_hour:.4f}/h on AWS"
         self._cost.set_text(cost)

@@ -43,7 +43,7 @@ class FlowPanel:
             self._send = self._hop("h1", "sent")
             self._queue = self._node("queue", "inbox", names.queue, "ticks waiting")
             self._receive = self._hop("h2", "invocations")
-            self._function = self._node("function", "functions", names.function, "invocations seen")
+            self._function = self._node("function", "functions", names.function, "invocations")
             self._store = self._hop("h3", "stored")
             self._bucket = self._node("bucket", "inventory_2", "S3 processed/", "records stored")
             self._history = self._hop("h4", "", kind="last")

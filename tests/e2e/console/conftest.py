@@ -76,5 +76,5 @@ def _note_foreign(url: str, own: str, foreign: list[str]) -> None:
 def page(open_page: Callable[..., Page], console_url: str) -> Page:
     """The console in a tab at 1280x720, connected and with live figures."""
     tab = open_page(console_url)
-    expect(tab.get_by_text("Live ·")).to_be_visible()
+    expect(tab.get_by_text("Live", exact=True)).to_be_visible()
     return tab

@@ -72,6 +72,7 @@ def test_it_can_be_used_with_the_keyboard_alone(page: Page) -> None:
     # every button has a name and a visible focus
     for button in page.get_by_role("button").all():
         if button.is_visible() and button.is_enabled():
+            unfocused = button.evaluate("b => getComputedStyle(b).boxShadow")
             button.focus()
             assert button.evaluate("b => (b.getAttribute('aria-label') || b.innerText).trim() !== ''")
-            assert button.evaluate("b => getComputedStyle(b).outlineStyle") != "none"
+            assert button.evaluate("b => getComputedStyle(b).boxShadow") != unfocused
