@@ -98,6 +98,8 @@ class Counted:
 
     def sample(self, at: float, value: float) -> None:
         """The counter read `value` at the time `at`, in seconds."""
+        if self.samples and self.samples[-1][0] == at:
+            self.samples.pop()
         self.samples.append((at, value))
         while self.samples[0][0] < at - TREND_SECONDS:
             self.samples.popleft()
@@ -151,7 +153,8 @@ class Model:
     function: FunctionFacts = field(default_factory=FunctionFacts)
     objects: int | None = None
     objects_are_more: bool = False
-    records_per_object: float = 1.0
+    records_read: int = 0
+    objects_read: int = 0
     oldest_seconds: float | None = None
     unread: int = 0
     series: dict[str, Series] = field(default_factory=dict)
@@ -168,6 +171,11 @@ class Model:
     dead_rate: Counted = field(default_factory=Counted)
     alert_rate: Counted = field(default_factory=Counted)
     trend: deque[TrendPoint] = field(default_factory=deque)
+
+    @property
+    def records_per_object(self) -> float:
+        """One, and with the batch layout the mean of the objects that were read."""
+        return self.records_read / self.objects_read if self.objects_read else 1.0
 
     @property
     def stored(self) -> int | None:
@@ -191,7 +199,10 @@ class Model:
         return max(list(self.latencies)[-20:], default=0) / 1000 or None
 
     def add_records(self, records: Iterable[Record]) -> None:
-        """Records that were read from the bucket."""
+        """Records that were read from the bucket, each object's all at once."""
+        records = list(records)
+        self.records_read += len(records)
+        self.objects_read += len({record.key for record in records})
         for record in sorted(records, key=lambda record: record.processed_ms):
             self.series.setdefault(record.symbol, Series(record.symbol)).add(record)
             self.latencies.append(record.latency_ms)

@@ -1,0 +1,117 @@
+"""What the console makes of what it reads."""
+
+import pytest
+
+from console.model import POINTS_PER_SYMBOL, Counted, FunctionFacts, Model, Record, Series, percentile
+from operations.deadletters import DeadLetter
+from operations.metrics import Invocation
+from operations.queues import Depth
+
+
+def record(number: int, *, symbol: str = "TSLA", price: float = 100.0, processed_ms: int | None = None) -> Record:
+    processed = number if processed_ms is None else processed_ms
+    return Record(number, f"t-{number}", symbol, price, 1, processed, number % 100, alert=False, key=f"k-{number}")
+
+
+def letter(number: int) -> DeadLetter:
+    return DeadLetter(f"m-{number}", "{}", "price is missing", number, 5)
+
+
+def test_a_series_is_ordered_by_event_time_whatever_order_records_come_in() -> None:
+    series = Series("TSLA")
+
+    for number in (3, 1, 2, 2):
+        series.add(record(number))
+
+    assert [known.epoch_ms for known in series.records] == [1, 2, 3]
+
+
+def test_a_full_series_drops_what_was_processed_longest_ago_not_the_oldest_event() -> None:
+    # given a chart full of replayed ticks of long ago
+    series = Series("TSLA")
+    for number in range(POINTS_PER_SYMBOL):
+        series.add(record(1000 + number, processed_ms=10_000 + number))
+
+    # when a tick of even longer ago is processed now
+    series.add(record(5, processed_ms=99_999))
+
+    # then it is shown, and the one processed first made room
+    assert len(series.records) == POINTS_PER_SYMBOL
+    assert series.records[0].epoch_ms == 5
+    assert 1000 not in [known.epoch_ms for known in series.records]
+
+
+def test_a_rate_is_growth_per_second_of_the_last_seconds_and_never_negative() -> None:
+    counter = Counted()
+    assert counter.per_second() is None
+
+    for second, value in ((0.0, 0), (100.0, 0), (110.0, 50), (115.0, 80)):
+        counter.sample(second, value)
+    assert counter.per_second() == pytest.approx(80 / 15)
+
+    counter.sample(116.0, 0)
+    assert counter.per_second() == 0.0
+
+
+def test_ticks_sent_are_all_that_are_somewhere() -> None:
+    model = Model(queue=Depth(waiting=3, in_flight=2, delayed=1), dead=Depth(waiting=4), objects=10)
+
+    assert model.sent == 20
+
+
+def test_nothing_is_claimed_before_it_is_known() -> None:
+    model = Model(queue=Depth(), dead=Depth())
+
+    assert model.sent is None
+    assert model.stored is None
+    assert model.latency_percentiles() == (None, None, None)
+
+
+def test_with_the_batch_layout_records_are_estimated_from_those_read() -> None:
+    model = Model(objects=10, records_read=20, objects_read=8, function=FunctionFacts(layout="batch"))
+
+    assert model.stored == 25
+
+
+def test_a_look_that_showed_all_dead_letters_replaces_what_was_known() -> None:
+    model = Model(dead_letters=[letter(1), letter(2)])
+
+    model.see_dead_letters([letter(2)], expected=1)
+
+    assert model.dead_letters == [letter(2)]
+
+
+def test_a_look_that_showed_a_part_keeps_the_others_up_to_the_count() -> None:
+    model = Model(dead_letters=[letter(1), letter(2)])
+
+    model.see_dead_letters([letter(3)], expected=3)
+    assert model.dead_letters == [letter(1), letter(2), letter(3)]
+
+    model.see_dead_letters([], expected=0)
+    assert model.dead_letters == []
+
+
+def test_an_invocation_that_is_read_twice_counts_once() -> None:
+    model = Model()
+    one, two = (Invocation(name, 1, 10.0, failed=name == "b", cold=False) for name in "ab")
+
+    model.add_invocations([one, two])
+    model.add_invocations([two])
+
+    assert (model.invocations_total, model.invocations_failed) == (2, 1)
+
+
+def test_records_of_deleted_objects_are_forgotten() -> None:
+    model = Model()
+    model.add_records([record(1), record(2), record(3, symbol="AAPL")])
+
+    model.keep_only({"k-2"})
+
+    assert list(model.series) == ["TSLA"]
+    assert [known.key for known in model.last_records] == ["k-2"]
+
+
+@pytest.mark.parametrize(("rank", "expected"), [(50, 50), (95, 95), (99, 99)])
+def test_percentiles_are_of_the_nearest_rank(rank: int, expected: int) -> None:
+    assert percentile(range(100, 0, -1), rank) == expected
+    assert percentile([7.0], rank) == 7.0

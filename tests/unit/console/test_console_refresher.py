@@ -1,0 +1,192 @@
+"""When the console reads, and what it makes of failures."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from console.calls import CallCounter
+from console.listing import Found
+from console.model import FunctionFacts
+from console.refresher import HIDDEN_SECONDS, QUIET_AFTER_SECONDS, QUIET_SECONDS, Refresher, explain
+from operations.queues import Depth
+from profiles.errors import CannotRunError
+from profiles.session import Profile
+
+EMULATOR = Profile("local", "http://localhost:4566")
+AWS = Profile("prod", None)
+
+
+class Time:
+    """A clock that moves when told."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+    def now(self) -> datetime:
+        return datetime(2026, 1, 5, tzinfo=UTC) + timedelta(seconds=self.seconds)
+
+
+class Listing:
+    complete = True
+    full = False
+    known: frozenset[str] = frozenset()
+
+
+class Endpoint:
+    """Sources whose answers the test sets; counts what was read."""
+
+    def __init__(self) -> None:
+        self.queue, self.dead, self.inbox = Depth(), Depth(), Depth()
+        self.listing = Listing()
+        self.failure: Exception | None = None
+        self.read: list[str] = []
+
+    def depths(self) -> tuple[Depth, Depth, Depth]:
+        self.read.append("depths")
+        if self.failure:
+            raise self.failure
+        return self.queue, self.dead, self.inbox
+
+    def find_objects(self) -> list[Found]:
+        return []
+
+    def read_records(self, _keys: Any) -> list[Any]:
+        return []
+
+    def function_facts(self) -> FunctionFacts:
+        self.read.append("facts")
+        return FunctionFacts(threshold=1200.0)
+
+    def invocations(self, _since_ms: int) -> list[Any]:
+        return []
+
+    def oldest_message_seconds(self) -> float | None:
+        return None
+
+    def alerts(self) -> list[Any]:
+        self.read.append("alerts")
+        return []
+
+    def dead_letters(self) -> list[Any]:
+        self.read.append("dead letters")
+        return []
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def endpoint() -> Endpoint:
+    return Endpoint()
+
+
+@pytest.fixture
+def refresher(endpoint: Endpoint, time: Time) -> Refresher:
+    return Refresher(EMULATOR, endpoint, interval=2.0, clock=time, now=time.now)  # type: ignore[arg-type]
+
+
+def refresh(refresher: Refresher) -> None:
+    asyncio.run(refresher.refresh())
+
+
+def test_it_reads_less_the_less_is_going_on(refresher: Refresher, endpoint: Endpoint, time: Time) -> None:
+    assert refresher.pace() is None, "no tab"
+
+    refresher.see("a", visible=True)
+    refresh(refresher)
+    assert refresher.pace() == 2.0
+
+    time.seconds += QUIET_AFTER_SECONDS + 1
+    refresh(refresher)
+    assert refresher.pace() == QUIET_SECONDS
+
+    endpoint.queue = Depth(waiting=1)
+    refresh(refresher)
+    assert refresher.pace() == 2.0, "something moved"
+
+    refresher.see("a", visible=False)
+    assert refresher.pace() == HIDDEN_SECONDS
+    refresher.lose("a")
+    assert refresher.pace() is None
+
+
+def test_queues_are_looked_into_only_when_their_count_changes(refresher: Refresher, endpoint: Endpoint) -> None:
+    refresh(refresher)
+    endpoint.read.clear()
+
+    refresh(refresher)
+    assert "dead letters" not in endpoint.read
+
+    endpoint.dead = Depth(waiting=1)
+    refresh(refresher)
+    assert endpoint.read.count("dead letters") == 1
+    assert "alerts" not in endpoint.read
+
+
+def test_a_failure_keeps_what_was_known_and_an_answer_clears_it(refresher: Refresher, endpoint: Endpoint) -> None:
+    # given figures
+    endpoint.queue = Depth(waiting=7)
+    refresh(refresher)
+
+    # when nothing answers
+    endpoint.failure = EndpointConnectionError(endpoint_url="http://localhost:4566")
+    refresh(refresher)
+
+    # then they stay, with the trouble; and it is tried again at the quick pace
+    assert refresher.model.queue == Depth(waiting=7)
+    assert refresher.model.trouble is not None
+    assert "Nothing answers at http://localhost:4566" in refresher.model.trouble.text
+    refresher.see("a", visible=True)
+    assert refresher.pace() == 2.0
+
+    # when it answers again
+    endpoint.failure = None
+    refresh(refresher)
+    assert refresher.model.trouble is None
+
+
+def refused(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "no"}}, "Operation")
+
+
+@pytest.mark.parametrize(
+    ("error", "profile", "text", "advice"),
+    [
+        (EndpointConnectionError(endpoint_url="x"), EMULATOR, "Nothing answers", "stockpipe emulator start"),
+        (EndpointConnectionError(endpoint_url="x"), AWS, "Nothing answers at AWS", "network"),
+        (refused("NoSuchBucket"), EMULATOR, "missing", "stockpipe up"),
+        (refused("ExpiredToken"), AWS, "credentials of profile prod", "aws sso login"),
+        (refused("AccessDenied"), AWS, "AWS refused", ""),
+        (CannotRunError("there is no queue"), EMULATOR, "there is no queue", ""),
+    ],
+)
+def test_every_failure_says_what_to_do(error: Exception, profile: Profile, text: str, advice: str) -> None:
+    said, to_do = explain(error, profile)
+
+    assert text in said
+    assert advice in to_do
+
+
+def test_calls_are_counted_and_priced_per_hour(time: Time) -> None:
+    counter = CallCounter(time)
+    for _ in range(30):
+        time.seconds += 10
+        counter.count("sqs", "GetQueueAttributes")
+        counter.count("s3", "ListObjectsV2")
+        counter.count("lambda", "GetFunctionConfiguration")
+
+    spending = counter.spending()
+    assert spending.total == 90
+    assert spending.calls_per_hour == pytest.approx(3 * 360)
+    assert spending.dollars_per_hour == pytest.approx(360 * (0.40 + 5.00) / 1e6)
+
+    time.seconds += 3600
+    assert counter.spending().calls_per_hour == 0
