@@ -1,83 +1,10 @@
-"""The operator's commands."""
-
-from dataclasses import asdict
-from pathlib import Path
-from typing import Annotated
+"""The operator's commands, put together."""
 
 import typer
 
-import terminal
-from operations.reconcile import Reconciliation, reconcile
-from producer import manifest as manifests
-from profiles.errors import CannotRunError
-from profiles.names import Names
+from operations.commands import alerts, dlq, doctor, logs, reconcile, trace
 
 app = typer.Typer()
-
-SHOWN = 10
-
-
-@app.command(name="reconcile")
-def reconcile_command(
-    *,
-    manifest: Annotated[
-        list[Path] | None,
-        typer.Option(help="What was produced; may be given several times. Default: this environment's latest run."),
-    ] = None,
-    every: Annotated[bool, typer.Option("--all", help="All runs of this environment.")] = False,
-    wait: Annotated[
-        float, typer.Option(help="Seconds to wait for ticks that are still on their way; ends early.", min=0.0)
-    ] = 10.0,
-    as_json: terminal.JsonOption = False,
-    profile: terminal.ProfileOption = terminal.DEFAULT_PROFILE,
-    prefix: terminal.PrefixOption = "",
-    bucket: terminal.BucketOption = None,
-) -> None:
-    """Prove that every produced tick is stored exactly once or dead-lettered, and that every alert was sent.
-
-    Ends with 1 if one is missing, duplicated or was not alerted.
-    """
-    if manifest and every:
-        raise CannotRunError("--manifest and --all exclude each other")
-    environment = terminal.open_environment(profile, prefix, bucket)
-    paths = manifest or _manifests(environment.names, every=every)
-    with terminal.errors.status("comparing …") as status:
-        result = reconcile(
-            environment.aws,
-            environment.names,
-            paths,
-            wait_seconds=wait,
-            observer=lambda text: status.update(f"waiting: {text}"),
-        )
-    if as_json:
-        terminal.print_json({**asdict(result), "holds": result.holds, "manifests": paths})
-    else:
-        _show(result)
-    if not result.holds:
-        raise typer.Exit(terminal.EXIT_CHECK_FAILED)
-
-
-def _manifests(names: Names, *, every: bool) -> list[Path]:
-    paths = manifests.all_paths(names)
-    if not paths:
-        raise CannotRunError(
-            f"nothing was produced yet: no manifest in {manifests.folder(names)}; run: stockpipe produce"
-        )
-    return paths if every else paths[-1:]
-
-
-def _show(result: Reconciliation) -> None:
-    terminal.console.print(result.line, soft_wrap=True, markup=False)
-    _list("missing", list(result.missing))
-    _list("duplicated", [f"{each.tick_id} in {' and '.join(each.places)}" for each in result.duplicated])
-    _list("alert not sent", list(result.unalerted))
-    _list("dead-lettered", [f"{each.tick_id}: {each.reason}" for each in result.dead_lettered])
-    if result.other_dead_letters:
-        _list("dead letters", [f"{result.other_dead_letters} more that no manifest of these runs knows"])
-
-
-def _list(what: str, items: list[str]) -> None:
-    for item in items[:SHOWN]:
-        terminal.console.print(f"  {what}: {item}", soft_wrap=True, markup=False)
-    if len(items) > SHOWN:
-        terminal.console.print(f"  {what}: … and {len(items) - SHOWN} more; all of them: --json")
+for _command in (reconcile, alerts, logs, trace, doctor):
+    app.add_typer(_command.app)
+app.add_typer(dlq.app, name="dlq")

@@ -5,16 +5,12 @@ on AWS. Reading log events costs nothing on AWS, a metric costs $0.01 per 1,000.
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
+from operations.function_log import read_log
 from profiles.names import Names
 from profiles.session import Aws
-
-if TYPE_CHECKING:
-    from mypy_boto3_logs.type_defs import FilteredLogEventTypeDef
 
 # https://docs.aws.amazon.com/lambda/latest/dg/nodejs-logging.html describes the fields of a REPORT line.
 _REPORT = re.compile(
@@ -41,7 +37,8 @@ def read_invocations(aws: Aws, names: Names, *, since_ms: int, pages: int = _MOS
 
     Raises botocore's ResourceNotFoundException where there is no log group.
     """
-    invocations = (_read(event["message"], event["timestamp"]) for event in _events(aws, names, since_ms, pages))
+    events = read_log(aws, names, since_ms=since_ms, pattern='"REPORT RequestId"', pages=pages)
+    invocations = (_read(event.message, event.at_ms) for event in events)
     return [invocation for invocation in invocations if invocation]
 
 
@@ -71,16 +68,6 @@ def oldest_message_seconds(aws: Aws, names: Names, now: datetime) -> float | Non
     )
     values = answer["MetricDataResults"][0]["Values"] if answer["MetricDataResults"] else []
     return float(values[0]) if values else None
-
-
-def _events(aws: Aws, names: Names, since_ms: int, pages: int) -> "Iterator[FilteredLogEventTypeDef]":
-    # The pattern saves AWS sending what isn't wanted; engines that ignore it send all, so `_read` looks again.
-    paginator = aws.logs.get_paginator("filter_log_events")
-    answers = paginator.paginate(
-        logGroupName=names.log_group, startTime=max(0, since_ms), filterPattern='"REPORT RequestId"'
-    )
-    for _, answer in zip(range(pages), answers, strict=False):
-        yield from answer.get("events", [])
 
 
 def _read(line: str, at_ms: int) -> Invocation | None:

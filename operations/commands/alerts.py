@@ -1,0 +1,122 @@
+"""`stockpipe alerts`."""
+
+import contextlib
+import time
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+import terminal
+from operations.alerts import Alert, peek_inbox
+from operations.display import clock_time, print_json_line, printable, timestamp
+from operations.queues import PEEK_LIMIT, depth, queue_url
+from operations.subscribers import Email, Subscriber, email_subscribers, recorded_emails
+from profiles.names import Names
+from profiles.session import Aws
+
+app = typer.Typer()
+
+POLL_SECONDS = 1.0
+
+
+@app.command()
+def alerts(
+    *,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")] = False,
+    limit: Annotated[int, typer.Option(help="Look at so many alerts at most.", min=1)] = PEEK_LIMIT,
+    as_json: terminal.JsonOption = False,
+    profile: terminal.ProfileOption = terminal.DEFAULT_PROFILE,
+    prefix: terminal.PrefixOption = "",
+    bucket: terminal.BucketOption = None,
+) -> None:
+    """Show the alerts that subscribers were sent, with subject and body, oldest first.
+
+    They are read from the inbox queue and stay in it. Where the endpoint records mails (LocalStack), those are shown
+    too. With --follow, --json prints one object a line.
+    """
+    environment = terminal.open_environment(profile, prefix, bucket)
+    aws, names = environment.aws, environment.names
+    if follow:
+        with contextlib.suppress(KeyboardInterrupt):
+            _follow(aws, names, limit, as_json=as_json)
+        return
+    found = peek_inbox(aws, names, limit=limit)
+    subscribers = _subscribers(aws, names)
+    emails = recorded_emails(aws, frozenset(one.address for one in subscribers)) if subscribers else None
+    if as_json:
+        print_document(found, subscribers, emails)
+        return
+    for alert in found:
+        show(alert)
+    for email in emails or []:
+        show_email(email)
+    for pending in (one for one in subscribers if not one.confirmed):
+        _note(f"{pending.address} gets no mail yet: it has to click the link in the mail from Amazon SNS")
+    in_inbox = depth(aws, queue_url(aws, names.inbox_queue)).total
+    if in_inbox > len(found):
+        _note(f"{len(found)} of {in_inbox} alerts: --limit looks at more, unless somebody else is looking right now")
+    elif not found:
+        _note("no alert: no tick has reached the threshold, or none was sent; see: stockpipe doctor")
+
+
+def print_document(found: list[Alert], subscribers: list[Subscriber], emails: list[Email] | None) -> None:
+    """Everything as one JSON document; `emails` is null where the endpoint keeps no record of mails."""
+    terminal.print_json(
+        {
+            "alerts": [_as_json(alert) for alert in found],
+            "email_subscribers": [asdict(one) for one in subscribers],
+            "emails": None if emails is None else [asdict(email) for email in emails],
+        }
+    )
+
+
+def show(alert: Alert) -> None:
+    """Subject and body as they were sent."""
+    _print(Text.assemble((f"{clock_time(alert.sent_ms)} ", "dim"), (printable(alert.subject), "bold yellow")))
+    _print(Text(f"             {printable(alert.body)}", style="dim"))
+
+
+def show_email(email: Email) -> None:
+    """A mail as the emulator recorded it; the emulator's subject is its own."""
+    _print(
+        Text.assemble(
+            (f"{email.sent_at[11:19]}     ", "dim"),
+            (f"email to {printable(', '.join(email.to))}", "bold cyan"),
+            f": {printable(email.subject)}",
+        )
+    )
+    _print(Text(f"             {printable(email.body)}", style="dim"))
+
+
+def _follow(aws: Aws, names: Names, limit: int, *, as_json: bool) -> None:
+    seen: set[str] = set()
+    while True:
+        new = [alert for alert in peek_inbox(aws, names, limit=len(seen) + limit) if alert.message_id not in seen]
+        seen.update(alert.message_id for alert in new)
+        for alert in new:
+            if as_json:
+                print_json_line(_as_json(alert))
+            else:
+                show(alert)
+        time.sleep(POLL_SECONDS)
+
+
+def _subscribers(aws: Aws, names: Names) -> list[Subscriber]:
+    try:
+        return email_subscribers(aws, names)
+    except aws.sns.exceptions.NotFoundException:
+        return []
+
+
+def _as_json(alert: Alert) -> dict[str, Any]:
+    return {**asdict(alert), "sent_at": timestamp(alert.sent_ms)}
+
+
+def _print(text: Text) -> None:
+    terminal.console.print(text, soft_wrap=True)
+
+
+def _note(text: str) -> None:
+    terminal.errors.print(text, markup=False, soft_wrap=True)

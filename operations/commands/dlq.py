@@ -1,0 +1,187 @@
+"""`stockpipe dlq list|show|redrive|purge`."""
+
+import sys
+import time
+from collections import Counter
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+import terminal
+from operations import deadletters
+from operations.deadletters import DeadLetter, Redrive
+from operations.display import age, one_line, plain_table, print_json_line, printable, timestamp
+from operations.failures import Failure, failures_of
+from operations.queues import PEEK_LIMIT, depth, queue_url
+from profiles.errors import CannotRunError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Dead letters: messages that failed too often. See why, send them back, or delete them.\n\n"
+    "A message comes here after five failed deliveries. Either it is no tick: then the reason says what is wrong "
+    "with it, and sending it back is useless. Or processing failed: then `dlq show` has the function's reason, and "
+    "when its cause is removed, `dlq redrive` sends it back.",
+)
+
+_EXCERPT = 60
+MessageArgument = Annotated[str, typer.Argument(help="A message id or a tick id.", show_default=False)]
+
+
+@app.command(name="list")
+def list_letters(
+    *,
+    limit: Annotated[int, typer.Option(help="Show so many at most.", min=1)] = PEEK_LIMIT,
+    as_json: terminal.JsonOption = False,
+    profile: terminal.ProfileOption = terminal.DEFAULT_PROFILE,
+    prefix: terminal.PrefixOption = "",
+    bucket: terminal.BucketOption = None,
+) -> None:
+    """List dead letters with their reasons, oldest first. They stay where they are."""
+    environment = terminal.open_environment(profile, prefix, bucket)
+    letters = deadletters.list_dead_letters(environment.aws, environment.names, limit=limit)
+    total = depth(environment.aws, queue_url(environment.aws, environment.names.dead_letter_queue)).total
+    if as_json:
+        terminal.print_json({"total": max(total, len(letters)), "dead_letters": [as_document(one) for one in letters]})
+        return
+    if not letters and not total:
+        terminal.console.print("no dead letters")
+        return
+    table = plain_table("message id", "age", "tick", "reason", "body")
+    now_ms = time.time_ns() // 1_000_000
+    for letter in letters:
+        table.add_row(
+            letter.message_id,
+            age(now_ms - letter.sent_ms),
+            Text(printable(letter.tick_id or "")),
+            Text(printable(letter.reason)),
+            Text(one_line(letter.body, _EXCERPT)),
+        )
+    terminal.console.print(table)
+    if total > len(letters):
+        _note(f"{len(letters)} of {total}: --limit shows more, unless somebody else is looking right now")
+
+
+@app.command()
+def show(
+    message: MessageArgument,
+    *,
+    as_json: terminal.JsonOption = False,
+    profile: terminal.ProfileOption = terminal.DEFAULT_PROFILE,
+    prefix: terminal.PrefixOption = "",
+    bucket: terminal.BucketOption = None,
+) -> None:
+    """Show one dead letter whole: body, reason, and what the function's log says about each delivery."""
+    environment = terminal.open_environment(profile, prefix, bucket)
+    letter = deadletters.find(environment.aws, environment.names, message)
+    if letter is None:
+        raise CannotRunError(f"no dead letter has the message id or tick id {message}; see: stockpipe dlq list")
+    failures = failures_of(
+        environment.aws, environment.names, {letter.message_id, letter.tick_id or ""}, since_ms=letter.sent_ms
+    )
+    if as_json:
+        terminal.print_json({**as_document(letter), "failures": [asdict(failure) for failure in failures]})
+        return
+    table = plain_table("", "")
+    for name, value in (
+        ("message id", letter.message_id),
+        ("tick id", letter.tick_id or "-"),
+        ("sent", timestamp(letter.sent_ms)),
+        ("reason", letter.reason),
+    ):
+        table.add_row(Text(name, style="dim"), Text(printable(value)))
+    for failure in failures:
+        table.add_row(Text("delivery", style="dim"), Text(_delivery(failure)))
+    table.show_header = False
+    terminal.console.print(table)
+    terminal.console.print(Text(printable(letter.body)), soft_wrap=True)
+    if letter.is_valid_tick and not failures:
+        _note("The function's log has no line about it: it may have been ended by a timeout. stockpipe logs --since 1d")
+
+
+@app.command()
+def redrive(
+    message: Annotated[
+        str | None, typer.Argument(help="A message id or a tick id; without it, all dead letters.", show_default=False)
+    ] = None,
+    *,
+    as_json: terminal.JsonOption = False,
+    profile: terminal.ProfileOption = terminal.DEFAULT_PROFILE,
+    prefix: terminal.PrefixOption = "",
+    bucket: terminal.BucketOption = None,
+) -> None:
+    """Send dead letters back to the tick queue, to be processed again. Nothing is lost if this is interrupted.
+
+    SQS does it by itself where the endpoint can (a message move task); else each is copied first and deleted after.
+    """
+    environment = terminal.open_environment(profile, prefix, bucket)
+    aws, names = environment.aws, environment.names
+    with terminal.errors.status("sending back …"):
+        result = (
+            deadletters.redrive_all(aws, names) if message is None else deadletters.redrive_one(aws, names, message)
+        )
+    if message is not None and not result.moved:
+        raise CannotRunError(f"no dead letter has the message id or tick id {message}; see: stockpipe dlq list")
+    if as_json:
+        terminal.print_json(asdict(result))
+    else:
+        terminal.console.print(describe(result), soft_wrap=True)
+
+
+@app.command()
+def purge(
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts; with --yes.")] = False,
+    profile: terminal.ProfileOption = terminal.DEFAULT_PROFILE,
+    prefix: terminal.PrefixOption = "",
+    bucket: terminal.BucketOption = None,
+) -> None:
+    """Delete all dead letters for good. Asks, after showing what would be lost; `dlq list --json` keeps a copy."""
+    environment = terminal.open_environment(profile, prefix, bucket)
+    aws, names = environment.aws, environment.names
+    total = depth(aws, queue_url(aws, names.dead_letter_queue)).total
+    if total and not yes:
+        if not sys.stdin.isatty():
+            raise CannotRunError("purge deletes for good and asks before: without a terminal, add --yes")
+        for reason, count in _reasons(deadletters.list_dead_letters(aws, names)):
+            _note(f"  {count} x {printable(reason)}")
+        where = f"account {aws.account}, profile {aws.profile.name}"
+        if not typer.confirm(f"Delete {total} messages of {names.dead_letter_queue} ({where}) for good?", err=True):
+            raise CannotRunError("nothing was deleted")
+    if total:
+        deadletters.purge(aws, names)
+    if as_json:
+        print_json_line({"deleted": total})
+    else:
+        terminal.console.print(f"deleted {total} dead letters" if total else "no dead letters")
+
+
+def as_document(letter: DeadLetter) -> dict[str, Any]:
+    """A dead letter for scripts."""
+    return {
+        **asdict(letter),
+        "tick_id": letter.tick_id,
+        "sent_at": timestamp(letter.sent_ms),
+        "is_valid_tick": letter.is_valid_tick,
+    }
+
+
+def describe(result: Redrive) -> str:
+    """`sent 3 messages back (SQS message move task)`."""
+    way = "SQS message move task" if result.way == "task" else "copied, then deleted"
+    more = "" if result.finished else "; SQS is still at it: stockpipe dlq list"
+    return f"sent {result.moved} messages back ({way}){more}"
+
+
+def _delivery(failure: Failure) -> str:
+    return f"{timestamp(failure.at_ms)}  {printable(failure.reason)}  request {failure.request_id}"
+
+
+def _reasons(letters: list[DeadLetter]) -> list[tuple[str, int]]:
+    return Counter(letter.reason for letter in letters).most_common()
+
+
+def _note(text: str) -> None:
+    terminal.errors.print(text, markup=False, soft_wrap=True)

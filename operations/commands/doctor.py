@@ -1,0 +1,67 @@
+"""`stockpipe doctor`."""
+
+from dataclasses import asdict
+
+import typer
+from rich.text import Text
+
+import terminal
+from operations.display import plain_table, printable
+from operations.doctor import Check, State, examine
+
+app = typer.Typer()
+
+_MARKS = {
+    State.OK: ("✓", "green"),
+    State.INFO: ("·", "dim"),
+    State.WARNING: ("!", "yellow"),
+    State.FAILED: ("✗", "bold red"),
+    State.SKIPPED: ("-", "dim"),
+}
+
+
+@app.command()
+def doctor(
+    *,
+    as_json: terminal.JsonOption = False,
+    profile: terminal.ProfileOption = terminal.DEFAULT_PROFILE,
+    prefix: terminal.PrefixOption = "",
+    bucket: terminal.BucketOption = None,
+) -> None:
+    """Check the environment end to end: this machine, the endpoint, the way of a tick. Says how to repair each fault.
+
+    ✗ is a fault, ! may surprise you, · is good to know, - can't be checked yet. Ends with 1 if there is a fault.
+    Changes nothing.
+    """
+    with terminal.errors.status("checking …"):
+        checks = examine(profile, prefix, bucket)
+    faults = [check for check in checks if check.state is State.FAILED]
+    if as_json:
+        terminal.print_json({"healthy": not faults, "checks": [asdict(check) for check in checks]})
+    else:
+        _show(checks)
+        terminal.console.print(summary(checks))
+    if faults:
+        raise typer.Exit(terminal.EXIT_CHECK_FAILED)
+
+
+def summary(checks: list[Check]) -> str:
+    """`healthy`, or what is to be repaired first: checks are in the order in which they depend on each other."""
+    first = next((check for check in checks if check.state is State.FAILED), None)
+    if first is None:
+        warnings = sum(check.state is State.WARNING for check in checks)
+        return "healthy" + (f", {warnings} to know about" if warnings else "")
+    return f"repair first: {first.name}"
+
+
+def _show(checks: list[Check]) -> None:
+    table = plain_table("", "", "")
+    table.show_header = False
+    table.columns[1].no_wrap = True
+    for check in checks:
+        mark, style = _MARKS[check.state]
+        found = Text(printable(check.found), style="dim" if style == "dim" else "")
+        if check.fix:
+            found.append(f"\n→ {printable(check.fix)}", style="bold" if check.state is State.FAILED else "")
+        table.add_row(Text(mark, style=style), Text(check.name, style=style), found)
+    terminal.console.print(table)

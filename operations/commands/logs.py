@@ -1,0 +1,126 @@
+"""`stockpipe logs`."""
+
+import contextlib
+import re
+import time
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+import terminal
+from operations.display import clock_time, print_json_line, printable
+from operations.function_log import LogEvent, Tail
+from operations.log_lines import Line, read_line
+from producer.production import up_command
+from profiles.errors import CannotRunError
+
+app = typer.Typer()
+
+POLL_SECONDS = 1.0
+DEFAULT_SINCE = "15m"
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d)")
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_STYLES = {
+    "WARNING": "yellow",
+    "ERROR": "bold red",
+    "CRITICAL": "bold red",
+    "DEBUG": "dim",
+    "START": "dim",
+    "END": "dim",
+    "REPORT": "dim",
+    "METRIC": "cyan",
+}
+
+
+@app.command()
+def logs(
+    *,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")] = False,
+    since: Annotated[
+        str, typer.Option(help="How far back: 30s, 5m, 2h, 1d, or a time like 2026-01-05T14:30:00Z.")
+    ] = DEFAULT_SINCE,
+    text: Annotated[str, typer.Option("--filter", help="Only lines that contain this text, in any case.")] = "",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Raw lines, each in a JSON object of its own: at_ms, stream, message.")
+    ] = False,
+    profile: terminal.ProfileOption = terminal.DEFAULT_PROFILE,
+    prefix: terminal.PrefixOption = "",
+    bucket: terminal.BucketOption = None,
+) -> None:
+    """Show the function's log: what it did, why a tick failed, how long each invocation took.
+
+    Structured lines are shown compactly; times are UTC. `stockpipe logs --filter failed --since 1h` finds failures,
+    `--filter <request id>` one invocation.
+    """
+    since_ms = parse_since(since, time.time())
+    environment = terminal.open_environment(profile, prefix, bucket)
+    tail = Tail(environment.aws, environment.names, since_ms)
+    shown = 0
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            try:
+                events = tail.read()
+            except environment.aws.logs.exceptions.ResourceNotFoundException as error:
+                raise CannotRunError(
+                    f"there is no log group {environment.names.log_group}; run: {up_command(environment.names)}"
+                ) from error
+            wanted = [event for event in events if text.lower() in event.message.lower()]
+            shown += len(wanted)
+            for event in wanted:
+                show_event(event, as_json=as_json)
+            if not follow:
+                break
+            time.sleep(POLL_SECONDS)
+    if not shown and not follow:
+        what = f"that contains {text!r}" if text else "from the function"
+        terminal.errors.print(
+            f"no line {what} since {since}. Look further back with --since 1d; is it invoked? stockpipe doctor",
+            markup=False,
+            soft_wrap=True,
+        )
+
+
+def parse_since(text: str, now: float) -> int:
+    """Milliseconds since 1970 of `5m` before `now` (seconds since 1970), or of an ISO 8601 time.
+
+    Raises `CannotRunError`.
+    """
+    if match := _SPAN.fullmatch(text.strip()):
+        return int((now - float(match[1]) * _UNITS[match[2]]) * 1000)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise CannotRunError(f"--since {text}: expected 30s, 5m, 2h, 1d, or a time with its zone, 2026-01-05T14:30:00Z")
+    return (moment - datetime.fromtimestamp(0, moment.tzinfo)) // timedelta(milliseconds=1)
+
+
+def show_event(event: LogEvent, *, as_json: bool) -> None:
+    """Print one line of the log."""
+    if as_json:
+        print_json_line(asdict(event))
+    else:
+        terminal.console.print(render(read_line(event)), soft_wrap=True)
+
+
+def render(line: Line) -> Text:
+    """`14:30:00.250 INFO   batch processed  messages=10 stored=10  4f9d…`; values of several lines below it."""
+    style = _STYLES.get(line.level, "")
+    shown = Text(f"{clock_time(line.at_ms)} ", style="dim" if style == "dim" else "")
+    shown.append(f"{line.level:<7}", style=style)
+    shown.append(f" {printable(line.message)}" if line.message else "")
+    long = {name: str(value) for name, value in line.fields.items() if "\n" in str(value)}
+    for name, value in line.fields.items():
+        if name not in long:
+            shown.append(f" {printable(name)}=", style="dim")
+            shown.append(printable(str(value)), style="dim" if style == "dim" else "")
+    if line.request_id:
+        shown.append(f"  {printable(line.request_id)}", style="dim")
+    for name, value in long.items():
+        shown.append(f"\n  {printable(name)}:\n", style="dim")
+        shown.append("\n".join(f"    {row}" for row in printable(value).splitlines()))
+    return shown

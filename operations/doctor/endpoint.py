@@ -1,0 +1,82 @@
+"""Who answers, and as whom do we ask: profile, engine and port, credentials, region."""
+
+import socket
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from emulator import lifecycle
+from emulator.identity import identify
+from operations.doctor.check import Check, failed, ok, warning
+from profiles.names import REGION
+from profiles.session import Aws, ProfileError, open_profile
+
+_CONNECT_SECONDS = 2.0
+
+
+def profile(name: str, environ: Mapping[str, str] | None) -> tuple[Check, Aws | None]:
+    """The profile exists, is for our region, and its credentials and its endpoint belong together."""
+    try:
+        aws = open_profile(name, environ=environ)
+    except ProfileError as error:
+        return failed("profile", str(error), "choose another with --profile, or repair this one"), None
+    where = aws.profile.endpoint_url or "AWS"
+    return ok("profile", f"{name}: {where}, region {REGION}"), aws
+
+
+def engine(aws: Aws) -> Check:
+    """Something answers at the profile's endpoint, and it is an engine that is known."""
+    endpoint_url = aws.profile.endpoint_url
+    if endpoint_url is None:
+        return ok("engine", "AWS itself")
+    url = urlsplit(endpoint_url)
+    port = url.port or (443 if url.scheme == "https" else 80)
+    if not _listens(url.hostname or "", port):
+        return _nothing_there(endpoint_url, port)
+    found = identify(endpoint_url)
+    if found is None:
+        return warning(
+            "engine",
+            f"something listens at {endpoint_url}, and it is neither LocalStack nor ministack",
+            f"if it is another program: stockpipe emulator start --port {port + 1}, "
+            f"and export AWS_ENDPOINT_URL=http://localhost:{port + 1}",
+        )
+    return ok("engine", f"{found} at {endpoint_url}")
+
+
+def account(aws: Aws) -> Check:
+    """The credentials are accepted."""
+    try:
+        identity = aws.sts.get_caller_identity()
+    except (BotoCoreError, ClientError) as error:
+        fix = (
+            "start an emulator with: stockpipe emulator start"
+            if aws.profile.endpoint_url
+            else f"log in again: aws sso login --profile {aws.profile.name}, or renew its access key"
+        )
+        return failed("credentials", f"not accepted: {error}", fix)
+    return ok("credentials", f"accepted: account {identity['Account']}, {identity['Arn']}")
+
+
+def _listens(host: str, port: int) -> bool:
+    try:
+        with socket.create_connection((host, port), timeout=_CONNECT_SECONDS):
+            return True
+    except OSError:
+        return False
+
+
+def _nothing_there(endpoint_url: str, port: int) -> Check:
+    option = "" if port == lifecycle.DEFAULT_PORT else f" --port {port}"
+    start = f"stockpipe emulator start{option}"
+    ended = next((entry for entry in lifecycle.status(port) if entry.state == "gone"), None)
+    if ended:
+        return failed(
+            "engine",
+            f"nothing listens at {endpoint_url}: {ended.engine} ended by itself",
+            f"why: stockpipe emulator logs{option}; then: {start}",
+        )
+    running = [entry.endpoint_url for entry in lifecycle.status() if entry.state == "running"]
+    elsewhere = f"; one runs elsewhere: export AWS_ENDPOINT_URL={running[0]}" if running else ""
+    return failed("engine", f"nothing listens at {endpoint_url}: the emulator isn't running", f"{start}{elsewhere}")

@@ -1,0 +1,231 @@
+"""Do ticks get to the function, and may it do its work? Queue, function, event source mapping, role, log."""
+
+import json
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from bootstrap.policies import role_permissions
+from bootstrap.settings import VISIBILITY_PER_FUNCTION_TIMEOUT
+from operations.display import one_line
+from operations.doctor.check import Check, failed, info, ok, up_command, warning
+from operations.doctor.permissions import lambda_may_assume, not_allowed
+from operations.function_log import read_log
+from operations.log_lines import read_line
+from operations.queues import depth, queue_url
+from pipeline.environment import ConfigurationError, Environment
+from profiles.errors import CannotRunError
+from profiles.names import Names
+from profiles.session import Aws
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef
+
+_LOOK_BACK_MS = 600_000
+_MOST_LOG_PAGES = 20
+_LONGEST_REASON = 240
+_FAILURES = '?"tick rejected" ?"tick failed" ?ERROR ?"Task timed out" ?"Status: timeout" ?"Status: error"'
+_ON_ITS_WAY = ("Creating", "Enabling", "Updating")
+_PATIENCE = "wait a minute: AWS is working on it"
+
+
+def queue(aws: Aws, names: Names) -> Check:
+    """The tick queue is there, and hands what fails too often to the dead-letter queue."""
+    try:
+        url = queue_url(aws, names.queue)
+    except CannotRunError:
+        return failed("queue", f"there is no queue {names.queue}: ticks can't be sent", up_command(aws, names))
+    attributes = aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"]).get("Attributes", {})
+    target = json.loads(attributes.get("RedrivePolicy", "{}")).get("deadLetterTargetArn")
+    if target != names.dead_letter_queue_arn:
+        return failed(
+            "queue",
+            f"{names.queue} has no redrive policy to {names.dead_letter_queue}: a bad tick is tried for ever",
+            up_command(aws, names),
+        )
+    counts = depth(aws, url)
+    return ok("queue", f"{names.queue}: {counts.waiting} waiting, {counts.in_flight} in flight")
+
+
+def dead_letters(aws: Aws, names: Names) -> Check:
+    """The dead-letter queue is there and empty."""
+    try:
+        count = depth(aws, queue_url(aws, names.dead_letter_queue)).total
+    except CannotRunError:
+        return failed("dead letters", f"there is no queue {names.dead_letter_queue}", up_command(aws, names))
+    if count:
+        return warning(
+            "dead letters",
+            f"{count} messages failed too often",
+            "reasons: stockpipe dlq list; then: stockpipe dlq redrive",
+        )
+    return ok("dead letters", "none")
+
+
+def function(aws: Aws, names: Names) -> Check:
+    """The function is there, active, and its environment variables say where to write."""
+    configuration = _configuration(aws, names)
+    if configuration is None:
+        return failed("function", f"there is no function {names.function}: Lambda doesn't fire", up_command(aws, names))
+    state, update = configuration.get("State", "Active"), configuration.get("LastUpdateStatus", "Successful")
+    if state == "Pending" or update == "InProgress":
+        return warning("function", f"{names.function} is {state}, its last update is {update}", _PATIENCE)
+    if state == "Failed" or update == "Failed":
+        reason = configuration.get("StateReason") or configuration.get("LastUpdateStatusReason") or "no reason given"
+        return failed(
+            "function", f"{names.function} is {state}, its last update {update}: {reason}", up_command(aws, names)
+        )
+    try:
+        environment = Environment.read(_variables(configuration))
+    except ConfigurationError as error:
+        return failed("function", f"every invocation fails: {error}", up_command(aws, names))
+    for variable, live, expected in (
+        ("BUCKET", environment.bucket, names.bucket),
+        ("SNS_TOPIC_ARN", environment.topic_arn, names.topic_arn),
+    ):
+        if live != expected:
+            return failed("function", f"its environment says {variable}={live}, not {expected}", up_command(aws, names))
+    return ok("function", f"{names.function}, {configuration.get('Runtime', '')}, {state}")
+
+
+def mapping(aws: Aws, names: Names) -> Check:
+    """The event source mapping is there, enabled, and understands partial batch responses."""
+    pages = aws.lambda_.get_paginator("list_event_source_mappings").paginate(EventSourceArn=names.queue_arn)
+    all_found = [one for page in pages for one in page["EventSourceMappings"]]
+    found = next((one for one in all_found if _function_of(one["FunctionArn"]) == names.function), None)
+    if found is None:
+        return failed(
+            "mapping", f"nothing hands {names.queue} to {names.function}: Lambda doesn't fire", up_command(aws, names)
+        )
+    state = found.get("State", "")
+    if state in _ON_ITS_WAY:
+        return warning("mapping", f"the event source mapping is {state}", _PATIENCE)
+    if state != "Enabled":
+        return failed("mapping", f"the event source mapping is {state}: Lambda doesn't fire", up_command(aws, names))
+    if "ReportBatchItemFailures" not in found.get("FunctionResponseTypes", []):
+        return failed(
+            "mapping", "it ignores partial batch responses, so that failed ticks would be lost", up_command(aws, names)
+        )
+    problem = found.get("LastProcessingResult", "")
+    if problem.startswith("PROBLEM"):
+        return failed("mapping", f"Lambda says: {problem}", "see the checks `function` and `role`")
+    return ok("mapping", f"Enabled, batch size {found.get('BatchSize', '?')}")
+
+
+def visibility(aws: Aws, names: Names) -> Check:
+    """The queue hides a message long enough for the function to finish, retries included."""
+    configuration = _configuration(aws, names)
+    try:
+        url = queue_url(aws, names.queue)
+    except CannotRunError:
+        return info("visibility", "not checked without a queue")
+    if configuration is None:
+        return info("visibility", "not checked without a function")
+    attributes = aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])["Attributes"]
+    visible_after, timeout = int(attributes["VisibilityTimeout"]), configuration.get("Timeout", 3)
+    recommended = VISIBILITY_PER_FUNCTION_TIMEOUT * timeout
+    if visible_after < recommended:
+        return warning(
+            "visibility",
+            f"{visible_after} s, but AWS recommends {recommended} s: ticks may be processed twice",
+            up_command(aws, names),
+        )
+    return ok("visibility", f"{visible_after} s for a function timeout of {timeout} s")
+
+
+def role(aws: Aws, names: Names) -> Check:
+    """The function's role: Lambda may assume it, and its live policies allow everything that is declared."""
+    configuration = _configuration(aws, names)
+    if configuration is not None and configuration.get("Role") != names.role_arn:
+        return failed(
+            "role", f"the function runs as {configuration.get('Role')}, not {names.role_arn}", up_command(aws, names)
+        )
+    try:
+        trust: Any = aws.iam.get_role(RoleName=names.role)["Role"].get("AssumeRolePolicyDocument", {})
+        documents = _policies(aws, names.role)
+    except aws.iam.exceptions.NoSuchEntityException:
+        return failed("role", f"there is no role {names.role}: the function may do nothing", up_command(aws, names))
+    if not lambda_may_assume(trust):
+        return failed("role", f"the trust policy of {names.role} doesn't let Lambda assume it", up_command(aws, names))
+    missing = not_allowed(role_permissions(names), documents)
+    if missing:
+        return failed("role", f"{names.role} doesn't allow {', '.join(missing)}", up_command(aws, names))
+    return ok("role", f"{names.role} allows what is declared")
+
+
+def log(aws: Aws, names: Names, now_ms: int | None = None) -> Check:
+    """The function's log is there, and says nothing of failures in the last ten minutes."""
+    now_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
+    try:
+        lines = [
+            read_line(event)
+            for event in read_log(aws, names, since_ms=now_ms - _LOOK_BACK_MS, pattern=_FAILURES, pages=_MOST_LOG_PAGES)
+        ]
+    except aws.logs.exceptions.ResourceNotFoundException:
+        return failed(
+            "log", f"there is no log group {names.log_group}: failures leave no trace", up_command(aws, names)
+        )
+    reasons: Counter[str] = Counter()
+    for line in lines:
+        if line.level == "REPORT" and line.fields.get("status") in ("error", "timeout"):
+            reasons[f"an invocation ended with {line.fields['status']}"] += 1
+        elif line.level in ("WARNING", "ERROR", "CRITICAL"):
+            reasons[
+                one_line(
+                    f"{line.message}: {line.fields['reason']}" if "reason" in line.fields else line.message,
+                    _LONGEST_REASON,
+                )
+            ] += 1
+    if not reasons:
+        return ok("log", "no failure in the last 10 minutes")
+    (reason, count), *others = reasons.most_common()
+    more = f", and {len(others)} other kinds" if others else ""
+    return warning(
+        "log", f"{count} x in the last 10 minutes: {reason}{more}", "all of them: stockpipe logs --since 10m"
+    )
+
+
+def live_environment(aws: Aws, names: Names) -> Environment | None:
+    """The function's environment; None where there is none, or a broken one: `function` says so."""
+    configuration = _configuration(aws, names)
+    try:
+        return Environment.read(_variables(configuration)) if configuration else None
+    except ConfigurationError:
+        return None
+
+
+def _configuration(aws: Aws, names: Names) -> "FunctionConfigurationResponseTypeDef | None":
+    try:
+        return aws.lambda_.get_function_configuration(FunctionName=names.function)
+    except aws.lambda_.exceptions.ResourceNotFoundException:
+        return None
+
+
+def _variables(configuration: "FunctionConfigurationResponseTypeDef") -> dict[str, str]:
+    return dict(configuration.get("Environment", {}).get("Variables", {}))
+
+
+def _function_of(arn: str) -> str:
+    """`arn:aws:lambda:<region>:<account>:function:<name>[:<qualifier>]`."""
+    return arn.split(":")[6] if arn.count(":") >= 6 else arn
+
+
+def _policies(aws: Aws, role_name: str) -> list[dict[str, Any]]:
+    """The documents of all policies of a role, inline and attached."""
+    documents: list[Any] = [
+        aws.iam.get_role_policy(RoleName=role_name, PolicyName=name)["PolicyDocument"]
+        for page in aws.iam.get_paginator("list_role_policies").paginate(RoleName=role_name)
+        for name in page["PolicyNames"]
+    ]
+    pages = aws.iam.get_paginator("list_attached_role_policies").paginate(RoleName=role_name)
+    return documents + [_attached(aws, one["PolicyArn"]) for page in pages for one in page["AttachedPolicies"]]
+
+
+def _attached(aws: Aws, arn: str) -> Any:
+    try:
+        version = aws.iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+        return aws.iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+    except ClientError:  # AWS's own policies, which not every emulator has: they allow nothing that we can tell
+        return {}

@@ -1,0 +1,60 @@
+"""This machine: its Python, Docker, and its clock compared with the endpoint's."""
+
+import platform
+import time
+from collections.abc import Callable
+from email.utils import parsedate_to_datetime
+
+import docker
+from docker.errors import DockerException
+
+from emulator import lifecycle
+from operations.doctor.check import Check, failed, info, ok, warning
+from profiles.session import Aws
+
+_DOCKER_SECONDS = 2
+# AWS refuses a signature that is five minutes off ("Signature expired").
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/signature-v4-troubleshooting.html
+_REFUSED_SECONDS = 300
+_NOTICEABLE_SECONDS = 3  # the endpoint's Date header has whole seconds
+
+
+def python() -> Check:
+    """The Python that runs this, and whether LocalStack's is there as well."""
+    here = f"Python {platform.python_version()}"
+    missing = lifecycle.available("localstack", fetch=False)
+    if missing:
+        return info("python", f"{here}; LocalStack can't run here", f"{missing} (--engine ministack needs nothing)")
+    return ok("python", f"{here}; LocalStack can run here")
+
+
+def docker_engine() -> Check:
+    """Docker is needed for containers only, so this never fails."""
+    try:
+        client = docker.from_env(timeout=_DOCKER_SECONDS)
+        try:
+            version = client.version().get("Version", "")
+        finally:
+            client.close()
+    except DockerException:
+        return info("docker", "no engine answers; only `docker compose up` needs one")
+    return info("docker", f"engine {version}")
+
+
+def clock(aws: Aws, now: Callable[[], float] = time.time) -> Check:
+    """This machine's clock against the endpoint's Date header, both in seconds since 1970."""
+    before = now()
+    headers = aws.sts.get_caller_identity()["ResponseMetadata"]["HTTPHeaders"]
+    after = now()
+    if "date" not in headers:
+        return info("clock", "the endpoint doesn't tell its time")
+    theirs = parsedate_to_datetime(headers["date"]).timestamp()
+    # The answer was made between the two looks at our clock; its time is cut to whole seconds.
+    ahead = max(before - theirs - 1, 0) - max(theirs - after, 0)
+    found = f"this machine's clock is {abs(ahead):,.0f} s {'ahead of' if ahead > 0 else 'behind'} the endpoint's"
+    fix = "set the clock, for example: sudo timedatectl set-ntp true"
+    if abs(ahead) >= _REFUSED_SECONDS:
+        return failed("clock", f"{found}; AWS refuses signatures that are 5 minutes off", fix)
+    if abs(ahead) >= _NOTICEABLE_SECONDS:
+        return warning("clock", f"{found}: latencies will look wrong", fix)
+    return ok("clock", "agrees with the endpoint's")

@@ -1,0 +1,287 @@
+"""The life of one tick, put together from what it left behind: manifest, record, log, alert, dead letter.
+
+Nothing is changed, and nothing is scanned that can be looked up: the manifest knows symbol and time, so the record's
+key is known; the record knows when SQS accepted the tick and which Lambda request stored it, so the log is read for
+that time only.
+"""
+
+import json
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from operations import deadletters, tick_search
+from operations.alerts import peek_inbox
+from operations.deadletters import DeadLetter
+from operations.failures import failures_of
+from operations.function_log import read_log
+from operations.live_function import read_environment
+from operations.log_lines import Line, read_line
+from operations.queues import depth, queue_url
+from operations.tick_search import StoredTick
+from pipeline.environment import Environment
+from pipeline.tick import InvalidTickError, Tick, alert_marker_key, parse, to_epoch_ms
+from producer import manifest as manifests
+from producer.manifest import Sent
+from profiles.names import Names
+from profiles.session import Aws
+
+Outcome = Literal["stored", "dead-lettered", "on its way", "not found"]
+
+_LONGEST_INVOCATION_MS = 900_000
+_MOST_LOG_PAGES = 50
+_BEFORE_MS = 1_000  # clocks of SQS, Lambda and CloudWatch Logs differ a little
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One station. `at_ms`: milliseconds since 1970, None where nobody recorded it; `detail` names what to look up."""
+
+    name: str
+    at_ms: int | None
+    detail: str
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What became of a tick. What isn't known, or didn't happen, is None."""
+
+    tick_id: str
+    outcome: Outcome
+    tick: Tick | None
+    message_id: str | None
+    request_id: str | None
+    key: str | None
+    latency_ms: int | None
+    alert_marker: str | None
+    sns_message_id: str | None
+    reason: str | None
+    hops: tuple[Hop, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What there is of a tick: in this machine's manifests, in the bucket, in the dead-letter queue."""
+
+    tick_id: str
+    sent: Sent | None
+    stored: StoredTick | None
+    letter: DeadLetter | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Alerted:
+    """The alert of the tick's window, which may have been about another tick."""
+
+    marker_key: str
+    tick_id: str
+    sns_message_id: str | None
+    published_ms: int | None
+
+
+def trace(
+    aws: Aws,
+    names: Names,
+    some_id: str,
+    *,
+    symbol: str | None = None,
+    limit: int = tick_search.DEFAULT_LIMIT,
+    observer: Callable[[str], None] = lambda _: None,
+) -> Trace:
+    """Follow the tick with this tick id, or message id if this machine sent it.
+
+    `symbol` and `limit` bound the search for a tick that this machine didn't send: `limit` in objects. Raises
+    `CannotRunError` where the environment isn't there, `tick_search.SearchLimitError` where the limit came first.
+    """
+    function = read_environment(aws, names)
+    sent = _sent(names, some_id)
+    tick_id = sent.tick.tick_id if sent else some_id
+    letter = None if sent else _dead_letter(aws, names, {some_id})
+    stored: StoredTick | None = None
+    if sent:
+        thorough = function.object_layout == "batch"
+        stored = tick_search.find_by_tick(
+            aws.s3, function.bucket, sent.tick, thorough=thorough, limit=limit, observer=observer
+        )
+        letter = None if stored else _dead_letter(aws, names, {sent.message_id, tick_id})
+    elif not letter:
+        stored = tick_search.search(aws.s3, function.bucket, tick_id, symbol=symbol, limit=limit, observer=observer)
+    observer("reading the log")
+    return _assemble(aws, names, function, _Found(tick_id, sent, stored, letter))
+
+
+def _assemble(aws: Aws, names: Names, function: Environment, found: _Found) -> Trace:
+    tick_id, sent, stored, letter = found.tick_id, found.sent, found.stored, found.letter
+    tick = _tick(sent, stored, letter)
+    message_id = sent.message_id if sent else letter.message_id if letter else None
+    sent_ms = _sent_ms(stored, letter)
+    hops: list[Hop] = []
+    if sent or sent_ms is not None:
+        hops.append(Hop("sent", sent_ms, f"SQS message {message_id or 'unknown: sent from another machine'}"))
+    alerted = _alerted(aws, function, tick)
+    if alerted and alerted.sns_message_id and alerted.tick_id == tick_id:
+        hops += _alert_hops(aws, names, alerted)
+    elif alerted:
+        hops.append(Hop("no alert", None, f"its window was alerted by {alerted.tick_id}: {alerted.marker_key}"))
+    if sent_ms is not None:
+        processed_ms = _processed_ms(stored) if stored else None
+        until_ms = None if processed_ms is None else processed_ms + _BEFORE_MS
+        ids = {message_id or "", tick_id}
+        hops += [
+            Hop("failed", failure.at_ms, f"{failure.reason}; Lambda request {failure.request_id}")
+            for failure in failures_of(aws, names, ids, since_ms=sent_ms - _BEFORE_MS, until_ms=until_ms)
+        ]
+        if stored and processed_ms is not None:
+            hops += _stored_hops(aws, names, stored, sent_ms, processed_ms)
+    if letter:
+        hops.append(Hop("dead-lettered", None, f"{letter.reason}; see: stockpipe dlq show {letter.message_id}"))
+    return Trace(
+        tick_id=tick_id,
+        outcome=_outcome(aws, names, found),
+        tick=tick,
+        message_id=message_id,
+        request_id=stored.request_id if stored else None,
+        key=stored.key if stored else None,
+        latency_ms=stored.record.get("latency_ms") if stored else None,
+        alert_marker=alerted.marker_key if alerted else None,
+        sns_message_id=alerted.sns_message_id if alerted and alerted.tick_id == tick_id else None,
+        reason=letter.reason if letter else None,
+        hops=_in_order(hops),
+    )
+
+
+def _sent(names: Names, some_id: str) -> Sent | None:
+    """What this machine's manifests know, the latest first."""
+    for path in reversed(manifests.all_paths(names)):
+        if sent := manifests.find(path, some_id):
+            return sent
+    return None
+
+
+def _dead_letter(aws: Aws, names: Names, ids: set[str]) -> DeadLetter | None:
+    with closing(deadletters.read_all(aws, queue_url(aws, names.dead_letter_queue))) as letters:
+        return next((letter for letter in letters if any(letter.is_called(some_id) for some_id in ids)), None)
+
+
+def _tick(sent: Sent | None, stored: StoredTick | None, letter: DeadLetter | None) -> Tick | None:
+    if sent:
+        return sent.tick
+    if stored:
+        record = stored.record
+        return Tick(record["tick_id"], record["symbol"], record["price"], record["volume"], record["timestamp"])
+    if letter:
+        try:
+            return parse(letter.body, message_id=letter.message_id, sent_timestamp_ms=letter.sent_ms)
+        except InvalidTickError:
+            return None
+    return None
+
+
+def _sent_ms(stored: StoredTick | None, letter: DeadLetter | None) -> int | None:
+    """When SQS accepted the message: the record's latency is counted from then."""
+    if stored:
+        return _processed_ms(stored) - int(stored.record["latency_ms"])
+    return letter.sent_ms if letter else None
+
+
+def _processed_ms(stored: StoredTick) -> int:
+    return _ms(stored.record["processed_at"])
+
+
+def _ms(text: str) -> int:
+    return to_epoch_ms(datetime.fromisoformat(text))
+
+
+def _stored_hops(aws: Aws, names: Names, stored: StoredTick, sent_ms: int, processed_ms: int) -> list[Hop]:
+    lines = _lines_of(aws, names, stored.request_id, sent_ms)
+    ended = next((line for line in lines if line.level == "REPORT"), None)
+    reported = next((line for line in lines if line.message == "batch processed"), None)
+    hops = [
+        Hop("received", _received_ms(lines, ended, sent_ms, processed_ms), f"Lambda request {stored.request_id}"),
+        Hop("processed", processed_ms, "valid; record built"),
+        Hop("stored", max(reported.at_ms, processed_ms) if reported else None, stored.key),
+    ]
+    if ended:
+        hops.append(Hop("answered", ended.at_ms, f"invocation took {ended.fields.get('duration', '?')}"))
+    return hops
+
+
+def _received_ms(lines: list[Line], ended: Line | None, sent_ms: int, processed_ms: int) -> int | None:
+    """When the invocation began. Emulators stamp START at the end of an invocation, so its duration counts, too."""
+    begun = [line.at_ms for line in lines if line.level == "START"]
+    if ended:
+        milliseconds = str(ended.fields.get("duration", "")).removesuffix(" ms")
+        begun += [ended.at_ms - round(float(milliseconds))] if milliseconds else []
+    return min(max(min(begun), sent_ms), processed_ms) if begun else None
+
+
+def _lines_of(aws: Aws, names: Names, request_id: str, sent_ms: int) -> list[Line]:
+    """The invocation's lines, up to its REPORT."""
+    lines: list[Line] = []
+    if not request_id:
+        return lines
+    try:
+        for event in read_log(
+            aws,
+            names,
+            since_ms=sent_ms - _BEFORE_MS,
+            until_ms=sent_ms + _LONGEST_INVOCATION_MS,
+            pattern=f'"{request_id}"',
+            pages=_MOST_LOG_PAGES,
+        ):
+            line = read_line(event)
+            if line.request_id == request_id:
+                lines.append(line)
+                if line.level == "REPORT":
+                    break
+    except aws.logs.exceptions.ResourceNotFoundException:
+        return []
+    return lines
+
+
+def _alerted(aws: Aws, function: Environment, tick: Tick | None) -> _Alerted | None:
+    """The marker of the tick's window, where its price reaches the threshold."""
+    if tick is None or tick.price < function.alert_threshold:
+        return None
+    key = alert_marker_key(tick, cooldown_seconds=function.alert_cooldown_seconds)
+    try:
+        marker = json.loads(aws.s3.get_object(Bucket=function.bucket, Key=key)["Body"].read())
+    except (aws.s3.exceptions.NoSuchKey, ValueError):
+        return None
+    if not isinstance(marker, dict) or marker.get("state") != "published":
+        return None
+    published_at = marker.get("published_at")
+    return _Alerted(
+        marker_key=key,
+        tick_id=str(marker.get("tick_id", "")),
+        sns_message_id=marker.get("sns_message_id"),
+        published_ms=_ms(published_at) if isinstance(published_at, str) else None,
+    )
+
+
+def _alert_hops(aws: Aws, names: Names, alerted: _Alerted) -> list[Hop]:
+    hops = [Hop("alert", alerted.published_ms, f"SNS message {alerted.sns_message_id}; {alerted.marker_key}")]
+    inbox = next((one for one in peek_inbox(aws, names) if one.message_id == alerted.sns_message_id), None)
+    if inbox:
+        hops.append(Hop("delivered", inbox.sent_ms, f"to {names.inbox_queue}: {inbox.subject}"))
+    return hops
+
+
+def _outcome(aws: Aws, names: Names, found: _Found) -> Outcome:
+    if found.stored:
+        return "stored"
+    if found.letter:
+        return "dead-lettered"
+    return "on its way" if found.sent and depth(aws, queue_url(aws, names.queue)).total else "not found"
+
+
+def _in_order(hops: list[Hop]) -> tuple[Hop, ...]:
+    """By time; a hop without one stays behind the one that it came after."""
+    keyed = []
+    latest = 0
+    for hop in hops:
+        latest = hop.at_ms if hop.at_ms is not None else latest
+        keyed.append((latest, hop))
+    return tuple(hop for _, hop in sorted(keyed, key=lambda pair: pair[0]))
