@@ -41,9 +41,11 @@ _OTHERWISE: Mapping[str, tuple[str, ...]] = {
     "sqs:CreateQueue": ("sqs:CreateQueue", "sqs:TagQueue"),
 }
 
-# AWS knows no resource for these: they can be allowed for everything only.
+# AWS knows no resource for these: they can be allowed for everything only. (DescribeAlarms has one, but answers with
+# composite alarms only if it is allowed for everything.)
 _WITHOUT_RESOURCE = frozenset(
     {
+        "cloudwatch:DescribeAlarms",
         "lambda:ListEventSourceMappings",
         "logs:DescribeLogGroups",
         "sns:GetSubscriptionAttributes",

@@ -1,11 +1,14 @@
 """`plan`, `up`, `status`, `down`: also as `python -m bootstrap …`."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bootstrap import operations, render
+from bootstrap import cloudformation, operations, render, rules
+from bootstrap.comparison import Side, compare
+from bootstrap.function_zip import build_function_zip
 from bootstrap.model import Plan
 from bootstrap.operations import Report
 from bootstrap.options import with_settings
@@ -31,6 +34,8 @@ from terminal import (
 )
 
 app = typer.Typer(no_args_is_help=True, help="Create, inspect and remove the AWS resources of the pipeline.")
+export_app = typer.Typer(no_args_is_help=True, help="Hand the declaration over to other tools.")
+app.add_typer(export_app, name="export")
 
 SettingsFrom = Callable[[Names], Settings]
 YesOption = Annotated[bool, typer.Option("--yes", help="Don't ask. On AWS it needs --account as well.")]
@@ -139,6 +144,57 @@ def down(
         errors.print(f"AWS lets queues of these names be made again after {DELETED_RECENTLY_SECONDS} s; `up` waits.")
     if any(reason != KEPT for reason in report.left.values()):
         raise typer.Exit(EXIT_CHECK_FAILED)
+
+
+@app.command("diff")
+@with_settings
+def diff(
+    *,
+    settings: SettingsFrom,
+    profiles: Annotated[list[str], typer.Option("--profile", help="Give it twice: the two to compare.")],
+    prefix: PrefixOption = "",
+    bucket: BucketOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare two live environments, for example an emulator's with AWS's; exit 1 if they differ."""
+    if len(profiles) != 2:
+        raise CannotRunError("diff compares two environments: stockpipe diff --profile A --profile B")
+    left, right = (_side(open_environment(profile, prefix, bucket), settings) for profile in profiles)
+    found = compare(left, right)
+    if as_json:
+        print_json(render.deviations_json(found))
+    elif found:
+        console.print(render.deviations_table(found, profiles))
+    else:
+        console.print(f"no difference between {profiles[0]} and {profiles[1]}")
+    if found:
+        raise typer.Exit(EXIT_CHECK_FAILED)
+
+
+@export_app.command("cloudformation")
+@with_settings
+def export_cloudformation(
+    *,
+    settings: SettingsFrom,
+    prefix: PrefixOption = "",
+    bucket: BucketOption = None,
+) -> None:
+    """Write the declaration as a CloudFormation template to standard output. Asks no endpoint."""
+    declared = settings(_names(EMULATED_ACCOUNT, prefix, bucket))
+    rules.check(declared)
+    typer.echo(cloudformation.to_json(cloudformation.template(declared)), nl=False)
+
+
+@export_app.command("zip")
+def export_zip(file: Annotated[Path, typer.Argument(help="Where to write the function's deployment package.")]) -> None:
+    """Write the function's deployment package, which the template takes from a bucket."""
+    package = build_function_zip()
+    file.write_bytes(package.content)
+    console.print(f"{file}: {len(package.content)} bytes, CodeSha256 {package.code_sha256}", soft_wrap=True)
+
+
+def _side(environment: Environment, settings: SettingsFrom) -> Side:
+    return Side(environment.aws, settings(environment.names))
 
 
 def _names(account: str, prefix: str, bucket: str | None) -> Names:

@@ -1,7 +1,7 @@
 """Plans, progress and states as a person or a script reads them."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.status import Status
 from rich.table import Table
 
+from bootstrap.comparison import Deviation
 from bootstrap.executor import Event, State
 from bootstrap.model import Action, Call, Difference, EmptyBucket, Output, Plan, Step, Verb
 from bootstrap.operations import Report, ResourceStatus
@@ -98,6 +99,28 @@ def status_table(found: Iterable[ResourceStatus]) -> Table:
         drift = "\n".join(_difference(difference) for difference in one.drift)
         table.add_row(one.resource, f"[{colour}]{one.state}[/]", one.arn, drift)
     return table
+
+
+def deviations_table(found: Iterable[Deviation], titles: Sequence[str]) -> Table:
+    """One row a resource that isn't the same on both sides."""
+    table = _table("resource", f"{titles[0]} → {titles[1]}")
+    for one in found:
+        table.add_row(escape(one.resource), "\n".join(_difference(difference) for difference in one.differences))
+    return table
+
+
+def deviations_json(found: Iterable[Deviation]) -> list[dict[str, Any]]:
+    """Deviations for scripts."""
+    return [
+        {
+            "resource": one.resource,
+            "differences": {
+                difference.attribute: {"left": difference.live, "right": difference.declared}
+                for difference in one.differences
+            },
+        }
+        for one in found
+    ]
 
 
 def summary(report: Report) -> str:
