@@ -119,12 +119,18 @@ def _assemble(aws: Aws, names: Names, function: Environment, found: _Found) -> T
     sent_ms = _sent_ms(stored, letter)
     hops: list[Hop] = []
     if sent or sent_ms is not None:
-        hops.append(Hop("sent", sent_ms, f"SQS message {message_id or 'unknown: sent from another machine'}"))
+        hops.append(
+            Hop(
+                "sent",
+                sent_ms,
+                f"SQS message {message_id}"
+                if message_id
+                else "SQS message id: in the manifest of the machine that sent it",
+            )
+        )
     alerted = _alerted(aws, function, tick)
-    if alerted and alerted.sns_message_id and alerted.tick_id == tick_id:
+    if alerted and alerted.tick_id == tick_id:
         hops += _alert_hops(aws, names, alerted)
-    elif alerted:
-        hops.append(Hop("no alert", None, f"its window was alerted by {alerted.tick_id}: {alerted.marker_key}"))
     if sent_ms is not None:
         processed_ms = _processed_ms(stored) if stored else None
         until_ms = None if processed_ms is None else processed_ms + _BEFORE_MS
@@ -135,6 +141,8 @@ def _assemble(aws: Aws, names: Names, function: Environment, found: _Found) -> T
         ]
         if stored and processed_ms is not None:
             hops += _stored_hops(aws, names, stored, sent_ms, processed_ms)
+    if alerted and alerted.tick_id != tick_id:
+        hops.append(Hop("not alerted", None, f"{alerted.tick_id} alerted its window: {alerted.marker_key}"))
     if letter:
         hops.append(Hop("dead-lettered", None, f"{letter.reason}; see: stockpipe dlq show {letter.message_id}"))
     return Trace(

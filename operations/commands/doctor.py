@@ -6,7 +6,7 @@ import typer
 from rich.text import Text
 
 import terminal
-from operations.display import plain_table, printable
+from operations.display import printable
 from operations.doctor import Check, State, examine
 
 app = typer.Typer()
@@ -55,13 +55,13 @@ def summary(checks: list[Check]) -> str:
 
 
 def _show(checks: list[Check]) -> None:
-    table = plain_table("", "", "")
-    table.show_header = False
-    table.columns[1].no_wrap = True
+    """One line a check, and one for the fix; never cut or folded, so that commands can be copied."""
+    width = max(len(check.name) for check in checks)
     for check in checks:
         mark, style = _MARKS[check.state]
-        found = Text(printable(check.found), style="dim" if style == "dim" else "")
+        line = Text.assemble((f"{mark}  {check.name:<{width}}", style), "  ")
+        line.append(printable(check.found), style="dim" if style == "dim" else "")
         if check.fix:
-            found.append(f"\n→ {printable(check.fix)}", style="bold" if check.state is State.FAILED else "")
-        table.add_row(Text(mark, style=style), Text(check.name, style=style), found)
-    terminal.console.print(table)
+            line.append(f"\n{'':<{width}}     → ")
+            line.append(printable(check.fix), style="bold" if check.state is State.FAILED else "")
+        terminal.console.print(line, soft_wrap=True)

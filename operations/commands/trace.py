@@ -8,7 +8,7 @@ from rich.text import Text
 
 import terminal
 from operations import tick_search
-from operations.display import clock_time, plain_table, printable, timestamp
+from operations.display import clock_time, printable, timestamp
 from operations.tick_search import SearchLimitError
 from operations.tick_trace import Trace
 from operations.tick_trace import trace as follow_tick
@@ -63,17 +63,15 @@ def _show(found: Trace) -> None:
         _note("It is sent and neither stored nor dead-lettered; the queue isn't empty, so ask again in a moment.")
     if found.outcome == "not found":
         _note("Neither stored nor dead-lettered. Was the emulator restarted, or the environment removed since?")
-    if not found.hops:
-        return
-    table = plain_table("time (UTC)", "ms", "", "")
-    table.columns[1].justify = "right"
     previous: int | None = None
     for hop in found.hops:
-        step = "" if hop.at_ms is None or previous is None else f"+{hop.at_ms - previous:,}"
+        step = "" if hop.at_ms is None or previous is None else f"+{hop.at_ms - previous:,} ms"
         time = "" if hop.at_ms is None else clock_time(hop.at_ms)
-        table.add_row(time, step, Text(hop.name, style="bold"), Text(printable(hop.detail)))
+        line = Text.assemble(
+            (f"{time:<12}", "dim"), f" {step:>11}  ", (f"{hop.name:<13}", "bold"), f" {printable(hop.detail)}"
+        )
+        terminal.console.print(line, soft_wrap=True)
         previous = hop.at_ms if hop.at_ms is not None else previous
-    terminal.console.print(table)
 
 
 def headline(found: Trace) -> Text:
