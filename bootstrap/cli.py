@@ -13,6 +13,7 @@ from bootstrap.model import Plan
 from bootstrap.operations import Report
 from bootstrap.options import with_settings
 from bootstrap.planner import KEPT
+from bootstrap.resources import sns
 from bootstrap.resources.sqs import DELETED_RECENTLY_SECONDS
 from bootstrap.resources.sqs import KIND as QUEUE
 from bootstrap.settings import Settings
@@ -117,6 +118,9 @@ def status(
         print_json([one.to_json() for one in found])
     else:
         console.print(render.status_table(found), soft_wrap=True)
+    for subscriber in sns.email_subscribers(environment.aws, environment.names.topic_arn):
+        if not subscriber.confirmed:
+            errors.print(f"{subscriber.address}: {sns.HOW_TO_CONFIRM}", soft_wrap=True, markup=False)
     if any(one.drift or not one.exists for one in found):
         raise typer.Exit(EXIT_CHECK_FAILED)
 

@@ -16,6 +16,18 @@ KIND = "topic"
 NOT_THERE = ("NotFound", "NotFoundException")
 # What SNS gives instead of an ARN until somebody has clicked the link in the email.
 PENDING = ("PendingConfirmation", "pending confirmation")
+HOW_TO_CONFIRM = (
+    "pending confirmation, so it gets no alerts yet: click the link in the mail from no-reply@sns.amazonaws.com (look "
+    "into the spam folder, too)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriber:
+    """Someone who gets alerts by email, once the link in Amazon's mail has been clicked: `confirmed`."""
+
+    address: str
+    confirmed: bool
 
 
 @dataclass(frozen=True)
@@ -179,6 +191,17 @@ def declare(settings: Settings) -> tuple[Resource, ...]:
     if settings.alert_email is None:
         return topic, inbox
     return topic, inbox, Subscription(names.topic, names.topic_arn, "email", settings.alert_email)
+
+
+def email_subscribers(aws: Aws, topic_arn: str) -> list[Subscriber]:
+    """The addresses that are subscribed to the topic, declared or not; none where there is no topic."""
+    pages = aws.sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic_arn)
+    found = unless(NOT_THERE, lambda: [one for page in pages for one in page["Subscriptions"]]) or []
+    return [
+        Subscriber(one["Endpoint"], one["SubscriptionArn"] not in PENDING)
+        for one in found
+        if one["Protocol"] == "email"
+    ]
 
 
 def _tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:

@@ -9,10 +9,11 @@ import typer
 from rich.text import Text
 
 import terminal
+from bootstrap.resources.sns import HOW_TO_CONFIRM, Subscriber, email_subscribers
 from operations.alerts import Alert, peek_inbox
 from operations.display import clock_time, print_json_line, printable, timestamp
+from operations.emails import Email, recorded_emails
 from operations.queues import PEEK_LIMIT, depth, queue_url
-from operations.subscribers import Email, Subscriber, email_subscribers, recorded_emails
 from profiles.names import Names
 from profiles.session import Aws
 
@@ -43,7 +44,7 @@ def alerts(
             _follow(aws, names, limit, as_json=as_json)
         return
     found = peek_inbox(aws, names, limit=limit)
-    subscribers = _subscribers(aws, names)
+    subscribers = email_subscribers(aws, names.topic_arn)
     emails = recorded_emails(aws, frozenset(one.address for one in subscribers)) if subscribers else None
     if as_json:
         print_document(found, subscribers, emails)
@@ -53,7 +54,7 @@ def alerts(
     for email in emails or []:
         show_email(email)
     for pending in (one for one in subscribers if not one.confirmed):
-        _note(f"{pending.address} gets no mail yet: it has to click the link in the mail from Amazon SNS")
+        _note(f"{pending.address}: {HOW_TO_CONFIRM}")
     in_inbox = depth(aws, queue_url(aws, names.inbox_queue)).total
     if in_inbox > len(found):
         _note(f"{len(found)} of {in_inbox} alerts: --limit looks at more, unless somebody else is looking right now")
@@ -101,13 +102,6 @@ def _follow(aws: Aws, names: Names, limit: int, *, as_json: bool) -> None:
             else:
                 show(alert)
         time.sleep(POLL_SECONDS)
-
-
-def _subscribers(aws: Aws, names: Names) -> list[Subscriber]:
-    try:
-        return email_subscribers(aws, names)
-    except aws.sns.exceptions.NotFoundException:
-        return []
 
 
 def _as_json(alert: Alert) -> dict[str, Any]:

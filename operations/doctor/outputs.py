@@ -7,9 +7,9 @@ from botocore.exceptions import ClientError
 
 from analytics import athena
 from analytics.result import HistoryError
+from bootstrap.resources.sns import HOW_TO_CONFIRM, email_subscribers
 from operations.doctor.check import Check, failed, info, ok, skipped, up_command, warning
 from operations.doctor.flow import live_environment
-from operations.subscribers import email_subscribers
 from pipeline.tick import ALERTS_PREFIX, PROCESSED_PREFIX
 from producer import manifest as manifests
 from profiles.names import Names
@@ -67,17 +67,13 @@ def alerts(aws: Aws, names: Names) -> Check:
 
 def email(aws: Aws, names: Names) -> Check:
     """Whoever subscribed by email has confirmed it. https://docs.aws.amazon.com/sns/latest/dg/SendMessageToHttp.confirm.html"""
-    try:
-        subscribers = email_subscribers(aws, names)
-    except aws.sns.exceptions.NotFoundException:
-        return skipped("email", "not checked without a topic")
+    subscribers = email_subscribers(aws, names.topic_arn)
     pending = [one.address for one in subscribers if not one.confirmed]
     if pending:
         return failed(
             "email",
-            f"pending confirmation: {', '.join(pending)} gets no mail yet",
-            "click the link in the mail from no-reply@sns.amazonaws.com (look into the spam folder, too); "
-            f"for a new mail: {up_command(aws, names)} --alert-email {pending[0]}",
+            f"{', '.join(pending)}: {HOW_TO_CONFIRM}",
+            f"no mail came, or the link is too old: {up_command(aws, names)} --alert-email {pending[0]}",
         )
     if not subscribers:
         return info(

@@ -1,4 +1,4 @@
-"""Who gets alerts by email: the email subscriptions of the topic, and what an emulator says it has sent them."""
+"""What an emulator says it has mailed to subscribers. AWS keeps no such record."""
 
 import http.client
 import json
@@ -7,21 +7,11 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
-from bootstrap.resources.sns import PENDING
-from profiles.names import Names
 from profiles.session import Aws
 
 # LocalStack keeps what it would have mailed: https://docs.localstack.cloud/aws/services/ses/
 _SENT_PATH = "/_aws/ses"
 _TIMEOUT_SECONDS = 3.0
-
-
-@dataclass(frozen=True, slots=True)
-class Subscriber:
-    """One address. Until the link in Amazon's mail is clicked it isn't `confirmed` and gets nothing."""
-
-    address: str
-    confirmed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +23,6 @@ class Email:
     subject: str
     body: str
     sent_at: str
-
-
-def email_subscribers(aws: Aws, names: Names) -> list[Subscriber]:
-    """The addresses that are subscribed to the topic. Raises botocore's NotFoundException where there is no topic."""
-    pages = aws.sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=names.topic_arn)
-    return [
-        Subscriber(found["Endpoint"], found["SubscriptionArn"] not in PENDING)
-        for page in pages
-        for found in page["Subscriptions"]
-        if found["Protocol"] == "email"
-    ]
 
 
 def recorded_emails(aws: Aws, addresses: frozenset[str]) -> list[Email] | None:
