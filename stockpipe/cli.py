@@ -5,7 +5,10 @@ from typing import Annotated
 
 import typer
 
+from analytics.cli import app as analytics_app
 from bootstrap.cli import app as bootstrap_app
+from bootstrap.export_cli import app as export_app
+from console.cli import app as console_app
 from emulator.cli import app as emulator_app
 from operations.cli import app as operations_app
 from producer.cli import app as producer_app
@@ -20,11 +23,29 @@ app = typer.Typer(
     "Start with [bold]stockpipe demo[/]. Every command takes --profile: 'local' is the emulator, any other is a "
     "profile of your AWS configuration.",
 )
-app.add_typer(demo_app)
-app.add_typer(bootstrap_app)
-app.add_typer(producer_app)
-app.add_typer(operations_app)
-app.add_typer(emulator_app, name="emulator", help="Start, stop and look at an AWS emulator on this machine.")
+
+
+def _add(room: typer.Typer, panel: str) -> None:
+    """Take a room's commands over, under a heading of their own in `--help`."""
+    for command in room.registered_commands:
+        command.rich_help_panel = panel
+    for group in room.registered_groups:
+        group.rich_help_panel = panel
+    app.add_typer(room)
+
+
+_add(demo_app, "Start here")
+app.add_typer(
+    emulator_app,
+    name="emulator",
+    help="Start, stop and look at an AWS emulator on this machine.",
+    rich_help_panel="Start here",
+)
+_add(bootstrap_app, "Resources")
+_add(producer_app, "Ticks")
+_add(operations_app, "Operations")
+_add(analytics_app, "History")
+_add(console_app, "Operations")
 
 
 def _print_version(wanted: bool) -> None:
