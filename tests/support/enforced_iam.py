@@ -119,6 +119,15 @@ def assume(endpoint: Endpoint, role_arn: str) -> Aws:
     return endpoint.as_(Keys(answer["AccessKeyId"], answer["SecretAccessKey"], answer["SessionToken"]))
 
 
+def hire(endpoint: Endpoint, policy: PolicyDocument) -> Aws:
+    """Make a user with one policy and nothing else; clients that act as that user."""
+    root, name = endpoint.as_(ROOT), f"user-{uuid.uuid4().hex}"
+    root.iam.create_user(UserName=name)
+    root.iam.put_user_policy(UserName=name, PolicyName="all", PolicyDocument=json.dumps(policy))
+    keys = root.iam.create_access_key(UserName=name)["AccessKey"]
+    return endpoint.as_(Keys(keys["AccessKeyId"], keys["SecretAccessKey"]))
+
+
 def without(policy: PolicyDocument, sid: str, action: str) -> PolicyDocument:
     """The policy less one action of one statement."""
     changed = copy.deepcopy(policy)

@@ -25,7 +25,7 @@ def made_tick(
     """The `number`th tick of a symbol: a price and a volume that follow from it, one every `step_ms`."""
     epoch_ms = int(datetime.fromisoformat(start).timestamp() * 1000) + number * step_ms
     moment = datetime.fromtimestamp(epoch_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return Tick(f"{symbol}-{number}", symbol, 1000 + number % 37 + 0.25, 100 + number % 1000, moment)
+    return Tick(f"{symbol}-{number}", symbol, 1000 + number % 37 + 0.25, 100 + number % 1000 * 80, moment)
 
 
 def daily_closes() -> Iterator[Tick]:
