@@ -27,11 +27,17 @@ app = typer.Typer(
 
 def _add(room: typer.Typer, panel: str) -> None:
     """Take a room's commands over, under a heading of their own in `--help`."""
+    _put_under(room, panel)
+    app.add_typer(room)
+
+
+def _put_under(room: typer.Typer, panel: str) -> None:
     for command in room.registered_commands:
         command.rich_help_panel = panel
     for group in room.registered_groups:
         group.rich_help_panel = panel
-    app.add_typer(room)
+        if group.typer_instance and not isinstance(group.name, str):
+            _put_under(group.typer_instance, panel)  # its commands stand beside the room's own
 
 
 _add(demo_app, "Start here")
