@@ -2,7 +2,7 @@
 
 `/_localstack/health` answers before services are loaded. With `EAGER_SERVICE_LOADING=1` each service of `SERVICES`
 turns from `available` to `running` while LocalStack starts; ready means that all of them have. Standard library only:
-it runs every second.
+it runs every two seconds.
 """
 
 import json
