@@ -1,17 +1,16 @@
 """`plan`, `up`, `status`, `down`: also as `python -m bootstrap …`."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bootstrap import cloudformation, operations, render, rules
+from bootstrap import operations, render
 from bootstrap.comparison import Side, compare
-from bootstrap.function_zip import build_function_zip
+from bootstrap.export_cli import app as export_app
 from bootstrap.model import Plan
 from bootstrap.operations import Report
-from bootstrap.options import with_settings
+from bootstrap.options import EMULATED_ACCOUNT, names_for, with_settings
 from bootstrap.planner import KEPT
 from bootstrap.resources import sns
 from bootstrap.resources.sqs import DELETED_RECENTLY_SECONDS
@@ -35,15 +34,11 @@ from terminal import (
 )
 
 app = typer.Typer(no_args_is_help=True, help="Create, inspect and remove the AWS resources of the pipeline.")
-export_app = typer.Typer(no_args_is_help=True, help="Hand the declaration over to other tools.")
 app.add_typer(export_app, name="export")
 
 SettingsFrom = Callable[[Names], Settings]
 YesOption = Annotated[bool, typer.Option("--yes", help="Don't ask. On AWS it needs --account as well.")]
 AccountOption = Annotated[str | None, typer.Option("--account", help="The account id that may be changed.")]
-
-# The account id that emulators have unless told otherwise.
-EMULATED_ACCOUNT = "000000000000"
 
 
 @app.command()
@@ -66,7 +61,7 @@ def plan(
 ) -> None:
     """Show what `up` would create, update, replace or leave. Changes nothing."""
     if from_scratch:
-        found = operations.plan_from_scratch(settings(_names(account, prefix, bucket)))
+        found = operations.plan_from_scratch(settings(names_for(account, prefix, bucket)))
     else:
         environment = open_environment(profile, prefix, bucket)
         show = operations.plan_removal if removal else operations.plan
@@ -175,37 +170,8 @@ def diff(
         raise typer.Exit(EXIT_CHECK_FAILED)
 
 
-@export_app.command("cloudformation")
-@with_settings
-def export_cloudformation(
-    *,
-    settings: SettingsFrom,
-    prefix: PrefixOption = "",
-    bucket: BucketOption = None,
-) -> None:
-    """Write the declaration as a CloudFormation template to standard output. Asks no endpoint."""
-    declared = settings(_names(EMULATED_ACCOUNT, prefix, bucket))
-    rules.check(declared)
-    typer.echo(cloudformation.to_json(cloudformation.template(declared)), nl=False)
-
-
-@export_app.command("zip")
-def export_zip(file: Annotated[Path, typer.Argument(help="Where to write the function's deployment package.")]) -> None:
-    """Write the function's deployment package, which the template takes from a bucket."""
-    package = build_function_zip()
-    file.write_bytes(package.content)
-    console.print(f"{file}: {len(package.content)} bytes, CodeSha256 {package.code_sha256}", soft_wrap=True)
-
-
 def _side(environment: Environment, settings: SettingsFrom) -> Side:
     return Side(environment.aws, settings(environment.names))
-
-
-def _names(account: str, prefix: str, bucket: str | None) -> Names:
-    try:
-        return Names(account, prefix, bucket)
-    except ValueError as error:
-        raise CannotRunError(str(error)) from error
 
 
 def _ask_on_aws(environment: Environment, yes: bool, account: str | None, make_plan: Callable[[], Plan]) -> None:

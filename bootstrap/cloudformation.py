@@ -56,7 +56,10 @@ def template(settings: Settings, code: FunctionZip | None = None) -> dict[str, A
         "Description": f"stockpipe, environment {settings.names.environment}: `stockpipe export cloudformation`",
         "Parameters": {
             CODE_BUCKET: {"Type": "String", "Description": "Bucket in us-east-2 that holds the function's zip"},
-            CODE_KEY: {"Type": "String", "Description": "Key of the zip: `stockpipe export zip` writes the file"},
+            CODE_KEY: {
+                "Type": "String",
+                "Description": "Key of the zip: `stockpipe export function-zip` writes the file",
+            },
         },
         "Resources": resources,
     }

@@ -48,6 +48,12 @@ app.add_typer(
     rich_help_panel="Start here",
 )
 _add(bootstrap_app, "Resources")
+app.add_typer(
+    export_app,
+    name="export",
+    help="Write the declaration as a CloudFormation template, or the policies and files that go with it.",
+    rich_help_panel="Resources",
+)
 _add(producer_app, "Ticks")
 _add(operations_app, "Operations")
 _add(analytics_app, "History")

@@ -1,0 +1,127 @@
+"""Whoever runs bootstrap needs exactly the policy that `stockpipe export admin-policy` prints."""
+
+import dataclasses
+import itertools
+import json
+import os
+from collections.abc import Iterator
+
+import pytest
+from botocore.exceptions import ClientError
+
+from bootstrap import Settings, down, status, up
+from bootstrap.admin_policy import admin_policy, recorded_operations
+from bootstrap.policies import PolicyDocument
+from profiles.errors import CannotRunError
+from profiles.names import Names
+from profiles.session import Aws
+from tests.support.aws_calls import record
+from tests.support.enforced_iam import ROOT, Endpoint, Scene, hire
+from tests.support.operations_made import declared_operations, live_through, seen_operations
+
+_numbers = itertools.count(1)
+
+REFUSED = r"AccessDenied|not authorized|Forbidden|right to use it"
+
+# ministack checks these against all resources, because it doesn't look for the name where these requests carry it. So
+# there a user needs them for everything; what AWS checks is asked of IAM instead.
+CHECKED_AGAINST_EVERYTHING = (
+    "cloudwatch:DeleteAlarms",
+    "cloudwatch:ListTagsForResource",
+    "cloudwatch:TagResource",
+    "lambda:CreateFunction",
+    "sns:ListTagsForResource",
+    "sns:TagResource",
+)
+
+
+def administrator(endpoint: Endpoint, policy: PolicyDocument) -> Aws:
+    """A user with this policy, and with what ministack asks beyond AWS for the actions that are in it."""
+    given = {action for statement in policy["Statement"] for action in statement["Action"]}
+    gaps = [action for action in CHECKED_AGAINST_EVERYTHING if action in given]
+    more = [{"Effect": "Allow", "Action": gaps, "Resource": "*"}] if gaps else []
+    return hire(endpoint, {**policy, "Statement": [*policy["Statement"], *more]})
+
+
+@pytest.fixture
+def settings(enforced: Endpoint) -> Iterator[Settings]:
+    """An environment that isn't there yet, with everything that can be declared."""
+    root = enforced.as_(ROOT)
+    names = Names(root.account, f"adm{os.getpid() % 100_000}-{next(_numbers)}")
+    settings = Settings(names, alert_email="somebody@example.com")
+    yield settings
+    down(root, settings)
+
+
+def test_an_environment_lives_and_ends_with_exactly_this_policy(enforced: Endpoint, settings: Settings) -> None:
+    user = administrator(enforced, admin_policy(settings.names))
+    recorder = record(user)
+
+    live_through(user, settings, enforced.as_(ROOT))
+
+    assert not any(one.exists for one in status(enforced.as_(ROOT), settings))
+    # and the policy was generated from all of these calls, and from no others
+    assert set(recorded_operations()) == seen_operations(recorder) | declared_operations(settings), (
+        "recorded_calls.json is out of date: see tests/support/operations_made.py"
+    )
+
+
+def test_drift_is_put_right_with_it_too(enforced: Endpoint, settings: Settings) -> None:
+    user, root, names = administrator(enforced, admin_policy(settings.names)), enforced.as_(ROOT), settings.names
+    up(user, settings)
+    url = root.sqs.get_queue_url(QueueName=names.queue)["QueueUrl"]
+    root.sqs.untag_queue(QueueUrl=url, TagKeys=["stockpipe:environment"])
+    root.iam.put_role_policy(RoleName=names.role, PolicyName="another", PolicyDocument=json.dumps(admin_policy(names)))
+    root.lambda_.untag_resource(Resource=names.function_arn, TagKeys=["stockpipe:environment"])
+    root.s3.delete_bucket_policy(Bucket=names.bucket)
+    root.s3.delete_public_access_block(Bucket=names.bucket)
+    changed = dataclasses.replace(
+        settings, alert_threshold=900.0, max_receive_count=7, batch_size=5, log_retention_days=30
+    )
+
+    up(user, changed)
+
+    assert not any(one.drift or not one.exists for one in status(user, changed))
+
+
+def test_it_is_of_no_use_in_another_environment(scene: Scene, enforced: Endpoint, settings: Settings) -> None:
+    user = administrator(enforced, admin_policy(settings.names))
+    other = Settings(scene.names)
+
+    with pytest.raises((ClientError, CannotRunError), match=REFUSED):
+        status(user, other)
+    with pytest.raises((ClientError, CannotRunError), match=REFUSED):
+        down(user, other)
+
+    assert all(one.exists and not one.drift for one in status(scene.root, other))
+
+
+def test_iam_allows_by_name_what_ministack_checks_against_everything(scene: Scene) -> None:
+    policy = json.dumps(admin_policy(scene.names))
+
+    def may(action: str, names: Names) -> str:
+        resources = {
+            "cloudwatch": names.arn("cloudwatch", f"alarm:{names.queue}-oldest-message"),
+            "lambda": names.function_arn,
+            "sns": names.topic_arn,
+        }
+        (answer,) = scene.root.iam.simulate_custom_policy(
+            PolicyInputList=[policy],
+            ActionNames=[action],
+            ResourceArns=[resources[action.partition(":")[0]]],
+        )["EvaluationResults"]
+        return answer["EvalDecision"]
+
+    assert {may(action, scene.names) for action in CHECKED_AGAINST_EVERYTHING} == {"allowed"}
+    assert {may(action, scene.neighbour) for action in CHECKED_AGAINST_EVERYTHING} == {"implicitDeny"}
+
+
+@pytest.mark.parametrize(
+    "sid", ["Bucket", "CreateMapping", "Function", "LogGroup", "Queues", "Role", "Topic", "Alarms"]
+)
+def test_without_a_part_of_it_up_says_what_was_refused(enforced: Endpoint, settings: Settings, sid: str) -> None:
+    policy = admin_policy(settings.names)
+    policy["Statement"] = [statement for statement in policy["Statement"] if statement["Sid"] != sid]
+
+    with pytest.raises((ClientError, CannotRunError), match=REFUSED):
+        up(administrator(enforced, policy), settings)
