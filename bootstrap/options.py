@@ -15,6 +15,9 @@ from bootstrap.settings import ObjectLayout, Settings
 from profiles.errors import CannotRunError
 from profiles.names import Names
 
+# The account id that emulators have unless told otherwise.
+EMULATED_ACCOUNT = "000000000000"
+
 _PANEL = "Settings"
 
 
@@ -70,6 +73,14 @@ def settings_from(
         log_retention_days=log_retention,
         log_level=log_level,
     )
+
+
+def names_for(account: str, prefix: str, bucket: str | None) -> Names:
+    """The names in an account that nobody is asked about. Raises `CannotRunError` for an impossible prefix."""
+    try:
+        return Names(account, prefix, bucket)
+    except ValueError as error:
+        raise CannotRunError(str(error)) from error
 
 
 def with_settings(command: Callable[..., None]) -> Callable[..., None]:

@@ -2,15 +2,18 @@
 
 import copy
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from cfnlint.api import ManualArgs, lint  # type: ignore[import-untyped]
+from typer.testing import CliRunner
 
 from bootstrap import Settings
 from bootstrap.cloudformation import template, to_json
 from bootstrap.declaration import declare
-from bootstrap.function_zip import FunctionZip
+from bootstrap.export_cli import app
+from bootstrap.function_zip import FunctionZip, build_function_zip
 from bootstrap.model import id_of
 from profiles.names import Names
 
@@ -49,6 +52,23 @@ def test_every_declared_resource_is_in_the_template() -> None:
     for resource in declare(PLAIN, ZIP):
         if resource.kind in ("queue", "topic", "role", "log group", "function", "alarm"):
             assert f'"{resource.name}"' in written, id_of(resource)
+
+
+def test_the_command_prints_the_template_of_the_settings_given() -> None:
+    result = CliRunner().invoke(app, ["cloudformation", "--prefix", "alice", "--alert-threshold", "900"])
+
+    function = json.loads(result.stdout)["Resources"]["FunctionStockProcessor"]["Properties"]
+    assert function["FunctionName"] == "alice-StockProcessor"
+    assert function["Environment"]["Variables"]["ALERT_THRESHOLD"] == "900"
+
+
+def test_the_function_zip_is_written_as_up_uploads_it(tmp_path: Path) -> None:
+    out = tmp_path / "function.zip"
+
+    result = CliRunner().invoke(app, ["function-zip", str(out)])
+
+    assert result.exit_code == 0
+    assert out.read_bytes() == build_function_zip().content
 
 
 def test_the_account_is_left_open() -> None:
