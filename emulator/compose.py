@@ -55,7 +55,7 @@ def start(port: int, observer: Observer) -> Stack:
 
     Images are built on first use. Raises `CannotRunError` in one line: no engine, no Compose, or Compose's last lines.
     """
-    with closing(_client()):
+    with closing(connect()):
         _require_compose()
     running = find(port)
     if running is None and (other := identify(f"http://127.0.0.1:{port}")):
@@ -88,7 +88,7 @@ def find(port: int) -> Stack | None:
 def stacks() -> list[Stack]:
     """All stacks on this engine; none where no Docker engine answers."""
     try:
-        with closing(_client()) as client:
+        with closing(connect()) as client:
             containers = client.containers.list(all=True, filters={"label": _LABEL})
             return [stack for container in containers if (stack := _stack(container))]
     except CannotRunError:
@@ -97,7 +97,7 @@ def stacks() -> list[Stack]:
 
 def logs(stack: Stack, *, follow: bool = False) -> Iterator[str]:
     """The lines that LocalStack printed; with `follow`, further ones as they come, until it ends."""
-    with closing(_client()) as client:
+    with closing(connect()) as client:
         container = client.containers.get(stack.container)
         rest = ""
         for chunk in container.logs(stream=True, follow=follow):
@@ -130,7 +130,7 @@ def _stack(container: "Container") -> Stack | None:
     )
 
 
-def _client() -> "DockerClient":
+def connect() -> "DockerClient":
     """A client of an engine that answers. Raises `CannotRunError`."""
     import docker  # noqa: PLC0415 - takes 130 ms, which every command would pay
 

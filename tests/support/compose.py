@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import docker
-
+from emulator.compose import connect
 from profiles.session import Aws, open_endpoint
 
 ROOT = Path(__file__).parents[2]
@@ -55,12 +54,12 @@ class Compose:
     def container(self, service: str = "localstack") -> Any:
         """The container of a service, as the Docker SDK sees it."""
         labels = [f"com.docker.compose.project={self.project}", f"com.docker.compose.service={service}"]
-        (found,) = docker.from_env().containers.list(all=True, filters={"label": labels})
+        (found,) = connect().containers.list(all=True, filters={"label": labels})
         return found
 
     def left_behind(self) -> list[str]:
         """Containers, networks and volumes that carry the project's label."""
-        client = docker.from_env()
+        client = connect()
         label: Any = {"label": f"com.docker.compose.project={self.project}"}
         containers = client.containers.list(all=True, filters=label)
         found: list[Any] = [*containers, *client.networks.list(filters=label), *client.volumes.list(filters=label)]
