@@ -11,8 +11,12 @@ from urllib.parse import urlsplit
 
 import typer
 from rich.live import Live
+from rich.text import Text
 
 import bootstrap
+from analytics import Result, run_query
+from analytics.render import as_chart, as_table
+from analytics.statements import fill_in
 from bootstrap.render import Progress, summary
 from bootstrap.settings import Settings
 from emulator import lifecycle
@@ -42,6 +46,14 @@ app = typer.Typer()
 _FRAMES_PER_SECOND = 5
 _DRAIN_SECONDS = 20.0  # how long the live view waits for the last ticks; reconcile waits longer
 _RECONCILE_SECONDS = 120.0
+
+
+# The symbols that trade around the threshold, as a line each.
+_PRICES_PER_SECOND = """
+SELECT symbol, substr(event_time, 12, 8) AS event_time, AVG(price) AS price
+FROM ${database}.record_details WHERE symbol IN ('NFLX', 'TSLA')
+GROUP BY symbol, substr(event_time, 12, 8) ORDER BY 2, 1
+"""
 
 
 @dataclass(frozen=True)
@@ -91,6 +103,7 @@ def demo(
         console.print(f"  {summary(report)}", soft_wrap=True)
         played = _play(environment, seconds, rate, seed, began)
         show_results(console, played.figures)
+        _ask_history(environment)
         console.print()
         with progress() as observer:
             result = reconcile(
@@ -189,6 +202,21 @@ def _play(environment: Environment, seconds: float, rate: float, seed: int | Non
     if first_stored is not None:
         console.print(f"  the first tick was stored {first_stored:.1f} s after the command began", style="dim")
     return Played(production, sampler.figures)
+
+
+def _ask_history(environment: Environment) -> None:
+    """Two of the named queries and a chart, by the offline engine: emulators' Athenas differ, or are missing."""
+    _step("The same records in SQL: stockpipe query average_price, stockpipe query top_movers")
+    for name in ("average_price", "top_movers"):
+        console.print(as_table(_offline(environment, name)))
+    prices = _offline(environment, fill_in(_PRICES_PER_SECOND, environment.names))
+    if len(prices.rows) > 1:
+        drawn = as_chart(prices, width=min(console.width, 100), height=14, colour=console.is_terminal)
+        console.print(Text.from_ansi(drawn), soft_wrap=True)
+
+
+def _offline(environment: Environment, asked: str) -> Result:
+    return run_query(environment.aws, environment.names, asked, "duckdb")
 
 
 @contextmanager
