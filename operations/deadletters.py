@@ -121,7 +121,10 @@ def reason_of(message: "MessageTypeDef") -> str:
 def redrive_all(aws: Aws, names: Names) -> Redrive:
     """Send every dead letter back to the tick queue."""
     try:
-        task = aws.sqs.start_message_move_task(SourceArn=names.dead_letter_queue_arn)["TaskHandle"]
+        # With a destination, messages that were put into the dead-letter queue by hand can be moved, too.
+        task = aws.sqs.start_message_move_task(SourceArn=names.dead_letter_queue_arn, DestinationArn=names.queue_arn)[
+            "TaskHandle"
+        ]
     except ClientError as error:
         if _ALREADY_MOVING in str(error).lower():
             task = ""

@@ -1,19 +1,18 @@
 """What the function's log says about messages that it left to SQS: one line for each failed delivery."""
 
 import re
-from collections.abc import Collection
 from dataclasses import dataclass
 
 from operations.function_log import read_log
-from operations.log_lines import read_line
+from operations.log_lines import Line, read_line
 from profiles.names import Names
 from profiles.session import Aws
 
-# Log lines go on AWS by text; a quoted term is searched for as it is.
+# One quoted term is what AWS and all engines understand alike; ministack takes `?a ?b` (a or b) for a and b.
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
 _QUOTABLE = re.compile(r"[\w-]+")
 _MOST_PAGES = 50
-_SAYS_SO = ("tick rejected", "tick failed")
+_REJECTED, _FAILED = "tick rejected", "tick failed"  # what pipeline/process_stock.py logs
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,44 +28,30 @@ class Failure:
 
 
 def failures_of(
-    aws: Aws, names: Names, ids: Collection[str], *, since_ms: int, until_ms: int | None = None
+    aws: Aws, names: Names, *, message_id: str | None, tick_id: str | None, since_ms: int, until_ms: int | None = None
 ) -> list[Failure]:
-    """The failed deliveries of messages with one of these message or tick ids, oldest first."""
-    wanted = {some_id for some_id in ids if _QUOTABLE.fullmatch(some_id)}
-    if not wanted:
+    """The failed deliveries of a message, oldest first; none where there is no log group.
+
+    A tick id alone finds them only if the tick is valid.
+    """
+    known_by = message_id or tick_id
+    if not known_by or not _QUOTABLE.fullmatch(known_by):
         return []
-    pattern = " ".join(f'?"{some_id}"' for some_id in sorted(wanted))
-    return [
-        failure
-        for failure in read_failures(aws, names, since_ms=since_ms, until_ms=until_ms, pattern=pattern)
-        if wanted & {failure.message_id, failure.tick_id}
-    ]
-
-
-def read_failures(
-    aws: Aws,
-    names: Names,
-    *,
-    since_ms: int,
-    until_ms: int | None = None,
-    pattern: str = '?"tick rejected" ?"tick failed"',
-) -> list[Failure]:
-    """All failed deliveries of a time, oldest first; none where there is no log group."""
-    found = []
+    events = read_log(aws, names, since_ms=since_ms, until_ms=until_ms, pattern=f'"{known_by}"', pages=_MOST_PAGES)
     try:
-        for event in read_log(aws, names, since_ms=since_ms, until_ms=until_ms, pattern=pattern, pages=_MOST_PAGES):
-            line = read_line(event)
-            if line.message in _SAYS_SO:
-                found.append(
-                    Failure(
-                        at_ms=line.at_ms,
-                        request_id=line.request_id,
-                        message_id=str(line.fields.get("message_id") or ""),
-                        tick_id=str(line.fields.get("tick_id") or ""),
-                        reason=str(line.fields.get("reason", "")),
-                        rejected=line.message == _SAYS_SO[0],
-                    )
-                )
+        lines = [line for line in map(read_line, events) if line.message in (_REJECTED, _FAILED)]
     except aws.logs.exceptions.ResourceNotFoundException:
         return []
+    found = [failure for failure in map(_failure, lines) if known_by in (failure.message_id, failure.tick_id)]
     return sorted(found, key=lambda failure: failure.at_ms)
+
+
+def _failure(line: Line) -> Failure:
+    return Failure(
+        at_ms=line.at_ms,
+        request_id=line.request_id,
+        message_id=str(line.fields.get("message_id") or ""),
+        tick_id=str(line.fields.get("tick_id") or ""),
+        reason=str(line.fields.get("reason", "")),
+        rejected=line.message == _REJECTED,
+    )

@@ -134,10 +134,12 @@ def _assemble(aws: Aws, names: Names, function: Environment, found: _Found) -> T
     if sent_ms is not None:
         processed_ms = _processed_ms(stored) if stored else None
         until_ms = None if processed_ms is None else processed_ms + _BEFORE_MS
-        ids = {message_id or "", tick_id}
+        failures = failures_of(
+            aws, names, message_id=message_id, tick_id=tick_id, since_ms=sent_ms - _BEFORE_MS, until_ms=until_ms
+        )
         hops += [
             Hop("failed", failure.at_ms, f"{failure.reason}; Lambda request {failure.request_id}")
-            for failure in failures_of(aws, names, ids, since_ms=sent_ms - _BEFORE_MS, until_ms=until_ms)
+            for failure in failures
         ]
         if stored and processed_ms is not None:
             hops += _stored_hops(aws, names, stored, sent_ms, processed_ms)

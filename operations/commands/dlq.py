@@ -78,7 +78,11 @@ def show(
     if letter is None:
         raise CannotRunError(f"no dead letter has the message id or tick id {message}; see: stockpipe dlq list")
     failures = failures_of(
-        environment.aws, environment.names, {letter.message_id, letter.tick_id or ""}, since_ms=letter.sent_ms
+        environment.aws,
+        environment.names,
+        message_id=letter.message_id,
+        tick_id=letter.tick_id,
+        since_ms=letter.sent_ms,
     )
     if as_json:
         terminal.print_json({**as_document(letter), "failures": [asdict(failure) for failure in failures]})

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 _LOOK_BACK_MS = 600_000
 _MOST_LOG_PAGES = 20
 _LONGEST_REASON = 240
-_FAILURES = '?"tick rejected" ?"tick failed" ?ERROR ?"Task timed out" ?"Status: timeout" ?"Status: error"'
 _ON_ITS_WAY = ("Creating", "Enabling", "Updating")
 _PATIENCE = "wait a minute: AWS is working on it"
 
@@ -160,8 +159,7 @@ def log(aws: Aws, names: Names, now_ms: int | None = None) -> Check:
     now_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
     try:
         lines = [
-            read_line(event)
-            for event in read_log(aws, names, since_ms=now_ms - _LOOK_BACK_MS, pattern=_FAILURES, pages=_MOST_LOG_PAGES)
+            read_line(event) for event in read_log(aws, names, since_ms=now_ms - _LOOK_BACK_MS, pages=_MOST_LOG_PAGES)
         ]
     except aws.logs.exceptions.ResourceNotFoundException:
         return failed(
