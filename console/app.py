@@ -7,6 +7,7 @@ import webbrowser
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from typing import Final, TypeVar
 
 import uvicorn
@@ -118,7 +119,7 @@ def serve(
     """Serve the console until interrupted; port 0 takes any free one. Raises `CannotRunError` for a port in use."""
     console = Console(aws, settings, interval=interval)
     listener = _listen(host, port)
-    url = f"http://{host}:{listener.getsockname()[1]}"
+    url = _url(listener)
 
     @asynccontextmanager
     async def life(application: FastAPI) -> AsyncIterator[None]:
@@ -160,6 +161,13 @@ def _listen(host: str, port: int) -> socket.socket:
             f"the console can't listen on {host}:{port}: {error.strerror or error}. Choose another --port"
         ) from error
     return listener
+
+
+def _url(listener: socket.socket) -> str:
+    address, port = listener.getsockname()[:2]
+    if ip_address(address).is_unspecified:  # a container: the page is reached through a port published on loopback
+        address = "127.0.0.1"
+    return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
 
 
 def _now_ms() -> int:

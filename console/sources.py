@@ -5,6 +5,7 @@ The methods block, may be called from any thread but not from two at once, and r
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +18,7 @@ from console.model import FunctionFacts, Record
 from console.reading import records_in
 from operations.alerts import Alert, peek_inbox
 from operations.deadletters import DeadLetter, list_dead_letters
+from operations.failures import failures_of
 from operations.metrics import Invocation, oldest_message_seconds, read_invocations
 from operations.queues import Depth, depth, queue_url
 from profiles.names import Names
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef
 
 _READERS: Final = 8
+_EXPLAINED_AT_ONCE: Final = 20  # a filter pattern has room for that many ids
 # The page asks again anyway: a refresh that hangs in retries would hide that nothing answers.
 _IMPATIENT: Final = Config(
     retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=2, read_timeout=15, max_pool_connections=16
@@ -51,6 +54,7 @@ class Sources:
         self._listing = RecordListing(self._aws.s3, names.bucket)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="read-record")
         self._urls: dict[str, str] = {}
+        self._reasons: dict[str, str] = {}
 
     @property
     def listing(self) -> RecordListing:
@@ -97,8 +101,23 @@ class Sources:
         return peek_inbox(self._aws, self._names)
 
     def dead_letters(self) -> list[DeadLetter]:
-        """What is in the dead-letter queue."""
-        return list_dead_letters(self._aws, self._names)
+        """What is in the dead-letter queue. Why a valid tick failed is in the function's log, if it is still there."""
+        letters = list_dead_letters(self._aws, self._names)
+        self._explain([letter for letter in letters if letter.is_valid_tick][-_EXPLAINED_AT_ONCE:])
+        return [
+            replace(letter, reason=f"{letter.reason}: {self._reasons[letter.message_id]}")
+            if letter.message_id in self._reasons
+            else letter
+            for letter in letters
+        ]
+
+    def _explain(self, letters: Sequence[DeadLetter]) -> None:
+        unknown = [letter for letter in letters if letter.message_id not in self._reasons]
+        if unknown:
+            since_ms = min(letter.sent_ms for letter in unknown)
+            ids = [letter.message_id for letter in unknown]
+            for failure in failures_of(self._aws, self._names, ids, since_ms=since_ms):
+                self._reasons[failure.message_id] = failure.reason
 
     def _url(self, name: str) -> str:
         if name not in self._urls:

@@ -89,12 +89,17 @@ def _show(
     make: Callable[[_AnyMessage], ui.element],
 ) -> int:
     """Make rows for new messages, at the top, and delete those of messages that are gone; the others stay untouched."""
-    newest = {message.message_id: message for message in messages[-SHOWN:]}
-    for message_id in rows.keys() - newest.keys():
-        rows.pop(message_id).delete()
-    for message_id, message in newest.items():
-        if message_id not in rows:
+    newest = {_key(message): message for message in messages[-SHOWN:]}
+    for key in rows.keys() - newest.keys():
+        rows.pop(key).delete()
+    for key, message in newest.items():
+        if key not in rows:
             with parent:
-                rows[message_id] = make(message)
-            rows[message_id].move(target_index=0)
+                rows[key] = make(message)
+            rows[key].move(target_index=0)
     return len(newest)
+
+
+def _key(message: Alert | DeadLetter) -> str:
+    """A row is made anew when the reason has become known."""
+    return message.message_id if isinstance(message, Alert) else f"{message.message_id} {message.reason}"

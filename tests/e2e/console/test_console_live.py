@@ -1,6 +1,8 @@
 """What moves in the pipeline moves on the page."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
@@ -17,6 +19,23 @@ def chart(page: Page, symbol: str) -> Locator:
 def drawing(page: Page, symbol: str) -> str:
     """What the chart's canvas shows."""
     return str(chart(page, symbol).locator("canvas").evaluate("canvas => canvas.toDataURL()"))
+
+
+@contextmanager
+def function_environment(pipeline: Any, **changed: str) -> Iterator[None]:
+    """Other environment variables for the function, for a while."""
+    function, client = pipeline.names.function, pipeline.aws.lambda_
+    before = client.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
+
+    def become(variables: dict[str, str]) -> None:
+        client.update_function_configuration(FunctionName=function, Environment={"Variables": variables})
+        client.get_waiter("function_updated_v2").wait(FunctionName=function, WaiterConfig={"Delay": 1})
+
+    become({**before, **changed})
+    try:
+        yield
+    finally:
+        become(before)
 
 
 def test_charts_and_figures_move_when_ticks_flow(page: Page, pipeline: Any) -> None:
@@ -93,6 +112,23 @@ def test_redrive_all_brings_ticks_that_failed_into_the_bucket(page: Page, pipeli
     # then they are stored
     expect(letters).to_have_count(0)
     expect(chart(page, "BACK").get_by_role("img")).to_have_attribute("aria-label", re.compile("2 ticks"))
+
+
+def test_a_tick_that_could_not_be_stored_shows_why_and_is_stored_after_redrive(page: Page, pipeline: Any) -> None:
+    # given a function whose bucket is gone
+    with function_environment(pipeline, BUCKET="there-is-no-such-bucket"):
+        pipeline.send_prices("LOST", 42.0)
+
+        # then the tick becomes a dead letter, with the reason out of the function's log
+        letter = page.locator("#deadletters li").filter(has_text="LOST")
+        expect(letter).to_contain_text(re.compile("a valid tick: processing it failed: .*NoSuchBucket"))
+
+    # when the cause is repaired and the tick is sent back
+    letter.get_by_role("button").click()
+
+    # then it is stored
+    expect(chart(page, "LOST")).to_contain_text("42.00")
+    expect(letter).to_have_count(0)
 
 
 def test_a_named_query_shows_its_rows(page: Page, pipeline: Any) -> None:
