@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 REGION = "us-east-2"
 
+DEFAULT_ENVIRONMENT = "default"
+
 _PREFIX = re.compile(r"[a-z][a-z0-9-]{0,14}")
 
 
@@ -20,12 +22,14 @@ class Names:
     bucket_override: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a prefix that some AWS service would refuse: bucket names are the narrowest."""
+        """Refuse a prefix that some AWS service would refuse (bucket names are the narrowest), and a confusing one."""
         if self.prefix and not _PREFIX.fullmatch(self.prefix):
             raise ValueError(
                 f"prefix {self.prefix!r}: a letter, then up to 14 lower-case letters, digits or hyphens "
                 "(it becomes part of the bucket's name)"
             )
+        if self.prefix == DEFAULT_ENVIRONMENT:
+            raise ValueError(f"prefix {self.prefix!r} is what the environment without a prefix is tagged with")
 
     def _prefixed(self, name: str) -> str:
         return f"{self.prefix}-{name}" if self.prefix else name
@@ -33,7 +37,7 @@ class Names:
     @property
     def environment(self) -> str:
         """Value of the tag `stockpipe:environment` on everything that belongs to this environment."""
-        return self.prefix or "default"
+        return self.prefix or DEFAULT_ENVIRONMENT
 
     @property
     def queue(self) -> str:

@@ -38,3 +38,9 @@ def test_the_bucket_can_be_named() -> None:
 def test_a_prefix_that_aws_would_refuse_is_refused(prefix: str) -> None:
     with pytest.raises(ValueError, match="becomes part of the bucket's name"):
         Names("123456789012", prefix)
+
+
+def test_no_prefix_is_tagged_like_the_environment_without_one() -> None:
+    assert Names("123456789012").environment == "default"
+    with pytest.raises(ValueError, match="environment without a prefix"):
+        Names("123456789012", "default")
