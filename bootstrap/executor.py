@@ -56,21 +56,25 @@ def execute(aws: Aws, plan: Plan, observer: Observer, clock: Clock) -> tuple[Eve
         observer(event)
 
     with ThreadPoolExecutor(max_workers=WORKERS, thread_name_prefix="bootstrap") as pool:
-        while waiting or running:
-            for action in _startable(waiting, ended, planned):
-                waiting.remove(action)
-                if blocked := _blocker(action, ended):
-                    end(Event(action, State.SKIPPED, error=f"{blocked} did not succeed"))
-                elif not action.steps:
-                    end(Event(action, State.DONE))
-                else:
-                    observer(Event(action, State.RUNNING))
-                    running[pool.submit(_run, runner, action)] = action
-            if running and not _startable(waiting, ended, planned):
-                finished, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    del running[future]
-                    end(future.result())
+        try:
+            while waiting or running:
+                for action in _startable(waiting, ended, planned):
+                    waiting.remove(action)
+                    if blocked := _blocker(action, ended):
+                        end(Event(action, State.SKIPPED, error=f"{blocked} did not succeed"))
+                    elif not action.steps:
+                        end(Event(action, State.DONE))
+                    else:
+                        observer(Event(action, State.RUNNING))
+                        running[pool.submit(_run, runner, action)] = action
+                if running and not _startable(waiting, ended, planned):
+                    finished, _ = wait(running, return_when=FIRST_COMPLETED)
+                    for future in finished:
+                        del running[future]
+                        end(future.result())
+        except BaseException:
+            runner.stop()  # Ctrl-C: the calls under way end, no further one is made
+            raise
     return tuple(ended.values())
 
 

@@ -4,6 +4,7 @@ botocore's standard retry mode (see `profiles.session.CLIENT_CONFIG`) already co
 here is only what botocore can't know.
 """
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -51,6 +52,11 @@ class Runner:
         self._aws = aws
         self._outputs = dict(outputs)
         self._clock = clock
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """No further call is made: whoever is between two calls ends with a `StepError`."""
+        self._stopped.set()
 
     def run(self, resource: str, step: Step) -> None:
         """Carry out one step of an action on `resource`. Raises `StepError` or `RacedError`."""
@@ -120,6 +126,8 @@ class Runner:
             raise _NotYetError(str(value))
 
     def _send(self, service: str, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        if self._stopped.is_set():
+            raise StepError(f"stopped before {operation}")
         client = self._aws.client(service)
         answer: dict[str, Any] = getattr(client, xform_name(operation))(**self._resolved(parameters))
         return answer
