@@ -8,7 +8,7 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import ClientError, EndpointConnectionError
-from botocore.stub import ANY, Stubber
+from botocore.stub import Stubber
 
 from analytics import HistoryError, athena, history
 from profiles.names import Names
@@ -163,7 +163,9 @@ def test_throttling_is_retried_by_botocore(code: str, monkeypatch: pytest.Monkey
     def answer(request: Any, **_: Any) -> Any:
         calls.append(request.headers["X-Amz-Target"])
         if len(calls) < 3:
-            return AWSResponse(request.url, 400, HTTPHeaders(), Body(f'{{"__type":"{code}","message":"Rate exceeded"}}'))
+            return AWSResponse(
+                request.url, 400, HTTPHeaders(), Body(f'{{"__type":"{code}","message":"Rate exceeded"}}')
+            )
         return AWSResponse(request.url, 200, HTTPHeaders(), Body('{"WorkGroup":{"Name":"stock"}}'))
 
     aws.athena.meta.events.register("before-send.athena", answer)
