@@ -46,6 +46,9 @@ def template(settings: Settings, code: FunctionZip | None = None) -> dict[str, A
             is_policy = type_name.endswith("Policy")
             after = [own] if is_policy else needs
             more = redrive.get(resource.name, {}) if type_name == "AWS::SQS::Queue" else {}
+            if type_name == "AWS::SQS::QueuePolicy":
+                # A reference is the queue's URL, whatever that is where this is deployed, and waits for the queue.
+                more, after = {"Queues": [{"Ref": own}]}, []
             resources[f"{own}Policy" if is_policy else own] = {
                 "Type": type_name,
                 **({"DependsOn": after} if after else {}),
@@ -78,8 +81,7 @@ def _(resource: Queue) -> Parts:
         properties[key] = int(value) if key in _NUMBERS else value == "true" if isinstance(value, str) else value
     parts: Parts = {"AWS::SQS::Queue": properties}
     if policy := resource.attributes.get("Policy"):
-        url = {"Fn::Sub": f"https://sqs.${{AWS::Region}}.${{AWS::URLSuffix}}/${{AWS::AccountId}}/{resource.name}"}
-        parts["AWS::SQS::QueuePolicy"] = {"PolicyDocument": policy, "Queues": [url]}
+        parts["AWS::SQS::QueuePolicy"] = {"PolicyDocument": policy}
     return parts
 
 
