@@ -23,6 +23,7 @@ test: $(VENV)/.ready-dev ## Run the unit, integration, end-to-end and fault test
 
 bench: $(VENV)/.ready-dev ## Measure throughput, as ratios inside one run (some minutes)
 	$(BIN)/python -m bench.flow
+	$(BIN)/python -m bench.query
 
 lint: $(VENV)/.ready-dev ## Ruff and mypy (strict)
 	$(BIN)/ruff check .
