@@ -98,6 +98,7 @@ class Page:
 
     async def start(self) -> None:
         """When the browser is connected: listen to the tab, and look at the resources once."""
+        self._actions.tab_seen(self._tab, True)
         ui.run_javascript(_BRIDGE)
         await self._resources.check()
 

@@ -5,6 +5,7 @@ Pace: while somebody looks, every `interval` seconds; every `QUIET_SECONDS` once
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -34,6 +35,8 @@ AGE_SECONDS: Final = 60.0
 PEEK_SECONDS: Final = 60.0
 LOG_LOOK_BACK_MS: Final = 300_000  # when the console starts
 _LOG_OVERLAP_MS: Final = 15_000  # log events may arrive late
+
+_logger = logging.getLogger(__name__)
 
 _NOT_SET_UP: Final = ("NoSuchBucket", "ResourceNotFoundException", "AWS.SimpleQueueService.NonExistentQueue")
 _CREDENTIALS: Final = ("ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException")
@@ -114,7 +117,7 @@ class Refresher:
             self._wake.clear()
             pace = self.pace()
             if pace is not None:
-                await self.refresh()
+                await self._refresh_or_report()
                 pace = self.pace()
             try:
                 await asyncio.wait_for(self._wake.wait(), pace)
@@ -128,6 +131,14 @@ class Refresher:
         reading = await asyncio.to_thread(self.read)
         self._read_at = self._clock()
         self._take(reading)
+
+    async def _refresh_or_report(self) -> None:
+        """What nobody foresaw must not end the loop unseen: it is logged, and shown like any other trouble."""
+        try:
+            await self.refresh()
+        except Exception as error:
+            _logger.exception("the console could not refresh")
+            self._take(Reading(error=error))
 
     def read(self) -> Reading:
         """Call AWS for what is due, in a thread of its own. A failure ends it; what was read until then counts."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef
 
 _READERS: Final = 8
-_EXPLAINED_AT_ONCE: Final = 20  # a filter pattern has room for that many ids
+_EXPLAINED_AT_ONCE: Final = 5  # each is a search in the log
 # The page asks again anyway: a refresh that hangs in retries would hide that nothing answers.
 _IMPATIENT: Final = Config(
     retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=2, read_timeout=15, max_pool_connections=16
@@ -103,7 +103,7 @@ class Sources:
     def dead_letters(self) -> list[DeadLetter]:
         """What is in the dead-letter queue. Why a valid tick failed is in the function's log, if it is still there."""
         letters = list_dead_letters(self._aws, self._names)
-        self._explain([letter for letter in letters if letter.is_valid_tick][-_EXPLAINED_AT_ONCE:])
+        self._explain([letter for letter in letters if letter.is_valid_tick])
         return [
             replace(letter, reason=f"{letter.reason}: {self._reasons[letter.message_id]}")
             if letter.message_id in self._reasons
@@ -113,11 +113,12 @@ class Sources:
 
     def _explain(self, letters: Sequence[DeadLetter]) -> None:
         unknown = [letter for letter in letters if letter.message_id not in self._reasons]
-        if unknown:
-            since_ms = min(letter.sent_ms for letter in unknown)
-            ids = [letter.message_id for letter in unknown]
-            for failure in failures_of(self._aws, self._names, ids, since_ms=since_ms):
-                self._reasons[failure.message_id] = failure.reason
+        for letter in unknown[-_EXPLAINED_AT_ONCE:]:
+            failures = failures_of(
+                self._aws, self._names, message_id=letter.message_id, tick_id=None, since_ms=letter.sent_ms
+            )
+            if failures:
+                self._reasons[letter.message_id] = failures[-1].reason
 
     def _url(self, name: str) -> str:
         if name not in self._urls:

@@ -153,6 +153,29 @@ def test_a_failure_keeps_what_was_known_and_an_answer_clears_it(refresher: Refre
     assert refresher.model.trouble is None
 
 
+def test_what_nobody_foresaw_is_shown_and_does_not_end_the_loop(
+    refresher: Refresher, endpoint: Endpoint, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def look_until(is_well: bool) -> None:
+        while (refresher.model.trouble is None) != is_well:
+            refresher.hurry()
+            await asyncio.sleep(0)
+
+    async def fail_and_recover() -> None:
+        refresher.see("a", visible=True)
+        loop = asyncio.create_task(refresher.run())
+        endpoint.failure = KeyError("an answer of another shape")
+        await asyncio.wait_for(look_until(is_well=False), 10)
+        assert refresher.model.trouble is not None
+        assert "another shape" in refresher.model.trouble.text
+        endpoint.failure = None
+        await asyncio.wait_for(look_until(is_well=True), 10)
+        loop.cancel()
+
+    asyncio.run(fail_and_recover())
+    assert "could not refresh" in caplog.text
+
+
 def refused(code: str) -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": "no"}}, "Operation")
 
