@@ -42,7 +42,8 @@ class Alarm(Declared):
             return None
         tags = aws.cloudwatch.list_tags_for_resource(ResourceARN=self.arn).get("Tags", [])
         owner = next((tag["Value"] for tag in tags if tag["Key"] == ENVIRONMENT_TAG), None)
-        attributes = {**found[0], "Tags": {ENVIRONMENT_TAG: owner} if owner else {}}
+        attributes: dict[str, Any] = {key: value for key, value in found[0].items() if key in self.configuration}
+        attributes["Tags"] = {ENVIRONMENT_TAG: owner} if owner else {}
         return Live(self.arn, found[0].get("StateValue", "INSUFFICIENT_DATA"), attributes, owner)
 
     def create(self) -> tuple[Step, ...]:
