@@ -36,6 +36,9 @@ from terminal import (
 app = typer.Typer(no_args_is_help=True, help="Create, inspect and remove the AWS resources of the pipeline.")
 app.add_typer(export_app, name="export")
 
+NO_CHANGE = "no change: everything is as declared"
+NOTHING_TO_REMOVE = "nothing to remove"
+
 SettingsFrom = Callable[[Names], Settings]
 YesOption = Annotated[bool, typer.Option("--yes", help="Don't ask. On AWS it needs --account as well.")]
 AccountOption = Annotated[str | None, typer.Option("--account", help="The account id that may be changed.")]
@@ -72,7 +75,7 @@ def plan(
         for line in render.transcript(found):
             typer.echo(line)
     else:
-        _show_plan(found)
+        _show_plan(found, nothing=NOTHING_TO_REMOVE if removal else NO_CHANGE)
 
 
 @app.command()
@@ -138,7 +141,7 @@ def down(
     _ask_on_aws(environment, yes, account, lambda: operations.plan_removal(aws, declared, keep_data=keep_data))
     with render.Progress(errors) as progress:
         report = operations.down(aws, declared, progress, keep_data=keep_data)
-    _show_report(report, as_json, nothing="nothing to remove")
+    _show_report(report, as_json, nothing=NOTHING_TO_REMOVE)
     if any(action.resource.startswith(f"{QUEUE} ") for action in report.actions):
         errors.print(f"AWS lets queues of these names be made again after {DELETED_RECENTLY_SECONDS} s; `up` waits.")
     if any(reason != KEPT for reason in report.left.values()):
@@ -194,9 +197,9 @@ def _show_target(aws: Aws) -> None:
     errors.print(f"AWS account [bold]{aws.account}[/], region [bold]{aws.region}[/], profile {aws.profile.name}")
 
 
-def _show_plan(found: Plan) -> None:
+def _show_plan(found: Plan, nothing: str = NO_CHANGE) -> None:
     console.print(render.plan_table(found))
-    console.print(f"{len(found.changes)} to change" if found.changes else "no change: everything is as declared")
+    console.print(f"{len(found.changes)} to change" if found.changes else nothing)
 
 
 def _show_report(report: Report, as_json: bool, nothing: str | None = None) -> None:
