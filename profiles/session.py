@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 from botocore.session import Session as BotocoreSession
 
 from profiles.errors import CannotRunError
@@ -52,8 +53,11 @@ CLIENT_CONFIG = Config(
     s3={"addressing_style": "path"},
 )
 
+# What a call raises where nothing answers, or something that isn't AWS: a web server's HTML can't even be parsed.
+NOT_AWS = (BotoCoreError, ClientError, ResponseParserError)
+
 # The built-in profile reads neither AWS_PROFILE nor the user's files: botocore's variables without any source.
-_NOTHING_OF_THE_USERS = {name: (None, None, None, None) for name in ("profile", "config_file", "credentials_file")}
+_NOTHING_OF_THE_USERS = dict.fromkeys(("profile", "config_file", "credentials_file"), (None, None, None, None))
 
 
 class ProfileError(CannotRunError):
@@ -101,16 +105,17 @@ class Aws:
         sts: STSClient = self._make("sts", CLIENT_CONFIG.merge(Config(retries={"mode": "standard", "max_attempts": 2})))
         try:
             return sts.get_caller_identity()["Account"]
-        except (BotoCoreError, ClientError) as error:
+        except NOT_AWS as error:
             raise ProfileError(self._unreachable(error)) from error
 
     def _unreachable(self, error: Exception) -> str:
+        said = str(error).partition("\n")[0]
         if self.profile.endpoint_url:
             return (
-                f"nothing answers as AWS at {self.profile.endpoint_url} (profile {self.profile.name}): {error}. "
+                f"nothing answers as AWS at {self.profile.endpoint_url} (profile {self.profile.name}): {said}. "
                 "Start the emulator with: stockpipe emulator start"
             )
-        return f"AWS did not accept the credentials of profile {self.profile.name}: {error}. Try: aws sso login"
+        return f"AWS did not accept the credentials of profile {self.profile.name}: {said}. Try: aws sso login"
 
     @property
     def athena(self) -> "AthenaClient":

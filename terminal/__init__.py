@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
-from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 from profiles.errors import CannotRunError
 from profiles.names import Names
-from profiles.session import BUILT_IN_PROFILE, Aws, open_profile
+from profiles.session import BUILT_IN_PROFILE, NOT_AWS, Aws, open_profile
 
 EXIT_CHECK_FAILED = 1
 EXIT_CANNOT_RUN = 2
@@ -84,7 +83,7 @@ def run(app: typer.Typer) -> None:
         app()
     except CannotRunError as error:
         _fail(str(error))
-    except (BotoCoreError, ClientError) as error:
+    except NOT_AWS as error:
         _fail(f"AWS refused: {error}")
 
 

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from profiles.names import Names
-from profiles.session import BUILT_IN_PROFILE, Aws
+from profiles.session import BUILT_IN_PROFILE, NOT_AWS, Aws
 
 _DENIED = ("AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation", "403")
 
@@ -69,7 +69,7 @@ def guarded(name: str, check: Callable[[], Check]) -> Check:
             else "see what AWS says; `stockpipe status` shows every resource"
         )
         return failed(name, str(error), fix)
-    except BotoCoreError as error:
+    except NOT_AWS as error:
         return failed(name, str(error), "is the endpoint still there? stockpipe emulator status")
 
 

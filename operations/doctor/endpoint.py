@@ -4,15 +4,15 @@ import socket
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from emulator import lifecycle
 from emulator.identity import identify
+from operations.display import one_line
 from operations.doctor.check import Check, failed, ok, warning
 from profiles.names import REGION
-from profiles.session import Aws, ProfileError, open_profile
+from profiles.session import NOT_AWS, Aws, ProfileError, open_profile
 
 _CONNECT_SECONDS = 2.0
+_LONGEST_ERROR = 300
 
 
 def profile(name: str, environ: Mapping[str, str] | None) -> tuple[Check, Aws | None]:
@@ -49,13 +49,13 @@ def account(aws: Aws) -> Check:
     """The credentials are accepted."""
     try:
         identity = aws.sts.get_caller_identity()
-    except (BotoCoreError, ClientError) as error:
+    except NOT_AWS as error:
         fix = (
             "start an emulator with: stockpipe emulator start"
             if aws.profile.endpoint_url
             else f"log in again: aws sso login --profile {aws.profile.name}, or renew its access key"
         )
-        return failed("credentials", f"not accepted: {error}", fix)
+        return failed("credentials", f"not accepted: {one_line(str(error), _LONGEST_ERROR)}", fix)
     return ok("credentials", f"accepted: account {identity['Account']}, {identity['Arn']}")
 
 

@@ -106,7 +106,7 @@ def _set_variables(patient: Patient, change: Callable[[dict[str, str]], None]) -
 
 
 def forget_bucket_variable(patient: Patient) -> None:
-    _set_variables(patient, lambda variables: variables.pop("BUCKET") and None)
+    _set_variables(patient, lambda variables: variables.__delitem__("BUCKET"))
 
 
 def write_elsewhere(patient: Patient) -> None:

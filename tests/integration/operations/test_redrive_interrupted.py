@@ -155,7 +155,7 @@ def test_large_messages_are_copied_in_several_calls(copying: Queues) -> None:
 
 
 def _dies_before(operation: str) -> Callable[[str, Mapping[str, Any]], Answer | None]:
-    dead = []
+    dead: list[str] = []
 
     def intercept(called: str, _: Mapping[str, Any]) -> Answer | None:
         if dead or called == operation:

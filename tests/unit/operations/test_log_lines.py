@@ -1,0 +1,139 @@
+import json
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from operations.commands.logs import parse_since, render
+from operations.function_log import LogEvent, Tail
+from operations.log_lines import read_line
+from profiles.errors import CannotRunError
+from profiles.names import Names
+from profiles.session import Aws
+
+AT = 1767623400250  # 2026-01-05T14:30:00.250Z
+REQUEST = "14dbc2e2-5cc8-419f-8bb7-55a0f5609ecb"
+
+
+def shown(message: str) -> str:
+    return render(read_line(LogEvent(AT, "stream", message))).plain
+
+
+def powertools(**fields: Any) -> str:
+    return json.dumps(
+        {
+            "level": "INFO",
+            "location": "_log:87",
+            "message": "batch processed",
+            "timestamp": "2026-01-05 14:29:59,125+0000",
+            "service": "StockProcessor",
+            "cold_start": True,
+            "function_request_id": REQUEST,
+            **fields,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (f"START RequestId: {REQUEST} Version: $LATEST", f"14:30:00.250 START    {REQUEST}"),
+        (f"END RequestId: {REQUEST}", f"14:30:00.250 END      {REQUEST}"),
+        (
+            f"REPORT RequestId: {REQUEST}\tDuration: 951.67 ms\tBilled Duration: 1510 ms\tMemory Size: 256 MB\t"
+            "Max Memory Used: 57 MB\tInit Duration: 558.03 ms\t",
+            f"14:30:00.250 REPORT  duration=951.67 ms memory=57 MB init=558.03 ms  {REQUEST}",
+        ),
+        (
+            f"REPORT RequestId: {REQUEST}\tDuration: 10000.00 ms\tStatus: timeout",
+            f"14:30:00.250 REPORT  duration=10000.00 ms status=timeout  {REQUEST}",
+        ),
+        (
+            powertools(stored=10, failed=0, reason=None),
+            f"14:29:59.125 INFO    batch processed stored=10 failed=0 reason=None  {REQUEST}",
+        ),
+        (
+            powertools(timestamp="soon", exception="Traceback\n  line 1"),
+            f"14:30:00.250 INFO    batch processed  {REQUEST}\n  exception:\n    Traceback\n      line 1",
+        ),
+        ("[ERROR] NameError: x\nTraceback …", "14:30:00.250 ERROR   [ERROR] NameError: x\nTraceback …"),
+        (
+            f"{REQUEST} Task timed out after 10.00 seconds",
+            f"14:30:00.250 ERROR   {REQUEST} Task timed out after 10.00 seconds",
+        ),
+        ("hello \x1b[31m\u202e", "14:30:00.250 INFO    hello \\x1b[31m\\x202e"),
+        ('{"torn": ', '14:30:00.250 INFO    {"torn": '),
+        ("[1, 2]", "14:30:00.250 INFO    [1, 2]"),
+    ],
+)
+def test_each_kind_of_line_is_rendered(message: str, expected: str) -> None:
+    assert shown(message) == expected
+
+
+def test_metrics_show_what_is_not_zero_and_ranges_of_values() -> None:
+    metrics = [{"Name": name} for name in ("TicksStored", "TicksRejected", "LatencyMs", "Same")]
+    emf = {
+        "_aws": {"Timestamp": AT - 1000, "CloudWatchMetrics": [{"Metrics": metrics}]},
+        "TicksStored": [10.0],
+        "TicksRejected": 0,
+        "LatencyMs": [35.0, 12.5, 80.0],
+        "Same": [4.0, 4.0],
+    }
+    assert shown(json.dumps(emf)) == "14:29:59.250 METRIC  TicksStored=10 LatencyMs=12.5…80 Same=4"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("30s", 970_000),
+        ("5m", 700_000),
+        ("0.1h", 640_000),
+        ("1d", 1_000_000 - 86_400_000),
+        ("1970-01-01T00:10:00Z", 600_000),
+        ("1970-01-01T01:10:00.5+01:00", 600_500),
+    ],
+)
+def test_since_is_a_span_or_a_time(text: str, expected: int) -> None:
+    assert parse_since(text, now=1000.0) == expected
+
+
+@pytest.mark.parametrize("text", ["", "5", "5 minutes", "yesterday", "2026-01-05T14:30:00", "-5m"])
+def test_since_says_what_it_expects(text: str) -> None:
+    with pytest.raises(CannotRunError, match="expected 30s, 5m, 2h, 1d, or a time with its zone"):
+        parse_since(text, now=1000.0)
+
+
+class Log:
+    """CloudWatch Logs of a test: what is in `events` is answered from `startTime` on."""
+
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+        self.starts: list[int] = []
+
+    def add(self, at_ms: int, message: str) -> None:
+        self.events.append({"timestamp": at_ms, "logStreamName": "s", "message": message + "\n"})
+
+    def get_paginator(self, _: str) -> Any:
+        return SimpleNamespace(paginate=self._paginate)
+
+    def _paginate(self, *, logGroupName: str, startTime: int) -> Any:  # noqa: N803, ARG002
+        self.starts.append(startTime)
+        found = [event for event in self.events if event["timestamp"] >= startTime]
+        return [{"events": found[:1]}, {}, {"events": found[1:]}]
+
+
+def test_a_tail_shows_each_line_once_late_ones_included() -> None:
+    log = Log()
+    tail = Tail(cast(Aws, SimpleNamespace(logs=log)), Names("123456789012"), since_ms=100_000)
+    log.add(99_999, "before")
+    log.add(150_000, "b")
+    log.add(140_000, "a")
+    assert [event.message for event in tail.read()] == ["a", "b"]
+    assert tail.read() == []
+    log.add(150_000, "b")  # the same line again in the same millisecond is another line
+    log.add(145_000, "late")
+    assert [event.message for event in tail.read()] == ["late", "b"]
+    log.add(200_000, "c")
+    assert [event.message for event in tail.read()] == ["c"]
+    assert tail.read() == []
+    assert log.starts[-1] == 170_000, "what is long past is not asked for again"
