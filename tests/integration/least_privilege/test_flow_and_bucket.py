@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
+from typer.testing import CliRunner
 
 from bootstrap import Settings, up
+from bootstrap.cli import app
 from emulator import lifecycle
 from operations.reconcile import reconcile
 from producer.market import Market
@@ -30,6 +32,26 @@ def test_every_tick_is_accounted_for_over_tls_with_iam_enforced(scene: Scene, tm
     assert result.holds
     assert (result.produced, result.stored, len(result.dead_lettered)) == (200, 200, 0)
     assert result.alerts >= 1
+
+
+def test_an_ordinary_profile_reaches_it_by_its_own_ca_bundle(
+    scene: Scene, enforced: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "config"
+    config.write_text(
+        f"[profile enforced]\nregion = us-east-2\nendpoint_url = {enforced.url}\nca_bundle = {enforced.certificate}\n"
+        f"aws_access_key_id = test\naws_secret_access_key = test\n"
+        f"[profile distrustful]\nregion = us-east-2\nendpoint_url = {enforced.url}\n"
+        f"aws_access_key_id = test\naws_secret_access_key = test\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)  # it would win over the profile's
+
+    trusting = CliRunner().invoke(app, ["status", "--profile", "enforced", "--prefix", scene.names.prefix])
+    distrusting = CliRunner().invoke(app, ["status", "--profile", "distrustful", "--prefix", scene.names.prefix])
+
+    assert trusting.exit_code == 0
+    assert "certificate verify failed" in str(distrusting.exception)
 
 
 def test_the_bucket_refuses_a_public_policy(scene: Scene) -> None:
