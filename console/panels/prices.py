@@ -69,12 +69,11 @@ class PricesPanel:
         if chart.shown == shown:
             return
         chart.shown = shown
-        last, change = series.last, series.change_percent
+        last = series.last
         prices = [record.price for record in series.records]
         breaches = sum(record.alert for record in series.records)
         chart.price.set_text(text.price(last.price))
-        chart.change.set_text(("▲ " if change > 0 else "▼ " if change < 0 else "") + text.percent(change))
-        chart.change.classes(replace="change " + ("up" if change > 0 else "down" if change < 0 else ""))
+        chart.change.set_text(text.percent(series.change_percent))
         chart.breaches.set_visibility(breaches > 0)
         chart.breach_count.set_text(f"{breaches} breach" if breaches == 1 else f"{breaches} breaches")
         chart.note.set_text(_note(prices, last.price, threshold))

@@ -58,6 +58,6 @@ def _row(record: Record, now_ms: int) -> dict[str, str]:
         "price": text.price(record.price),
         "volume": f"{record.volume:,}",
         "latency": text.milliseconds(record.latency_ms),
-        "alert": "▲ breach" if record.alert else "",
+        "alert": "breach" if record.alert else "",
         "tick": record.tick_id,
     }
