@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from operations import queues
-from operations.deadletters import redrive_all, redrive_one
+from operations.deadletters import purge, redrive_all, redrive_one
 from operations.queues import depth
+from profiles.errors import CannotRunError
 from profiles.names import Names
 from profiles.session import Aws, open_endpoint
 from tests.support.aws_calls import Answer, Recorder, record
@@ -171,3 +172,9 @@ def until(condition: Callable[[], bool], seconds: float = 60) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.05)
+
+
+def test_the_second_purge_within_a_minute_is_refused_in_words(moving: Queues) -> None:
+    purge(moving.aws, moving.names)
+    with pytest.raises(CannotRunError, match="was purged in the last 60 s"):
+        purge(moving.aws, moving.names)
