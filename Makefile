@@ -21,6 +21,9 @@ demo: $(VENV)/.ready ## Watch ticks flow through the whole pipeline; DEMO_SECOND
 test: $(VENV)/.ready-dev ## Run the unit, integration, end-to-end and fault tests (no Docker needed)
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal -m "not compose" $(PYTEST_ARGS)
 
+test-compose: $(VENV)/.ready-dev ## Build the containers and test the whole stack on a real Docker engine
+	ci/run-compose-tests $(PYTEST_ARGS)
+
 bench: $(VENV)/.ready-dev ## Measure throughput, as ratios inside one run (some minutes)
 	$(BIN)/python -m bench.flow
 	$(BIN)/python -m bench.query
