@@ -221,10 +221,7 @@ def _from_config(name: str, settings: Mapping[str, Any], environ: Mapping[str, s
             f"profile {name} is AWS, but {', '.join(diverted)} would send its credentials elsewhere: unset it"
         )
     session = boto3.Session(profile_name=name, region_name=REGION)
-    credentials = session.get_credentials()
-    if credentials is None:
-        raise ProfileError(f"profile {name} has no credentials. Try: aws configure --profile {name}, or aws sso login")
-    real = bool(_REAL_KEY.fullmatch(credentials.access_key or ""))
+    real = bool(_REAL_KEY.fullmatch(_access_key(session, name)))
     if endpoint_url and _is_aws_host(endpoint_url):
         endpoint_url = None
     if endpoint_url and real:
@@ -238,6 +235,20 @@ def _from_config(name: str, settings: Mapping[str, Any], environ: Mapping[str, s
             f"For an emulator, set endpoint_url in that profile"
         )
     return Aws(Profile(name, endpoint_url), session)
+
+
+def _access_key(session: boto3.Session, name: str) -> str:
+    """The access key id; profiles with SSO, an assumed role or a credential process get theirs now."""
+    try:
+        credentials = session.get_credentials()
+        if credentials is not None:
+            return credentials.get_frozen_credentials().access_key or ""
+    except (BotoCoreError, ClientError) as error:
+        raise ProfileError(
+            f"profile {name} gets no credentials: {error}. Try: aws sso login --profile {name}, "
+            f"or see why with: aws sts get-caller-identity --profile {name}"
+        ) from error
+    raise ProfileError(f"profile {name} has no credentials. Try: aws configure --profile {name}, or aws sso login")
 
 
 def _is_aws_host(endpoint_url: str) -> bool:
