@@ -86,8 +86,8 @@ def start(
 ) -> Running:
     """Start `engine` on loopback `port` and return when it answers; set it up first where that is needed.
 
-    If it already runs there with the same settings, that is success. `extra_environment` overrides the engine's own
-    settings. Raises `CannotRunError` with the last lines of the log where there is one.
+    If it already runs there with the same settings, that is success, once it answers. `extra_environment` overrides
+    the engine's own settings. Raises `CannotRunError` with the last lines of the log where there is one.
     """
     definition = engine_named(engine)
     _refuse_what_it_cannot(definition, enforce_iam=enforce_iam, use_tls=use_tls)
@@ -95,8 +95,13 @@ def start(
     extra = dict(extra_environment or {})
     with state.locked_port(port, observer):
         record = state.load(port)
-        if record and _answers(record):
-            return _already_running(record, definition, settings, extra)
+        if record and processes.running(record.pid, record.created):
+            running = _already_running(record, definition, settings, extra)
+            if identify(record.endpoint_url) is None:
+                # Busy, or still starting for somebody who was killed: what it holds is not ours to throw away.
+                observer(f"{record.engine} on port {port} (pid {record.pid}) runs, but is busy: waiting for its answer")
+                _wait_until_ready(definition, record)
+            return running
         if record:
             observer(f"{record.engine} on port {port} (pid {record.pid}) had ended without being stopped: cleaning up")
             _clean_up(record)
@@ -158,10 +163,6 @@ def _refuse_what_it_cannot(engine: Engine, *, enforce_iam: bool, use_tls: bool) 
         raise CannotRunError(f"{engine.full_title} never enforces IAM: use --engine ministack with --enforce-iam")
     if use_tls and not engine.can_use_tls:
         raise CannotRunError(f"{engine.full_title} is started without TLS here: use --engine ministack")
-
-
-def _answers(record: Record) -> bool:
-    return processes.running(record.pid, record.created) is not None and identify(record.endpoint_url) is not None
 
 
 def _already_running(record: Record, engine: Engine, settings: Settings, extra: Mapping[str, str]) -> Running:

@@ -93,6 +93,18 @@ def test_starting_what_already_runs_is_success(free_port: int) -> None:
     assert lifecycle.start("ministack", free_port) == dataclasses.replace(first, already_running=True)
 
 
+def test_one_that_is_too_busy_to_answer_is_waited_for_and_keeps_its_data(
+    free_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = lifecycle.start("ministack", free_port)
+    silences = iter([None, None, None])
+    monkeypatch.setattr(lifecycle, "identify", lambda url: next(silences, identify(url)))
+    said: list[str] = []
+    again = lifecycle.start("ministack", free_port, observer=said.append)
+    assert again == dataclasses.replace(first, already_running=True)
+    assert [line for line in said if line.endswith("is busy: waiting for its answer")] == said
+
+
 def test_starting_it_with_other_settings_is_refused(free_port: int) -> None:
     lifecycle.start("ministack", free_port)
     with pytest.raises(CannotRunError, match=r"our own ministack 1\.5\.33 with other settings .*emulator stop --port"):
