@@ -78,13 +78,19 @@ def print_json(value: Any) -> None:
 
 
 def run(app: typer.Typer) -> None:
-    """Run a command line; what goes wrong becomes one line and an exit code. Typer itself ends usage errors with 2."""
+    """Run a command line; what goes wrong becomes one line and an exit code. Typer itself ends usage errors with 2.
+
+    What nobody foresaw is shown with its traceback and ends with 2, too: 1 would say that a check has been made.
+    """
     try:
         app()
     except CannotRunError as error:
         _fail(str(error))
     except NOT_AWS as error:
         _fail(f"AWS refused: {error}")
+    except Exception as error:
+        sys.excepthook(type(error), error, error.__traceback__)
+        sys.exit(EXIT_CANNOT_RUN)
 
 
 def _fail(text: str) -> None:

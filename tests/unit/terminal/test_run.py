@@ -52,6 +52,18 @@ def test_what_aws_refuses_exits_2_with_its_words(
     assert "AccessDenied" in capsys.readouterr().err
 
 
+def test_what_nobody_foresaw_exits_2_and_shows_where(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def command() -> None:
+        raise ZeroDivisionError("a defect of ours")
+
+    assert run_and_get_code(command, [], monkeypatch) == 2
+    said = capsys.readouterr().err
+    assert "test_run.py" in said
+    assert "a defect of ours" in said
+
+
 def test_an_unknown_option_exits_2(monkeypatch: pytest.MonkeyPatch) -> None:
     def command() -> None:
         typer.echo("never")
