@@ -58,10 +58,10 @@ GROUP BY symbol, substr(event_time, 12, 8) ORDER BY 2, 1
 
 @dataclass(frozen=True)
 class Played:
-    """What the market part of the demo left: the manifest to reconcile, and the last figures."""
+    """What the market part of the demo left: the manifest to reconcile, and the last figures, if they could be read."""
 
     production: Production
-    figures: Figures
+    figures: Figures | None
 
 
 @app.command(rich_help_panel="Start here")
@@ -102,7 +102,8 @@ def demo(
             report = bootstrap.up(environment.aws, settings, shown)
         console.print(f"  {summary(report)}", soft_wrap=True)
         played = _play(environment, seconds, rate, seed, began)
-        show_results(console, played.figures)
+        if played.figures:
+            show_results(console, played.figures)
         _ask_history(environment)
         console.print()
         with progress() as observer:
@@ -141,6 +142,8 @@ def _ensure_engine(profile: str, wanted: str | None, cleanup: ExitStack, *, keep
     with progress() as observer:
         running = lifecycle.start(name, url.port or lifecycle.DEFAULT_PORT, observer=observer)
     console.print(f"  ready at {running.endpoint_url}", soft_wrap=True)
+    if running.already_running:  # it was too busy to answer when it was asked
+        return False
     if not keep:
         cleanup.callback(_stop_engine, running.port)
     return True
@@ -201,7 +204,9 @@ def _play(environment: Environment, seconds: float, rate: float, seed: int | Non
         run.result()
     if first_stored is not None:
         console.print(f"  the first tick was stored {first_stored:.1f} s after the command began", style="dim")
-    return Played(production, sampler.figures)
+    if sampler.error:
+        errors.print(f"the figures stop here, they could not be read: {sampler.error}", soft_wrap=True, markup=False)
+    return Played(production, None if sampler.error else sampler.figures)
 
 
 def _ask_history(environment: Environment) -> None:
