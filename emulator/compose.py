@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emulator.identity import identify
+from emulator.lifecycle import DEFAULT_PORT
 from emulator.state import Observer
 from profiles.errors import CannotRunError
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 NAME = "compose"
 TITLE = "LocalStack in a container"
-DEFAULT_PORT = 4566
 PROJECT = "stockpipe"
 FOLDER = Path(__file__).parent.parent  # where docker-compose.yml is, in a checkout
 
