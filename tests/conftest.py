@@ -113,10 +113,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if not not_run:
         return
     verdict = "a failure in CI" if _in_ci() else "the rest is what was tested"
-    terminalreporter.section(f"NOT RUN: {len(not_run)} tests on LocalStack ({verdict})", red=_in_ci(), yellow=True)
-    terminalreporter.line(next(iter(not_run.values())))
-    for nodeid in sorted(not_run):
-        terminalreporter.line(f"  {nodeid}")
+    terminalreporter.section(f"NOT RUN: {len(not_run)} tests ({verdict})", red=_in_ci(), yellow=True)
+    for reason in sorted(set(not_run.values())):
+        terminalreporter.line(reason)
+        for nodeid in sorted(nodeid for nodeid, why in not_run.items() if why == reason):
+            terminalreporter.line(f"  {nodeid}")
 
 
 def _in_ci() -> bool:
