@@ -50,17 +50,6 @@ def check_workgroup(aws: Aws, names: Names) -> None:
         raise
 
 
-def is_missing_service(error: ClientError) -> bool:
-    """Whether an endpoint's answer means that it has no Athena at all."""
-    code = error.response["Error"]["Code"]
-    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-    return status in {404, 501} or code in {
-        "NotImplemented",
-        "UnknownOperationException",
-        "UnrecognizedClientException",
-    }
-
-
 def run(aws: Aws, names: Names, sql: str, *, progress: Progress = lambda _: None, sleep: Sleep = time.sleep) -> Result:
     """Run one statement and fetch its rows. Ctrl-C stops the query on Athena. Raises `HistoryError`."""
     for attempt in range(1, ATTEMPTS + 1):

@@ -41,7 +41,8 @@ class AthenaCompactor:
 
     def new_ticks(self) -> dict[Partition, int]:
         """How many ticks each partition lacks."""
-        self._make_table_once()
+        if there := sorted(compaction.existing(self.aws, self.names)):
+            self.declare(there)  # `up` makes a table that spans nothing, also over files that an earlier one left
         rows = self._run(compaction.count_new_ticks(self.names)).rows
         return {Partition(day, symbol): count for day, symbol, count in rows}
 
@@ -127,11 +128,6 @@ class AthenaCompactor:
         found = self.aws.glue.get_table(DatabaseName=self.names.database, Name=staging)
         location = urlsplit(found["Table"]["StorageDescriptor"]["Location"])
         return location.netloc, location.path.strip("/") + "/"
-
-    def _make_table_once(self) -> None:
-        """Table `ticks` with the partitions that are there, or with one that never will be."""
-        partitions = sorted(compaction.existing(self.aws, self.names)) or [Partition("1970-01-01", "NONE")]
-        self._run(compaction.create_ticks(self.names, partitions))
 
     def _run(self, sql: str) -> Result:
         return athena.run(self.aws, self.names, sql, progress=self.progress, sleep=self.sleep)

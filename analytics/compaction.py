@@ -28,7 +28,7 @@ from botocore.exceptions import ClientError
 from analytics import objects
 from analytics.attach import partition_of
 from analytics.result import HistoryError
-from analytics.statements import Table, create_table, substitute, table_of
+from analytics.statements import Table, substitute, table_of
 from analytics.store import ListedObject
 from profiles.names import Names
 from profiles.session import Aws
@@ -157,18 +157,6 @@ def select_compacted(names: Names) -> str:
 def count_new_ticks(names: Names) -> str:
     """Rows (day, symbol, ticks) of what `ticks` lacks, in Athena's SQL."""
     return f"SELECT day, symbol, COUNT(*) AS ticks FROM ({select_new_ticks(names)}) AS lacking GROUP BY day, symbol"
-
-
-def create_ticks(names: Names, partitions: Sequence[Partition]) -> str:
-    """The DDL of table `ticks`, spanning some partitions."""
-    days = [partition.day for partition in partitions]
-    return create_table(
-        names,
-        "ticks",
-        first_day=min(days),
-        last_day=max(days),
-        symbols=",".join(sorted({partition.symbol for partition in partitions})),
-    )
 
 
 def _delete_compacted(aws: Aws, names: Names, engine: Engine) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from analytics.compact_athena import AthenaCompactor
 from analytics.compact_offline import OfflineCompactor
 from analytics.compaction import Compaction, Engine, compact
 from analytics.result import HistoryError, Result
+from profiles.availability import is_missing_service
 from profiles.names import Names
 from profiles.session import Aws
 
@@ -70,7 +71,7 @@ def choose_engine(aws: Aws, names: Names, announce: Progress = lambda _: None) -
     try:
         athena.check_workgroup(aws, names)
     except ClientError as error:
-        if not athena.is_missing_service(error):
+        if not is_missing_service(error):
             raise
         announce("This endpoint has no Athena: the same SQL runs offline, on DuckDB over the same objects.")
         return "duckdb"

@@ -4,8 +4,7 @@ They are written in Athena's dialect. Placeholders are `${name}`:
 
 - `${database}`, `${bucket}`: the environment's;
 - `${table}` in a named query: the table it reads. The header line `-- Reads: records` names the one it reads unless
-  another is asked for, so the same query runs on `records` and on the compacted `ticks`;
-- `${first_day}`, `${last_day}`, `${symbols}` in `create_ticks.sql`: what the partitions of `ticks` span.
+  another is asked for, so the same query runs on `records` and on the compacted `ticks`.
 
 A file's first comment line says what it answers.
 """
@@ -95,21 +94,9 @@ def substitute(sql: str, **values: str) -> str:
     return _PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]), sql)
 
 
-def create_database(names: Names) -> str:
-    """The DDL of the database."""
-    return substitute(_file("create_database.sql"), database=names.database)
-
-
-def create_table(names: Names, table: str, *, first_day: str = "", last_day: str = "", symbols: str = "") -> str:
-    """The DDL of one of `TABLES`. The days (`2026-01-31`) and symbols (`AAPL,TSLA`) are for `ticks` only."""
-    return substitute(
-        _file(_DEFINITIONS[table]),
-        database=names.database,
-        bucket=names.bucket,
-        first_day=first_day,
-        last_day=last_day,
-        symbols=symbols,
-    )
+def create_table(names: Names, table: str) -> str:
+    """The DDL of one of `TABLES`."""
+    return substitute(_file(_DEFINITIONS[table]), database=names.database, bucket=names.bucket)
 
 
 def table_of(names: Names, name: str) -> Table:

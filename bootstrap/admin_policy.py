@@ -19,6 +19,7 @@ RECORDED_CALLS = Path(__file__).with_name("recorded_calls.json")
 
 # Making something with a tag needs the right to tag it as well.
 _OTHERWISE: Mapping[str, tuple[str, ...]] = {
+    "athena:CreateWorkGroup": ("athena:CreateWorkGroup", "athena:TagResource"),
     "cloudwatch:PutMetricAlarm": ("cloudwatch:PutMetricAlarm", "cloudwatch:TagResource"),
     "iam:CreateRole": ("iam:CreateRole", "iam:TagRole"),
     "lambda:CreateEventSourceMapping": ("lambda:CreateEventSourceMapping", "lambda:TagResource"),
@@ -121,11 +122,26 @@ def _mapping_scope(action: str, names: Names) -> _Scope:
 
 def _service_scope(service: str, names: Names) -> _Scope:
     group = names.arn("logs", f"log-group:{names.log_group}")
+    database = names.database
     scopes = {
+        "athena": _Scope("Workgroup", (names.arn("athena", f"workgroup/{names.workgroup}"),)),
         # All alarms are named after what they watch.
         "cloudwatch": _Scope(
             "Alarms",
             tuple(names.arn("cloudwatch", f"alarm:{watched}-*") for watched in (names.queue, names.function)),
+        ),
+        # Glue asks for the right to each level down to the one it is about. A deleted database takes all in it along.
+        "glue": _Scope(
+            "Catalogue",
+            tuple(
+                names.arn("glue", resource)
+                for resource in (
+                    "catalog",
+                    f"database/{database}",
+                    f"table/{database}/*",
+                    f"userDefinedFunction/{database}/*",
+                )
+            ),
         ),
         "iam": _Scope("Role", (names.role_arn,)),
         "lambda": _Scope("Function", (names.function_arn,)),

@@ -1,6 +1,6 @@
 """`plan`, `up`, `status`, `down`: also as `python -m bootstrap …`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated
 
 import typer
@@ -116,10 +116,11 @@ def status(
         print_json([one.to_json() for one in found])
     else:
         console.print(render.status_table(found), soft_wrap=True)
+        _show_skipped({one.resource: one.skipped for one in found if one.skipped})
     for subscriber in sns.email_subscribers(environment.aws, environment.names.topic_arn):
         if not subscriber.confirmed:
             errors.print(f"{subscriber.address}: {sns.HOW_TO_CONFIRM}", soft_wrap=True, markup=False)
-    if any(one.drift or not one.exists for one in found):
+    if not all(one.as_declared for one in found):
         raise typer.Exit(EXIT_CHECK_FAILED)
 
 
@@ -202,10 +203,16 @@ def _show_plan(found: Plan, nothing: str = NO_CHANGE) -> None:
     console.print(f"{len(found.changes)} to change" if found.changes else nothing)
 
 
+def _show_skipped(skipped: Mapping[str, str]) -> None:
+    for line in render.skip_lines(skipped):
+        errors.print(line, soft_wrap=True, markup=False)
+
+
 def _show_report(report: Report, as_json: bool, nothing: str | None = None) -> None:
     if as_json:
         print_json(render.report_json(report))
         return
     for resource, reason in report.left.items():
         errors.print(f"left: {resource}: {reason}", soft_wrap=True, markup=False)
+    _show_skipped(report.skipped)
     console.print(nothing if nothing and not report.changed else render.summary(report))

@@ -14,6 +14,7 @@ from typing import Any
 from bootstrap.declaration import declare
 from bootstrap.function_zip import FunctionZip
 from bootstrap.model import Resource, id_of
+from bootstrap.resources.athena import Database, Table, WorkGroup
 from bootstrap.resources.cloudwatch import Alarm
 from bootstrap.resources.event_source_mapping import EventSourceMapping
 from bootstrap.resources.iam import Role
@@ -30,6 +31,7 @@ Parts = dict[str, Properties]
 
 CODE_BUCKET = "CodeBucket"
 CODE_KEY = "CodeKey"
+_CATALOG = {"Ref": "AWS::AccountId"}
 _NUMBERS = frozenset({"VisibilityTimeout", "MessageRetentionPeriod"})
 
 
@@ -152,6 +154,25 @@ def _(resource: EventSourceMapping) -> Parts:
     configuration = {key: value for key, value in resource.configuration.items() if value != {}}
     properties = {"EventSourceArn": resource.queue_arn, "FunctionName": resource.function, "Enabled": True}
     return {"AWS::Lambda::EventSourceMapping": {**properties, **configuration, "Tags": _tags(resource.tags)}}
+
+
+@_parts.register
+def _(resource: WorkGroup) -> Parts:
+    configuration = {"WorkGroupConfiguration": dict(resource.configuration), "RecursiveDeleteOption": True}
+    properties = {"Name": resource.name, "State": "ENABLED", **configuration, "Tags": _tags(resource.tags)}
+    return {"AWS::Athena::WorkGroup": properties}
+
+
+@_parts.register
+def _(resource: Database) -> Parts:
+    made = {"Name": resource.name, "Parameters": dict(resource.tags)}
+    return {"AWS::Glue::Database": {"CatalogId": _CATALOG, "DatabaseInput": made}}
+
+
+@_parts.register
+def _(resource: Table) -> Parts:
+    properties = {"CatalogId": _CATALOG, "DatabaseName": resource.database}
+    return {"AWS::Glue::Table": {**properties, "TableInput": resource.table_input(resource.definition.parameters)}}
 
 
 @_parts.register

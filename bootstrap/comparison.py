@@ -7,7 +7,7 @@ from typing import Any
 
 from bootstrap import snapshot
 from bootstrap.declaration import declare
-from bootstrap.model import Difference, Live, Resource, id_of
+from bootstrap.model import Difference, Live, Resource, Unavailable, id_of
 from bootstrap.settings import Settings
 from profiles.session import Aws
 
@@ -34,18 +34,21 @@ class Deviation:
 def compare(left: Side, right: Side) -> tuple[Deviation, ...]:
     """The deviations of two live environments. Account ids don't count; nor do ids and hosts, which aren't read.
 
-    Only attributes that the declaration knows are compared: the rest is each engine's own.
+    Only attributes that the declaration knows are compared: the rest is each engine's own. So is which services it has:
+    what one side can't have isn't compared.
     """
     with ThreadPoolExecutor(2) as pool:
         lefts, rights = pool.map(_live, (left, right))
     deviations = []
     for (resource, one), (_, other) in zip(lefts, rights, strict=True):
+        if isinstance(one, Unavailable) or isinstance(other, Unavailable):
+            continue
         if found := _differences(resource, _seen(one, left), _seen(other, right)):
             deviations.append(Deviation(_anonymous(id_of(resource), left.aws.account), found))
     return tuple(deviations)
 
 
-def _live(side: Side) -> list[tuple[Resource, Live | None]]:
+def _live(side: Side) -> list[tuple[Resource, Live | Unavailable | None]]:
     resources = declare(side.settings)
     found = snapshot.take(side.aws, resources)
     return [(resource, found[id_of(resource)]) for resource in resources]

@@ -2,7 +2,7 @@
 
 from bootstrap.function_zip import FunctionZip, build_function_zip
 from bootstrap.model import Resource, id_of
-from bootstrap.resources import cloudwatch, event_source_mapping, iam, lambda_function, logs, s3, sns, sqs
+from bootstrap.resources import athena, cloudwatch, event_source_mapping, iam, lambda_function, logs, s3, sns, sqs
 from bootstrap.settings import Settings
 
 
@@ -12,6 +12,7 @@ def declare(settings: Settings, code: FunctionZip | None = None) -> tuple[Resour
         *sqs.declare(settings),
         *sns.declare(settings),
         *s3.declare(settings),
+        *athena.declare(settings),
         *iam.declare(settings),
         *logs.declare(settings),
         *lambda_function.declare(settings, code or build_function_zip()),

@@ -49,7 +49,8 @@ class Call:
     """One API call: botocore's service name, AWS's operation name, and the parameters, `Output`s among them.
 
     `outputs`: name of an output → key of the response. `accepted`: error codes that mean the wish is already fulfilled
-    (deleting what is gone). `raced`: error codes that mean somebody else changed the resource since the snapshot.
+    (deleting what is gone). `raced`: error codes that mean somebody else changed the resource since the snapshot; with
+    `raced_text`, only where the message contains that.
     `advice`: error code → what to do about it.
     """
 
@@ -59,6 +60,7 @@ class Call:
     outputs: Mapping[str, str] = field(default_factory=dict)
     accepted: tuple[str, ...] = ()
     raced: tuple[str, ...] = ()
+    raced_text: str = ""
     patience: tuple[Patience, ...] = ()
     advice: Mapping[str, str] = field(default_factory=dict)
 
@@ -109,6 +111,13 @@ class Live:
 
 
 @dataclass(frozen=True)
+class Unavailable:
+    """A resource that can't be here: the endpoint says that it doesn't have the service. It is skipped."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class Difference:
     """One attribute that isn't as declared. `live` is None where it isn't set."""
 
@@ -139,8 +148,8 @@ class Resource(Protocol):
     def declared(self) -> Attributes:
         """The desired attributes: what is compared, in the shape in which `read` gives the live ones."""
 
-    def read(self, aws: Aws) -> Live | None:
-        """The live resource by read-only calls, or None."""
+    def read(self, aws: Aws) -> Live | Unavailable | None:
+        """The live resource by read-only calls, or None; or why there can't be one."""
 
     def create(self) -> tuple[Step, ...]:
         """The calls that make it."""
@@ -206,12 +215,14 @@ class Action:
 class Plan:
     """Actions in an order that respects their dependencies, and the outputs of what is live already.
 
-    `left` says of each live resource that a plan of deletions leaves alone why it does.
+    `left` says of each live resource that a plan of deletions leaves alone why it does; `skipped` of each declared one
+    that the endpoint can't have.
     """
 
     actions: tuple[Action, ...]
     outputs: Mapping[Output, str] = field(default_factory=dict)
     left: Mapping[str, str] = field(default_factory=dict)
+    skipped: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def changes(self) -> tuple[Action, ...]:

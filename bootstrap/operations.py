@@ -1,13 +1,13 @@
 """The four things bootstrap does: plan, up, down, status."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bootstrap import rules, snapshot
 from bootstrap.declaration import declare
 from bootstrap.executor import Event, Observer, State, execute
-from bootstrap.model import Action, Difference, Live, Plan, Resource, Verb, id_of
+from bootstrap.model import Action, Difference, Live, Plan, Resource, Unavailable, Verb, id_of
 from bootstrap.planner import differences, plan_down, plan_up
 from bootstrap.resources import s3
 from bootstrap.runner import Clock
@@ -28,11 +28,15 @@ class BootstrapError(CannotRunError):
 
 @dataclass(frozen=True)
 class Report:
-    """What was done. `actions` are the changes that were made; empty means everything was as declared."""
+    """What was done. `actions` are the changes that were made; empty means everything was as declared.
+
+    `left` and `skipped` as in `Plan`.
+    """
 
     actions: tuple[Action, ...]
     left: dict[str, str]
     seconds: float
+    skipped: dict[str, str] = field(default_factory=dict)
 
     @property
     def changed(self) -> bool:
@@ -42,13 +46,19 @@ class Report:
 
 @dataclass(frozen=True)
 class ResourceStatus:
-    """One resource: its ARN and state if it exists, and what isn't as declared."""
+    """One resource: its ARN and state if it exists, what isn't as declared, and in `skipped` why it can't exist."""
 
     resource: str
     exists: bool
     arn: str
     state: str
     drift: tuple[Difference, ...]
+    skipped: str = ""
+
+    @property
+    def as_declared(self) -> bool:
+        """Whether `up` would have nothing to do about it."""
+        return bool(self.skipped) or (self.exists and not self.drift)
 
     def to_json(self) -> dict[str, Any]:
         """For scripts."""
@@ -57,6 +67,7 @@ class ResourceStatus:
             "exists": self.exists,
             "arn": self.arn,
             "state": self.state,
+            "skipped": self.skipped,
             "drift": {found.attribute: {"live": found.live, "declared": found.declared} for found in self.drift},
         }
 
@@ -99,7 +110,7 @@ def up(aws: Aws, settings: Settings, observer: Observer | None = None, *, clock:
         events = execute(aws, wanted, observer or _ignore, clock)
         done += _changes_made(events)
         if not _raced(events, "up"):
-            return Report(tuple(done), {}, time.monotonic() - started)
+            return Report(tuple(done), {}, time.monotonic() - started, dict(wanted.skipped))
     raise BootstrapError(f"somebody else keeps changing this environment: gave up after {MAX_ROUNDS} rounds")
 
 
@@ -137,7 +148,9 @@ def status(aws: Aws, settings: Settings) -> tuple[ResourceStatus, ...]:
     return tuple(_status(resource, found[id_of(resource)]) for resource in resources)
 
 
-def _status(resource: Resource, live: Live | None) -> ResourceStatus:
+def _status(resource: Resource, live: Live | Unavailable | None) -> ResourceStatus:
+    if isinstance(live, Unavailable):
+        return ResourceStatus(id_of(resource), False, "", "skipped", (), live.reason)
     if live is None:
         return ResourceStatus(id_of(resource), False, "", "missing", ())
     return ResourceStatus(

@@ -55,6 +55,9 @@ def settings_from(
     log_level: Annotated[
         str, _option("--log-level", "What the function logs: DEBUG, INFO, WARNING or ERROR.")
     ] = "INFO",
+    bytes_scanned_limit: Annotated[
+        int, _option("--bytes-scanned-limit", "Athena cancels a query that scans more bytes; at least 10 MB.")
+    ] = 100_000_000_000,
 ) -> Settings:
     """Settings from command-line options."""
     return Settings(
@@ -72,6 +75,7 @@ def settings_from(
         maximum_concurrency=maximum_concurrency,
         log_retention_days=log_retention,
         log_level=log_level,
+        bytes_scanned_limit=bytes_scanned_limit,
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from bootstrap.model import Action, Difference, Live, Output, Plan, Resource, Verb, id_of
+from bootstrap.model import Action, Difference, Live, Output, Plan, Resource, Unavailable, Verb, id_of
 from bootstrap.snapshot import Snapshot
 from profiles.errors import CannotRunError
 
@@ -23,14 +23,18 @@ def plan_up(resources: Sequence[Resource], snapshot: Snapshot, environment: str)
     """
     verbs: dict[str, Verb] = {}
     actions: list[Action] = []
+    skipped: dict[str, str] = {}
     for resource in resources:
         live = snapshot[id_of(resource)]
+        if isinstance(live, Unavailable):
+            skipped[id_of(resource)] = live.reason
+            continue
         if live is not None:
             _refuse_others(resource, live, environment)
         action = _action(resource, live, verbs)
         verbs[action.resource] = action.verb
         actions.append(action)
-    return Plan(tuple(actions), _outputs(snapshot))
+    return Plan(tuple(actions), _outputs(snapshot), skipped=skipped)
 
 
 def plan_down(
@@ -43,7 +47,7 @@ def plan_down(
     for resource in reversed(resources):
         identity = id_of(resource)
         live = snapshot[identity]
-        if live is None:
+        if not isinstance(live, Live):
             continue
         reason = _reason_to_leave(resource, live, snapshot, environment, keep)
         if reason:
@@ -98,7 +102,7 @@ def _reason_to_leave(
     if resource.kind in keep:
         return KEPT
     holder = snapshot.get(resource.part_of) if resource.part_of else live
-    owner = holder.owner if holder else environment
+    owner = holder.owner if isinstance(holder, Live) else environment
     if owner == environment:
         return None
     if owner is None:
@@ -110,6 +114,6 @@ def _outputs(snapshot: Snapshot) -> dict[Output, str]:
     return {
         Output(identity, name): value
         for identity, live in snapshot.items()
-        if live is not None
+        if isinstance(live, Live)
         for name, value in live.outputs.items()
     }

@@ -67,6 +67,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "changes": len(plan.changes),
         "actions": [_action_json(action) for action in plan.actions],
         "left": dict(plan.left),
+        "skipped": dict(plan.skipped),
     }
 
 
@@ -76,6 +77,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "changed": report.changed,
         "actions": [{"action": str(action.verb), "resource": action.resource} for action in report.actions],
         "left": report.left,
+        "skipped": report.skipped,
         "seconds": round(report.seconds, 3),
     }
 
@@ -88,6 +90,8 @@ def plan_table(plan: Plan) -> Table:
         table.add_row(f"[{_COLOURS[action.verb]}]{action.verb}[/]", action.resource, shown)
     for resource, reason in plan.left.items():
         table.add_row("leave", resource, reason)
+    for reason, resources in by_reason(plan.skipped).items():
+        table.add_row("[dim]skip[/]", "\n".join(resources), reason)
     return table
 
 
@@ -95,7 +99,7 @@ def status_table(found: Iterable[ResourceStatus]) -> Table:
     """One row a resource: state, ARN, drift."""
     table = _table("resource", "state", "ARN", "drift")
     for one in found:
-        colour = "red" if not one.exists else "yellow" if one.drift else "green"
+        colour = "dim" if one.skipped else "red" if not one.exists else "yellow" if one.drift else "green"
         drift = "\n".join(_difference(difference) for difference in one.drift)
         table.add_row(one.resource, f"[{colour}]{one.state}[/]", one.arn, drift)
     return table
@@ -121,6 +125,20 @@ def deviations_json(found: Iterable[Deviation]) -> list[dict[str, Any]]:
         }
         for one in found
     ]
+
+
+def by_reason(reasons: Mapping[str, str]) -> dict[str, list[str]]:
+    """Resources by why they were left or skipped, so that one reason is one line."""
+    grouped: dict[str, list[str]] = {}
+    for resource, reason in reasons.items():
+        grouped.setdefault(reason, []).append(resource)
+    return grouped
+
+
+def skip_lines(skipped: Mapping[str, str]) -> Iterable[str]:
+    """One line for each reason: `skipped: why (what)`."""
+    for reason, resources in by_reason(skipped).items():
+        yield f"skipped: {reason} ({', '.join(resources)})"
 
 
 def summary(report: Report) -> str:

@@ -28,12 +28,14 @@ _SNS_SUBSCRIBE = f"{_DOCS}sns/latest/api/API_Subscribe.html"
 _IAM_QUOTAS = f"{_DOCS}IAM/latest/UserGuide/reference_iam-quotas.html"
 _S3_NAMES = f"{_DOCS}AmazonS3/latest/userguide/bucketnamingrules.html"
 _S3_POLICIES = f"{_DOCS}AmazonS3/latest/userguide/bucket-policies.html"
+_ATHENA_LIMIT = f"{_DOCS}athena/latest/APIReference/API_WorkGroupConfiguration.html"
 _LOGS_RETENTION = f"{_DOCS}AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html"
 
 RETENTION_DAYS = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
     *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
 )
+MIN_BYTES_SCANNED_LIMIT = 10_000_000
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 RESERVED_VARIABLES = frozenset(
     {
@@ -190,6 +192,13 @@ def _ranges(settings: Settings) -> Iterator[Violation]:
         if value is not None and not least <= value <= most:
             text = f"ValidationException: Value '{value}' failed to satisfy constraint: between {least} and {most}"
             yield Violation(f"{name} is {least} to {most}", str(value), text, page)
+    if settings.bytes_scanned_limit < MIN_BYTES_SCANNED_LIMIT:
+        text = (
+            f"InvalidRequestException: Value '{settings.bytes_scanned_limit}' at 'bytesScannedCutoffPerQuery' failed "
+            f"to satisfy constraint: Member must have value greater than or equal to {MIN_BYTES_SCANNED_LIMIT}"
+        )
+        rule = f"Athena's limit of scanned bytes is at least {MIN_BYTES_SCANNED_LIMIT} (10 MB)"
+        yield Violation(rule, str(settings.bytes_scanned_limit), text, _ATHENA_LIMIT)
     if settings.log_retention_days not in RETENTION_DAYS:
         text = f"InvalidParameterException: 1 validation error detected: Value '{settings.log_retention_days}'"
         days = ", ".join(map(str, RETENTION_DAYS))

@@ -75,7 +75,7 @@ class Runner:
             code = error_code(error)
             if code in call.accepted:
                 return
-            if code in call.raced:
+            if code in call.raced and call.raced_text in str(error):
                 raise RacedError(str(error)) from error
             raise StepError(f"{call.operation} was refused: {error}{_advice(call, error)}") from error
         for name, key in call.outputs.items():

@@ -34,6 +34,7 @@ class Settings:
     maximum_concurrency: int | None = None
     log_retention_days: int = 14
     log_level: str = "INFO"
+    bytes_scanned_limit: int = 100 * 10**9  # an Athena query that would cost more than $0.50 is cancelled
 
     @property
     def effective_visibility_timeout_seconds(self) -> int:

@@ -12,6 +12,7 @@ from operations.doctor.check import Check, failed, info, ok, skipped, up_command
 from operations.doctor.flow import live_environment
 from pipeline.tick import ALERTS_PREFIX, PROCESSED_PREFIX
 from producer import manifest as manifests
+from profiles.availability import is_missing_service
 from profiles.names import Names
 from profiles.session import Aws
 
@@ -110,20 +111,20 @@ def history(aws: Aws, names: Names) -> Check:
     try:
         athena.check_workgroup(aws, names)
     except HistoryError:
-        return warning(
+        return failed(
             "athena",
             f"there is no workgroup {names.workgroup}",
             f"{up_command(aws, names)}; or query with --engine duckdb",
         )
     except ClientError as error:
-        if athena.is_missing_service(error):
+        if is_missing_service(error):
             return ok("athena", "not at this endpoint: queries run offline, the same SQL on DuckDB")
         raise
     expected = f"s3://{names.bucket}/{PROCESSED_PREFIX}"
     try:
         table = aws.glue.get_table(DatabaseName=names.database, Name="records")["Table"]
     except aws.glue.exceptions.EntityNotFoundException:
-        return warning(
+        return failed(
             "athena",
             f"there is no table {names.database}.records",
             f"{up_command(aws, names)}; or query with --engine duckdb",

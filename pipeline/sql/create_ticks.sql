@@ -1,6 +1,6 @@
 -- The compacted records: Parquet, one file per day and symbol, each tick once.
 -- Partition projection: Athena computes the partitions from these properties, there is no catalogue of them to keep.
--- `stockpipe compact` keeps the range of days and the symbols up to date.
+-- They span nothing yet: `stockpipe compact` widens the range of days and the symbols to what it has written.
 CREATE EXTERNAL TABLE IF NOT EXISTS ${database}.ticks (
   tick_id string,
   price double,
@@ -17,7 +17,7 @@ TBLPROPERTIES (
   'projection.enabled' = 'true',
   'projection.day.type' = 'date',
   'projection.day.format' = 'yyyy-MM-dd',
-  'projection.day.range' = '${first_day},${last_day}',
+  'projection.day.range' = '1970-01-01,1970-01-01',
   'projection.symbol.type' = 'enum',
-  'projection.symbol.values' = '${symbols}'
+  'projection.symbol.values' = 'NONE'
 )

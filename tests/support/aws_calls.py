@@ -16,7 +16,7 @@ from botocore.compat import HTTPHeaders
 
 from profiles.session import Aws
 
-SERVICES = ("cloudwatch", "iam", "lambda", "logs", "s3", "sns", "sqs")
+SERVICES = ("athena", "cloudwatch", "glue", "iam", "lambda", "logs", "s3", "sns", "sqs")
 READ_ONLY = ("Describe", "Get", "Head", "List")
 
 Answer = tuple[AWSResponse, dict[str, Any]]

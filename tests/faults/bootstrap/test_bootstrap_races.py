@@ -65,7 +65,7 @@ def test_what_somebody_else_made_first_is_looked_at_again_and_put_right(
 
     up(sandbox.aws, sandbox.settings)
 
-    assert all(one.exists and not one.drift for one in status(sandbox.aws, sandbox.settings))
+    assert all(one.as_declared for one in status(sandbox.aws, sandbox.settings))
     (mapping,) = other.lambda_.list_event_source_mappings(FunctionName=sandbox.settings.names.function)[
         "EventSourceMappings"
     ]

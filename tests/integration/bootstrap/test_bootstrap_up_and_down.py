@@ -24,7 +24,7 @@ def test_up_makes_everything_of_the_design(sandbox: Sandbox) -> None:
     report = up(aws, sandbox.settings)
 
     assert {action.verb for action in report.actions} == {Verb.CREATE}
-    assert all(one.exists and not one.drift for one in status(aws, sandbox.settings))
+    assert all(one.as_declared for one in status(aws, sandbox.settings))
     queue = _queue_attributes(aws, names.queue)
     assert queue["VisibilityTimeout"] == "60"
     assert queue["SqsManagedSseEnabled"] == "true"
@@ -193,7 +193,7 @@ def test_environments_side_by_side_do_not_touch_each_other(sandbox: Sandbox) -> 
 
     down(aws, neighbour)
 
-    assert all(one.exists and not one.drift for one in status(aws, sandbox.settings))
+    assert all(one.as_declared for one in status(aws, sandbox.settings))
     assert not any(one.exists for one in status(aws, neighbour))
 
 

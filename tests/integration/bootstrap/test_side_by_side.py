@@ -96,7 +96,7 @@ def test_down_of_one_leaves_the_other_byte_for_byte(mine: Sandbox, neighbour: Se
     assert before["objects"] == {"processed/TSLA/1-a.json": theirs.bucket.encode()}
     assert "1" in [attributes["ApproximateNumberOfMessages"] for attributes in before["queues"]]
     assert not any(one.exists for one in status(aws, mine.settings))
-    assert all(one.exists and not one.drift for one in status(aws, neighbour))
+    assert all(one.as_declared for one in status(aws, neighbour))
 
 
 def test_down_asks_for_nothing_of_the_other(mine: Sandbox, neighbour: Settings) -> None:
@@ -121,7 +121,7 @@ def test_one_bucket_is_not_shared_by_two_environments(mine: Sandbox, neighbour: 
     report = down(aws, sharing)
 
     assert list(report.left) == [f"bucket {bucket}"]
-    assert all(one.exists and not one.drift for one in status(aws, mine.settings))
+    assert all(one.as_declared for one in status(aws, mine.settings))
 
 
 def test_what_has_our_name_but_not_our_tag_is_left_and_listed(

@@ -81,7 +81,7 @@ def test_drift_is_put_right_with_it_too(enforced: Endpoint, settings: Settings) 
 
     up(user, changed)
 
-    assert not any(one.drift or not one.exists for one in status(user, changed))
+    assert all(one.as_declared for one in status(user, changed))
 
 
 def test_it_is_of_no_use_in_another_environment(scene: Scene, enforced: Endpoint, settings: Settings) -> None:
@@ -93,7 +93,7 @@ def test_it_is_of_no_use_in_another_environment(scene: Scene, enforced: Endpoint
     with pytest.raises((ClientError, CannotRunError), match=REFUSED):
         down(user, other)
 
-    assert all(one.exists and not one.drift for one in status(scene.root, other))
+    assert all(one.as_declared for one in status(scene.root, other))
 
 
 def test_iam_allows_by_name_what_ministack_checks_against_everything(scene: Scene) -> None:

@@ -41,6 +41,7 @@ def test_a_dry_run_from_scratch_prints_every_call_with_its_parameters() -> None:
         *("s3.PutPublicAccessBlock", "s3.PutBucketEncryption", "s3.PutBucketPolicy", "iam.CreateRole"),
         *("iam.PutRolePolicy", "logs.CreateLogGroup", "logs.PutRetentionPolicy", "lambda.CreateFunction"),
         *("lambda.CreateEventSourceMapping", "cloudwatch.PutMetricAlarm", "cloudwatch.TagResource"),
+        *("athena.CreateWorkGroup", "glue.CreateDatabase", "glue.CreateTable"),
     }
     (function,) = [json.loads(call.partition(" ")[2]) for call in calls if call.startswith("lambda.CreateFunction")]
     assert function["Environment"]["Variables"]["ALERT_THRESHOLD"] == "900"

@@ -8,7 +8,7 @@ import pytest
 from bootstrap import Settings
 from bootstrap.declaration import declare
 from bootstrap.function_zip import FunctionZip
-from bootstrap.model import Action, Call, Live, Plan, Resource, Verb, id_of
+from bootstrap.model import Action, Call, Live, Plan, Resource, Unavailable, Verb, id_of
 from bootstrap.planner import NotOursError, plan_down, plan_up
 from profiles.names import Names
 
@@ -86,6 +86,12 @@ def test_a_changed_threshold_is_one_update_of_the_function() -> None:
         (ROLE, "AssumeRolePolicyDocument", {}, ["UpdateAssumeRolePolicy"]),
         (ROLE, "OtherPolicies", ["more", "arn:aws:iam::aws:policy/X"], ["DeleteRolePolicy", "DetachRolePolicy"]),
         ("log group /aws/lambda/StockProcessor", "retentionInDays", None, ["PutRetentionPolicy"]),
+        ("workgroup stock", "BytesScannedCutoffPerQuery", None, ["UpdateWorkGroup"]),
+        ("workgroup stock", "State", "DISABLED", ["UpdateWorkGroup"]),
+        ("workgroup stock", "Tags", {}, ["TagResource"]),
+        ("database stock_data", "Parameters", {}, ["UpdateDatabase"]),
+        ("table stock_data.records", "Columns", [], ["UpdateTable"]),
+        ("table stock_data.ticks", "Location", "s3://elsewhere/", ["UpdateTable"]),
         (FUNCTION, "CodeSha256", "other", ["UpdateFunctionCode"]),
         (FUNCTION, "State", "Pending", []),
         (MAPPING, "BatchSize", 5, ["UpdateEventSourceMapping"]),
@@ -100,6 +106,39 @@ def test_one_difference_is_one_update(identity: str, attribute: str, live: Any, 
 
     assert (action.verb, action.resource) == (Verb.UPDATE, identity)
     assert _operations(action) == operations
+
+
+def test_what_compaction_and_others_set_on_a_table_survives_its_update() -> None:
+    ticks = "table stock_data.ticks"
+    set_by_others = {"projection.day.range": "2026-01-05,2026-01-09", "projection.enabled": "false", "team": "a"}
+    live = dataclasses.replace(
+        _as_declared(_resource(ticks), Parameters={"projection.enabled": "false"}), notes={"parameters": set_by_others}
+    )
+
+    (action,) = _up({**_complete(), ticks: live}).changes
+
+    (call,) = (step for step in action.steps if isinstance(step, Call))
+    parameters = call.parameters["TableInput"]["Parameters"]
+    assert parameters["projection.day.range"] == "2026-01-05,2026-01-09"
+    assert parameters["projection.enabled"] == "true"
+    assert parameters["team"] == "a"
+
+
+def test_what_the_endpoint_cannot_have_is_skipped_and_stops_nothing_else() -> None:
+    cannot = {
+        id_of(one): Unavailable("no Athena") for one in RESOURCES if one.kind in ("workgroup", "database", "table")
+    }
+    skipped = dict.fromkeys(cannot, "no Athena")
+
+    nothing_else, everything_else = _up({**_complete(), **cannot}), _up({**EMPTY, **cannot})
+    removal = plan_down(RESOURCES, {**_complete(), **cannot}, "default")
+
+    assert len(cannot) == 5
+    assert (nothing_else.changes, nothing_else.skipped) == ((), skipped)
+    assert len(everything_else.changes) == len(RESOURCES) - len(cannot)
+    assert everything_else.skipped == skipped
+    assert not {*cannot} & {action.resource for action in removal.actions}
+    assert removal.left == {}
 
 
 def test_tags_of_others_survive_when_a_bucket_gets_ours() -> None:

@@ -46,6 +46,7 @@ def test_what_aws_accepts_breaks_no_rule(settings: Settings) -> None:
         ({"memory_mb": 127}, "memory is 128 to 10240", "Value '127'"),
         ({"visibility_timeout_seconds": 43_201}, "visibility timeout is 0 to 43200", "Value '43201'"),
         ({"log_retention_days": 15}, "log retention is one of", "InvalidParameterException"),
+        ({"bytes_scanned_limit": 9_999_999}, "at least 10000000 (10 MB)", "bytesScannedCutoffPerQuery"),
         ({"log_level": "LOUD"}, "log level is one of", "logger"),
         ({"alert_threshold": math.nan}, "price above 0", "every tick or on none"),
         ({"alert_threshold": 0.0}, "price above 0", "every tick or on none"),
