@@ -276,17 +276,41 @@ def test_athena_or_what_stands_in_for_it(patient: Patient) -> None:
     assert "DuckDB" in athena.found or "workgroup" in athena.found
 
 
-def test_a_table_over_another_bucket_is_why_athena_is_empty(ministack: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    # given an engine with Athena, and a table whose data is elsewhere
-    aws, names = ministack.aws, fresh_settings(ministack.aws.account).names
-    aws.athena.create_work_group(Name=names.workgroup)
-    aws.glue.create_database(DatabaseInput={"Name": names.database})
+def move_table(aws: Any, names: Names) -> None:
     table = {"Name": "records", "StorageDescriptor": {"Location": "s3://elsewhere/processed/"}}
-    aws.glue.create_table(DatabaseName=names.database, TableInput=table)
-    monkeypatch.setattr(endpoint, "open_profile", lambda *_, **__: aws)
-    found = failures({check.name: check for check in examine("local", names.prefix)})
-    assert "reads s3://elsewhere/processed/, not" in found["athena"]
-    assert "it is empty" in found["athena"]
+    aws.glue.update_table(DatabaseName=names.database, TableInput=table)
+
+
+def remove_table(aws: Any, names: Names) -> None:
+    aws.glue.delete_table(DatabaseName=names.database, Name="records")
+
+
+def remove_workgroup(aws: Any, names: Names) -> None:
+    aws.athena.delete_work_group(WorkGroup=names.workgroup, RecursiveDeleteOption=True)
+
+
+def test_why_athena_finds_nothing(ministack: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    # given an engine with Athena
+    with sandbox_on(ministack.endpoint_url) as sandbox:
+        monkeypatch.setattr(endpoint, "open_profile", lambda *_, **__: sandbox.aws)
+        patient = Patient(sandbox, ministack.endpoint_url)
+        patient.up()
+        athena = patient.examine()["athena"]
+        assert athena.found == (
+            f"workgroup {patient.names.workgroup}, table {patient.names.database}.records "
+            f"over s3://{patient.names.bucket}/processed/"
+        )
+        for provoke, cause in (
+            (move_table, "reads s3://elsewhere/processed/, not s3://"),
+            (remove_table, f"there is no table {patient.names.database}.records"),
+            (remove_workgroup, f"there is no workgroup {patient.names.workgroup}"),
+        ):
+            provoke(sandbox.aws, patient.names)
+            found = failures(patient.examine())
+            assert list(found) == ["athena"]
+            assert cause in found["athena"]
+            patient.up()
+            assert failures(patient.examine()) == {}
 
 
 def test_the_command_ends_with_1_where_there_is_a_fault(healthy: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
