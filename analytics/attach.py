@@ -1,20 +1,18 @@
 """A table becomes a DuckDB view: which objects does it need, which of them does the cache lack, fetch those."""
 # ruff: noqa: S608  (identifiers are ours, values are parameters; the conditions are parsed SQL of the user's own query)
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import duckdb
-import platformdirs
 
 from analytics import dialect, objects
 from analytics.result import HistoryError
 from analytics.serde import MalformedJsonError, read_rows
 from analytics.statements import TABLES, Table, table_of
 from analytics.store import ListedObject, Store
+from profiles.folders import cache_folder
 from profiles.names import Names
 from profiles.session import Aws
 
@@ -78,11 +76,6 @@ class Attacher:
                 changed.append(one)
             if one.body is not None:
                 yield one
-
-
-def cache_folder() -> Path:
-    """The per-user cache folder; `STOCKPIPE_CACHE_DIR` overrides it."""
-    return Path(os.environ.get("STOCKPIPE_CACHE_DIR") or platformdirs.user_cache_dir("stockpipe"))
 
 
 def partition_of(key: str) -> dict[str, str]:

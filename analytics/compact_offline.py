@@ -13,10 +13,11 @@ import duckdb
 from botocore.exceptions import ClientError
 
 from analytics import compaction, dialect, objects
-from analytics.attach import Attacher, Progress, cache_folder, partition_of
+from analytics.attach import Attacher, Progress, partition_of
 from analytics.compaction import Partition
 from analytics.offline import connect
 from analytics.statements import table_of
+from profiles.folders import cache_folder
 from profiles.names import Names
 from profiles.session import Aws
 

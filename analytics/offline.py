@@ -15,9 +15,10 @@ from typing import Any
 import duckdb
 
 from analytics import dialect
-from analytics.attach import Attacher, Progress, cache_folder
+from analytics.attach import Attacher, Progress
 from analytics.result import Column, HistoryError, Result
 from analytics.statements import table_of
+from profiles.folders import cache_folder
 from profiles.names import Names
 from profiles.session import Aws
 

@@ -21,6 +21,7 @@ from emulator import state
 from emulator.interpreters import Interpreter
 from emulator.state import Observer
 from profiles.errors import CannotRunError
+from profiles.folders import cache_folder
 
 _MARKER = ".complete"
 _OF_OTHER_ENVIRONMENTS = {"VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "UV_SYSTEM_PYTHON", "UV_PYTHON"}
@@ -83,7 +84,7 @@ def ensure_package(package: Package, interpreter: Interpreter, python: Path, obs
 
 
 def _folder(what: Environment | Package, interpreter: Interpreter) -> Path:
-    return state.cache_folder() / "environments" / f"{what.name}-{what.key(interpreter)}"
+    return cache_folder() / "environments" / f"{what.name}-{what.key(interpreter)}"
 
 
 def ensure_folder(folder: Path, title: str, builder: Builder, observer: Observer) -> None:
@@ -121,7 +122,7 @@ def _install(package: Package, python: Path, folder: Path, observer: Observer) -
 
 def _run_uv(arguments: Sequence[str], title: str, observer: Observer) -> None:
     # Run from the cache folder: a uv.toml or pyproject.toml of whatever folder the user is in has no say here.
-    run([uv.find_uv_bin(), *arguments], state.cache_folder(), title, observer)
+    run([uv.find_uv_bin(), *arguments], cache_folder(), title, observer)
 
 
 def run(command: Sequence[str], folder: Path, title: str, observer: Observer) -> None:

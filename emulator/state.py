@@ -1,13 +1,13 @@
 """The files that outlive a command: what runs on which port, its log, its private folder, and locks.
 
-State folder (`STOCKPIPE_STATE_DIR`, else the user's by platformdirs)::
+State folder (`profiles.folders.state_folder`)::
 
     emulators/<port>.json   what runs there (`Record`)
     emulators/<port>.log    what it printed
     emulators/<port>/       its private home, data and temporary folder; gone after stop
     emulators/<port>.lock   held while a command starts or stops it
 
-Cache folder (`STOCKPIPE_CACHE_DIR`): `environments/`, see `emulator.environments`.
+In the cache folder: `environments/`, see `emulator.environments`.
 """
 
 import contextlib
@@ -20,19 +20,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import platformdirs
+from profiles import folders
 
 Observer = Callable[[str], None]
 
 
-def cache_folder() -> Path:
-    """Where environments are kept that several checkouts share."""
-    return Path(os.environ.get("STOCKPIPE_CACHE_DIR") or platformdirs.user_cache_dir("stockpipe"))
-
-
 def state_folder() -> Path:
     """Where it is kept what runs at the moment. Made where it is missing, readable by its owner only."""
-    folder = Path(os.environ.get("STOCKPIPE_STATE_DIR") or platformdirs.user_state_dir("stockpipe")) / "emulators"
+    folder = folders.state_folder() / "emulators"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder
 

@@ -16,10 +16,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from platformdirs import user_state_path
-
 from pipeline.tick import Tick
 from profiles.errors import CannotRunError
+from profiles.folders import state_folder
 from profiles.names import Names
 
 SUFFIX = ".jsonl"
@@ -36,9 +35,7 @@ class Sent:
 
 def folder(names: Names) -> Path:
     """Where the manifests of one environment are: `<state dir>/manifests/<account>-<environment>`."""
-    state = os.environ.get("STOCKPIPE_STATE_DIR")
-    root = Path(state) if state else user_state_path("stockpipe", appauthor=False)
-    return root / "manifests" / f"{names.account}-{names.environment}"
+    return state_folder() / "manifests" / f"{names.account}-{names.environment}"
 
 
 def new_path(names: Names, run: str) -> Path:

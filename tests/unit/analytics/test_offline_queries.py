@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from analytics import HistoryError, run_query, statements
-from analytics.attach import cache_folder
 from analytics.statements import named_queries
+from profiles.folders import cache_folder
 from tests.support.history_data import daily_closes, key_of, made_tick, record
 from tests.unit.analytics.conftest import History
 

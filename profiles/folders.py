@@ -1,0 +1,19 @@
+"""The two folders of a user that outlive a command: what may be thrown away, and what is known of runs and engines.
+
+`STOCKPIPE_CACHE_DIR` and `STOCKPIPE_STATE_DIR` override where the operating system has them; tests do that.
+"""
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+
+def cache_folder() -> Path:
+    """What can be made again: engines' environments, the objects that queries have fetched."""
+    return Path(os.environ.get("STOCKPIPE_CACHE_DIR") or platformdirs.user_cache_dir("stockpipe"))
+
+
+def state_folder() -> Path:
+    """What can't: which engines run, what was sent."""
+    return Path(os.environ.get("STOCKPIPE_STATE_DIR") or platformdirs.user_state_dir("stockpipe"))
