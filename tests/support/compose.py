@@ -5,12 +5,13 @@ import os
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from emulator.compose import connect
 from profiles.session import Aws, open_endpoint
+from tests.conftest import find_free_port
 
 ROOT = Path(__file__).parents[2]
 BIN = ROOT / ".venv" / "bin"
@@ -23,6 +24,7 @@ class Compose:
     project: str
     port: int
     override: Path | None = None
+    console_port: int = field(default_factory=find_free_port)
 
     @property
     def endpoint_url(self) -> str:
@@ -40,7 +42,11 @@ class Compose:
         if self.override:
             files += ["--file", str(self.override)]
         command = ["docker", "compose", "--project-name", self.project, *files, *arguments]
-        environ = {**os.environ, "STOCKPIPE_PORT": str(self.port)}
+        environ = {
+            **os.environ,
+            "STOCKPIPE_PORT": str(self.port),
+            "STOCKPIPE_CONSOLE_PORT": str(self.console_port),
+        }
         result = subprocess.run(command, cwd=ROOT, env=environ, text=True, capture_output=True, check=False)
         if check:
             assert result.returncode == 0, f"{' '.join(command)}\n{result.stdout}\n{result.stderr}"

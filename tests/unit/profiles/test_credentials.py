@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSRequest, AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.httpsession import URLLib3Session
 from moto import mock_aws
 
@@ -97,8 +98,8 @@ def test_single_sign_on_works_with_a_cached_token(home: Path, monkeypatch: pytes
                 "expiration": int((datetime.now(UTC) + timedelta(hours=1)).timestamp() * 1000),
             }
         }
-        response = AWSResponse(request.url, 200, {}, None)
-        response._content = json.dumps(answer).encode()
+        response = AWSResponse(str(request.url), 200, HTTPHeaders(), None)
+        vars(response)["_content"] = json.dumps(answer).encode()
         return response
 
     monkeypatch.setattr(URLLib3Session, "send", send)
