@@ -70,6 +70,15 @@ class Ledger:
             found,
         )
 
+    def add_compacted(self, found: Iterable[tuple[str, str]]) -> None:
+        """Add (tick id, place) pairs of the compacted table; of a tick that is stored elsewhere too, it is a copy."""
+        self._insert(
+            "INSERT OR IGNORE INTO stored SELECT ?1, ?2 "
+            "WHERE EXISTS (SELECT 1 FROM produced WHERE produced.tick_id = ?1) "
+            "AND NOT EXISTS (SELECT 1 FROM stored WHERE stored.tick_id = ?1)",
+            found,
+        )
+
     def add_dead(self, letters: Iterable[DeadLetter]) -> None:
         """Add dead letters; where the body no longer tells the tick, the SQS message id does."""
         self._insert(
@@ -93,6 +102,14 @@ class Ledger:
     def count_other_dead(self) -> int:
         """How many dead letters are none of the produced ticks."""
         return self._number("SELECT COUNT(*) FROM dead WHERE tick_id IS NULL")
+
+    def unstored(self) -> Iterator[Tick]:
+        """Produced ticks that aren't stored."""
+        rows = self._rows(
+            "SELECT tick_id, symbol, price, volume, timestamp FROM produced "
+            "WHERE tick_id NOT IN (SELECT tick_id FROM stored)"
+        )
+        return (Tick(*row) for row in rows)
 
     def dead_lettered(self) -> Iterator[DeadTick]:
         """Produced ticks that are dead-lettered and not stored, each once."""

@@ -6,10 +6,10 @@ others sent, or earlier runs, is left out. Nothing is changed: dead letters are 
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from operations import deadletters, stored
+from operations import compacted, deadletters, stored
 from operations.ledger import DeadTick, Ledger
 from operations.live_function import read_environment
 from operations.queues import depth, queue_url
@@ -128,13 +128,20 @@ class _Where:
 
 
 def _look(where: _Where, names: Names, ledger: Ledger, *, thorough: bool = False) -> Reconciliation:
-    """Look once: stored before dead-lettered, so that a tick on its way is rather called missing than overlooked."""
+    """Look once: stored before dead-lettered, so that a tick on its way is rather called missing than overlooked.
+
+    What isn't under `processed/` may have been compacted and deleted there. Compaction writes before it deletes, so this
+    is the order to look in.
+    """
     s3 = where.aws.s3
     ledger.forget_found()
     try:
         stored.find_ticks(s3, where.bucket, ledger.symbols(), ledger.add_stored)
     except s3.exceptions.NoSuchBucket as error:
         raise CannotRunError(f"there is no bucket {where.bucket}; run: {up_command(names)}") from error
+    if ledger.count_stored() < ledger.count_produced():
+        here = replace(names, bucket_override=where.bucket)
+        compacted.find_compacted(where.aws, here, ledger.unstored(), ledger.add_compacted)
     ledger.add_dead(deadletters.read_all(where.aws, where.dead_letter_queue_url, thorough=thorough))
     windows = sorted(
         {

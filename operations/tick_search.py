@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from pipeline.tick import PROCESSED_PREFIX, Tick, identity_of_key, record_key, to_epoch_ms
+from pipeline.tick import PROCESSED_PREFIX, Tick, identity_of_key, record_key
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -23,12 +23,11 @@ _LOOK_BACK_MS = 600_000
 
 @dataclass(frozen=True, slots=True)
 class StoredTick:
-    """A stored record. `request_id`: the Lambda request that stored it; `modified_ms` has S3's resolution, a second."""
+    """A stored record. `request_id`: the Lambda request that stored it, empty where that isn't known."""
 
     key: str
     record: dict[str, Any]
     request_id: str
-    modified_ms: int
 
 
 class SearchLimitError(Exception):
@@ -167,6 +166,5 @@ def _read(s3: "S3Client", bucket: str, key: str, tick_id: str) -> StoredTick | N
         except (ValueError, RecursionError):
             continue
         if isinstance(record, dict) and record.get("tick_id") == tick_id:
-            modified_ms = to_epoch_ms(answer["LastModified"])
-            return StoredTick(key, record, answer["Metadata"].get("request-id", ""), modified_ms)
+            return StoredTick(key, record, answer["Metadata"].get("request-id", ""))
     return None

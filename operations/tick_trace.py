@@ -8,11 +8,11 @@ that time only.
 import json
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from operations import deadletters, tick_search
+from operations import compacted, deadletters, tick_search
 from operations.alerts import peek_inbox
 from operations.deadletters import DeadLetter
 from operations.failures import failures_of
@@ -96,6 +96,7 @@ def trace(
     `CannotRunError` where the environment isn't there, `tick_search.SearchLimitError` where the limit came first.
     """
     function = read_environment(aws, names)
+    here = replace(names, bucket_override=function.bucket)
     sent = _sent(names, some_id)
     tick_id = sent.tick.tick_id if sent else some_id
     letter = None if sent else _dead_letter(aws, names, {some_id})
@@ -104,10 +105,12 @@ def trace(
         thorough = function.object_layout == "batch"
         stored = tick_search.find_by_tick(
             aws.s3, function.bucket, sent.tick, thorough=thorough, limit=limit, observer=observer
-        )
+        ) or compacted.find_one(aws, here, tick_id, tick=sent.tick)
         letter = None if stored else _dead_letter(aws, names, {sent.message_id, tick_id})
     elif not letter:
-        stored = tick_search.search(aws.s3, function.bucket, tick_id, symbol=symbol, limit=limit, observer=observer)
+        stored = tick_search.search(
+            aws.s3, function.bucket, tick_id, symbol=symbol, limit=limit, observer=observer
+        ) or compacted.find_one(aws, here, tick_id, symbol=symbol)
     observer("reading the log")
     return _assemble(aws, names, function, _Found(tick_id, sent, stored, letter))
 
@@ -152,7 +155,7 @@ def _assemble(aws: Aws, names: Names, function: Environment, found: _Found) -> T
         outcome=_outcome(aws, names, found),
         tick=tick,
         message_id=message_id,
-        request_id=stored.request_id if stored else None,
+        request_id=(stored.request_id or None) if stored else None,
         key=stored.key if stored else None,
         latency_ms=stored.record.get("latency_ms") if stored else None,
         alert_marker=alerted.marker_key if alerted else None,
@@ -208,8 +211,9 @@ def _stored_hops(aws: Aws, names: Names, stored: StoredTick, sent_ms: int, proce
     lines = _lines_of(aws, names, stored.request_id, sent_ms)
     ended = next((line for line in lines if line.level == "REPORT"), None)
     reported = next((line for line in lines if line.message == "batch processed"), None)
+    by = f"Lambda request {stored.request_id}" if stored.request_id else "the request isn't known: compaction drops it"
     hops = [
-        Hop("received", _received_ms(lines, ended, sent_ms, processed_ms), f"Lambda request {stored.request_id}"),
+        Hop("received", _received_ms(lines, ended, sent_ms, processed_ms), by),
         Hop("processed", processed_ms, "valid; record built"),
         Hop("stored", max(reported.at_ms, processed_ms) if reported else None, stored.key),
     ]

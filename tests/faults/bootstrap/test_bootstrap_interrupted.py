@@ -13,6 +13,7 @@ import pytest
 
 from bootstrap import Settings, down, snapshot, status, up
 from bootstrap.declaration import declare
+from bootstrap.model import Live
 from profiles.session import Aws
 from tests.support.aws_calls import READ_ONLY, Answer, Recorder
 from tests.support.sandboxes import Sandbox, fresh_settings
@@ -69,10 +70,11 @@ def _end_state(aws: Aws, settings: Settings) -> dict[str, Any]:
         "attributes": {
             identity: {key: value for key, value in live.attributes.items() if not key.startswith(_VOLATILE)}
             for identity, live in found.items()
-            if live and not identity.startswith("subscription")
+            if isinstance(live, Live) and not identity.startswith("subscription")
         },
     }
     text = json.dumps(state, sort_keys=True, default=str).replace(f"{names.prefix}-", "")
+    text = text.replace(names.database, "stock_data")
     anonymous: dict[str, Any] = json.loads(text.replace(f'"{names.prefix}"', '"default"'))
     return anonymous
 

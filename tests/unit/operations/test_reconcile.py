@@ -11,6 +11,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from analytics.history import run_compaction
 from operations.deadletters import VALID_TICK
 from operations.reconcile import QUIET_SECONDS, Reconciliation, reconcile
 from pipeline.tick import (
@@ -106,6 +107,13 @@ def world(tmp_path: Path) -> Iterator[World]:
     with mock_aws():
         session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-2")
         yield World(Aws(Profile("moto", None), session), tmp_path)
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache folder of this test's own."""
+    monkeypatch.setenv("STOCKPIPE_CACHE_DIR", str(tmp_path / "cache"))
+    return tmp_path / "cache"
 
 
 def test_all_stored_once_and_alerted_holds(world: World) -> None:
@@ -332,3 +340,52 @@ def test_a_bucket_that_is_gone_says_what_to_run(world: World) -> None:
     world.configure(BUCKET="gone")
     with pytest.raises(CannotRunError, match=r"no bucket gone; run: stockpipe up"):
         world.reconcile()
+
+
+def test_ticks_that_compaction_moved_are_stored_and_a_copy_is_no_duplicate(world: World, cache: Path) -> None:
+    # given ticks of which half were compacted and deleted, and half compacted only
+    ticks = CALM[:30]
+    world.produce(ticks)
+    world.store(ticks[:15])
+    run_compaction(world.aws, NAMES, "duckdb", delete_compacted=True)
+    world.store(ticks[15:])
+    run_compaction(world.aws, NAMES, "duckdb")
+
+    # when one of the copies is deleted by hand as well
+    world.aws.s3.delete_object(Bucket=NAMES.bucket, Key=record_key(ticks[20]))
+    result = world.reconcile()
+
+    # then each is stored once
+    assert (result.stored, result.missing, result.duplicated, result.holds) == (30, (), (), True)
+
+
+def test_what_is_neither_stored_nor_compacted_is_missing(world: World, cache: Path) -> None:
+    world.produce(CALM[:20])
+    world.store(CALM[1:20])
+    run_compaction(world.aws, NAMES, "duckdb", delete_compacted=True)
+    result = world.reconcile()
+    assert (result.stored, result.missing) == (19, (CALM[0].tick_id,))
+
+
+def test_a_compacted_tick_that_is_dead_lettered_too_is_named(world: World, cache: Path) -> None:
+    world.produce(CALM[:2])
+    world.store(CALM[:2])
+    run_compaction(world.aws, NAMES, "duckdb", delete_compacted=True)
+    world.kill([encode(CALM[1])])
+    (duplicate,) = world.reconcile().duplicated
+    assert duplicate.tick_id == CALM[1].tick_id
+    assert [place.partition("/")[0] for place in duplicate.places] == ["curated", "the dead-letter queue"]
+
+
+def test_curated_is_listed_only_where_something_is_missing(world: World) -> None:
+    listed: list[str] = []
+    world.aws.s3.meta.events.register(
+        "provide-client-params.s3.ListObjectsV2", lambda params, **_: listed.append(params["Prefix"])
+    )
+    world.produce(CALM[:5])
+    world.store(CALM[:5])
+    assert world.reconcile().holds
+    assert "curated/" not in listed
+    world.aws.s3.delete_object(Bucket=NAMES.bucket, Key=record_key(CALM[0]))
+    assert not world.reconcile().holds
+    assert "curated/" in listed
