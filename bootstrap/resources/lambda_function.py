@@ -17,7 +17,6 @@ from profiles.session import Aws
 KIND = "function"
 NOT_THERE = ("ResourceNotFoundException",)
 RUNTIME = "python3.11"
-METRICS_NAMESPACE = "Stockpipe"
 
 # A function that wasn't invoked for weeks is Inactive; the next invocation brings it back, so it is as good as Active.
 # https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html
@@ -195,8 +194,6 @@ def environment(settings: Settings) -> dict[str, str]:
         "ALERT_THRESHOLD": _plain(settings.alert_threshold),
         "ALERT_COOLDOWN_SECONDS": str(settings.alert_cooldown_seconds),
         "OBJECT_LAYOUT": settings.object_layout,
-        "POWERTOOLS_SERVICE_NAME": names.function,
-        "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
         "POWERTOOLS_LOG_LEVEL": settings.log_level,
     }
 
