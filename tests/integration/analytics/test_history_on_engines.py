@@ -5,11 +5,13 @@ queries that use neither Trino's functions nor columns that look like times; doc
 """
 
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from analytics import HistoryError, catalogue, history, run_query
+from analytics import HistoryError, history, run_query
+from bootstrap import Settings, down, up
 from profiles.names import Names
 from profiles.session import Aws
 from tests.conftest import RunningEngine
@@ -26,46 +28,49 @@ def _private_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def environment(aws: Aws) -> Names:
-    """An environment with a bucket in which three symbols have some ticks each."""
+    """Names with nothing but a bucket, in which three symbols have some ticks each."""
     names = Names(aws.account, prefix=f"h{secrets.token_hex(4)}")
     aws.s3.create_bucket(Bucket=names.bucket, CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
-    for number in range(TICKS):
-        tick = made_tick(number, ("AAPL", "MSFT", "TSLA")[number % 3])
-        aws.s3.put_object(Bucket=names.bucket, Key=key_of(tick), Body=record(tick, latency_ms=number))
+    store_ticks(aws, names)
     return names
 
 
-def test_athena_gives_what_the_offline_engine_gives(ministack: RunningEngine) -> None:
-    names = environment(ministack.aws)
-    assert catalogue.create(ministack.aws, names)
-    assert history.choose_engine(ministack.aws, names) == "athena"
+@pytest.fixture
+def on_athena(ministack: RunningEngine) -> Iterator[Names]:
+    """An environment that `up` has made on an endpoint with Athena, with the same ticks."""
+    settings = Settings(Names(ministack.aws.account, prefix=f"h{secrets.token_hex(4)}"))
+    up(ministack.aws, settings)
+    store_ticks(ministack.aws, settings.names)
+    yield settings.names
+    down(ministack.aws, settings)
+
+
+def store_ticks(aws: Aws, names: Names) -> None:
+    """Some ticks of three symbols."""
+    for number in range(TICKS):
+        tick = made_tick(number, ("AAPL", "MSFT", "TSLA")[number % 3])
+        aws.s3.put_object(Bucket=names.bucket, Key=key_of(tick), Body=record(tick, latency_ms=number))
+
+
+def test_athena_gives_what_the_offline_engine_gives(ministack: RunningEngine, on_athena: Names) -> None:
+    assert history.choose_engine(ministack.aws, on_athena) == "athena"
     for name in FAITHFUL:
-        on_athena = run_query(ministack.aws, names, name)
-        offline = run_query(ministack.aws, names, name, "duckdb")
-        assert on_athena.engine == "athena"
-        assert on_athena.columns == offline.columns, name
-        assert len(on_athena.rows) == 3
-        for of_athena, of_duckdb in zip(on_athena.rows, offline.rows, strict=True):
+        asked = run_query(ministack.aws, on_athena, name)
+        offline = run_query(ministack.aws, on_athena, name, "duckdb")
+        assert asked.engine == "athena"
+        assert asked.columns == offline.columns, name
+        assert len(asked.rows) == 3
+        for of_athena, of_duckdb in zip(asked.rows, offline.rows, strict=True):
             assert of_athena == pytest.approx(of_duckdb), name
 
 
-def test_a_failed_query_on_athena_gives_the_engines_reason(ministack: RunningEngine) -> None:
-    names = environment(ministack.aws)
-    catalogue.create(ministack.aws, names)
+def test_a_failed_query_on_athena_gives_the_engines_reason(ministack: RunningEngine, on_athena: Names) -> None:
     with pytest.raises(HistoryError, match=r"prise.*Athena query .*FAILED"):
-        run_query(ministack.aws, names, "SELECT prise FROM records", "athena")
+        run_query(ministack.aws, on_athena, "SELECT prise FROM records", "athena")
 
 
-def test_the_catalogue_can_be_made_and_removed_twice(ministack: RunningEngine) -> None:
+def test_without_the_workgroup_the_way_to_make_it_is_said(ministack: RunningEngine) -> None:
     names = environment(ministack.aws)
-    assert catalogue.create(ministack.aws, names)
-    assert catalogue.create(ministack.aws, names)
-    found = ministack.aws.athena.get_work_group(WorkGroup=names.workgroup)["WorkGroup"]["Configuration"]
-    assert found["EnforceWorkGroupConfiguration"] is True
-    assert found["ResultConfiguration"]["OutputLocation"] == f"s3://{names.bucket}/athena-results/"
-    assert found["BytesScannedCutoffPerQuery"] == catalogue.BYTES_SCANNED_LIMIT
-    assert catalogue.remove(ministack.aws, names)
-    assert catalogue.remove(ministack.aws, names)
     with pytest.raises(HistoryError, match="stockpipe up"):
         history.choose_engine(ministack.aws, names)
 
@@ -86,9 +91,7 @@ def test_offline_query_and_compaction(engine: str, request: pytest.FixtureReques
 def test_without_athena_the_offline_engine_answers_and_says_so(localstack: RunningEngine) -> None:
     names = environment(localstack.aws)
     said: list[str] = []
-    assert not catalogue.create(localstack.aws, names, said.append)
     result = run_query(localstack.aws, names, "average_price", announce=said.append)
     assert result.engine == "duckdb"
     assert [row[0] for row in result.rows] == ["AAPL", "MSFT", "TSLA"]
-    assert len(said) == 2
-    assert all("this endpoint has" in line.lower() or "none" in line for line in said)
+    assert said == ["This endpoint has no Athena: the same SQL runs offline, on DuckDB over the same objects."]
