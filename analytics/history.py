@@ -1,6 +1,7 @@
 """Which engine answers, and the one function that other rooms call."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from botocore.exceptions import ClientError
 
@@ -45,8 +46,10 @@ def run_query(
     engine = engine or choose_engine(aws, names, announce or progress)
     if engine not in ENGINES:
         raise HistoryError(f"there is no engine {engine!r}; there are {' and '.join(ENGINES)}")
-    runner = athena.run if engine == "athena" else offline.run
-    return runner(aws, names, sql, progress=progress)
+    if engine == "duckdb":
+        return offline.run(aws, names, sql, progress=progress)
+    with _naming_the_other_engine():
+        return athena.run(aws, names, sql, progress=progress)
 
 
 def run_compaction(
@@ -60,10 +63,21 @@ def run_compaction(
 ) -> Compaction:
     """Bring table `ticks` up to date; the parameters are those of `run_query`. Safe to interrupt and to repeat."""
     engine = engine or choose_engine(aws, names, announce or progress)
-    worker: Engine = (
-        AthenaCompactor(aws, names, progress) if engine == "athena" else OfflineCompactor(aws, names, progress)
-    )
-    return compact(aws, names, worker, delete_compacted=delete_compacted, progress=progress)
+    worker: Engine = OfflineCompactor(aws, names, progress)
+    if engine == "duckdb":
+        return compact(aws, names, worker, delete_compacted=delete_compacted, progress=progress)
+    worker = AthenaCompactor(aws, names, progress)
+    with _naming_the_other_engine():
+        return compact(aws, names, worker, delete_compacted=delete_compacted, progress=progress)
+
+
+@contextmanager
+def _naming_the_other_engine() -> Iterator[None]:
+    """What Athena can't do, the offline engine may: an emulator's Athena doesn't know all of Athena's functions."""
+    try:
+        yield
+    except HistoryError as error:
+        raise HistoryError(f"{error}. To run it offline instead: --engine duckdb") from error
 
 
 def choose_engine(aws: Aws, names: Names, announce: Progress = lambda _: None) -> str:

@@ -130,8 +130,8 @@ class _Where:
 def _look(where: _Where, names: Names, ledger: Ledger, *, thorough: bool = False) -> Reconciliation:
     """Look once: stored before dead-lettered, so that a tick on its way is rather called missing than overlooked.
 
-    What isn't under `processed/` may have been compacted and deleted there. Compaction writes before it deletes, so this
-    is the order to look in.
+    What isn't under `processed/` may have been compacted and deleted there. Compaction writes before it deletes, so
+    this is the order to look in.
     """
     s3 = where.aws.s3
     ledger.forget_found()

@@ -52,6 +52,10 @@ def _somebody_first(other: Aws, service: str, operation: str, changed: dict[str,
         ("sns", "CreateTopic", {"Tags": []}, "InvalidParameter", _TOPIC_EXISTS),
         ("s3", "CreateBucket", {}, "BucketAlreadyOwnedByYou", _OWNED),
         ("iam", "CreateRole", {"Tags": []}, "EntityAlreadyExists", "Role with name StockPipelineLambdaRole exists."),
+        ("athena", "CreateWorkGroup", {"Configuration": {}}, "InvalidRequestException", "WorkGroup is already created"),
+        ("athena", "CreateWorkGroup", {"Tags": []}, "InvalidRequestException", "WorkGroup stock already exists"),
+        ("glue", "CreateDatabase", {}, "AlreadyExistsException", "Database already exists."),
+        ("glue", "CreateTable", {}, "AlreadyExistsException", "Table already exists."),
         ("logs", "CreateLogGroup", {"tags": {}}, "ResourceAlreadyExistsException", "The log group already exists"),
         ("lambda", "CreateFunction", {"Timeout": 3}, "ResourceConflictException", "Function already exist: f"),
         ("lambda", "CreateEventSourceMapping", {"BatchSize": 1}, "ResourceConflictException", _MAPPING_EXISTS),
@@ -70,6 +74,16 @@ def test_what_somebody_else_made_first_is_looked_at_again_and_put_right(
         "EventSourceMappings"
     ]
     assert mapping["BatchSize"] == 10
+
+
+def test_a_workgroup_that_athena_refuses_for_another_reason_is_no_race(sandbox: Sandbox) -> None:
+    refused = "Invalid output location: it is not in this region"
+    sandbox.recorder.intercept = refuse_times(1000, "CreateWorkGroup", "InvalidRequestException", refused)
+
+    with pytest.raises(BootstrapError, match=f"CreateWorkGroup was refused.*{refused}"):
+        up(sandbox.aws, sandbox.settings)
+
+    assert sandbox.recorder.operations.count("CreateWorkGroup") == 1
 
 
 def test_it_gives_up_when_somebody_keeps_interfering(sandbox: Sandbox) -> None:

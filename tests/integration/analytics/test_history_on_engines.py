@@ -65,8 +65,39 @@ def test_athena_gives_what_the_offline_engine_gives(ministack: RunningEngine, on
 
 
 def test_a_failed_query_on_athena_gives_the_engines_reason(ministack: RunningEngine, on_athena: Names) -> None:
-    with pytest.raises(HistoryError, match=r"prise.*Athena query .*FAILED"):
+    with pytest.raises(HistoryError, match=r"prise.*Athena query .*FAILED.*--engine duckdb"):
         run_query(ministack.aws, on_athena, "SELECT prise FROM records", "athena")
+
+
+def test_no_client_can_go_round_the_workgroups_settings_and_down_removes_them(
+    ministack: RunningEngine, on_athena: Names
+) -> None:
+    aws = ministack.aws
+    found = aws.athena.get_work_group(WorkGroup=on_athena.workgroup)["WorkGroup"]["Configuration"]
+    assert found["EnforceWorkGroupConfiguration"] is True
+    assert found["ResultConfiguration"] == {
+        "OutputLocation": f"s3://{on_athena.bucket}/athena-results/",
+        "EncryptionConfiguration": {"EncryptionOption": "SSE_S3"},
+    }
+    assert found["BytesScannedCutoffPerQuery"] == 100 * 10**9
+
+    down(aws, Settings(on_athena), keep_data=True)
+
+    assert on_athena.database not in {one["Name"] for one in aws.glue.get_databases()["DatabaseList"]}
+    with pytest.raises(HistoryError, match="stockpipe up"):
+        history.choose_engine(aws, on_athena)
+    assert len(run_query(aws, on_athena, "average_price", "duckdb").rows) == 3
+
+
+def test_ticks_compacted_offline_are_there_for_athena_too(ministack: RunningEngine, on_athena: Names) -> None:
+    before = run_query(ministack.aws, on_athena, "average_price", "athena", table="ticks")
+    history.run_compaction(ministack.aws, on_athena, "duckdb")
+    after = run_query(ministack.aws, on_athena, "average_price", "athena", table="ticks")
+    offline = run_query(ministack.aws, on_athena, "average_price", "duckdb")
+    assert before.rows == ()
+    assert len(after.rows) == 3
+    for of_athena, of_duckdb in zip(after.rows, offline.rows, strict=True):
+        assert of_athena == pytest.approx(of_duckdb)
 
 
 def test_without_the_workgroup_the_way_to_make_it_is_said(ministack: RunningEngine) -> None:

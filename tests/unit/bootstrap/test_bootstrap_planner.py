@@ -14,7 +14,7 @@ from profiles.names import Names
 
 SETTINGS = Settings(Names("123456789012"))
 RESOURCES = declare(SETTINGS, FunctionZip(b"zip", "sha"))
-EMPTY: dict[str, Live | None] = {id_of(resource): None for resource in RESOURCES}
+EMPTY: dict[str, Live | Unavailable | None] = {id_of(resource): None for resource in RESOURCES}
 FUNCTION = "function StockProcessor"
 MAPPING = "event source mapping StockQueue → StockProcessor"
 ROLE = "role StockPipelineLambdaRole"
@@ -26,7 +26,7 @@ def _as_declared(resource: Resource, **changed: Any) -> Live:
     return Live("arn", "Active", {**resource.declared(), **changed}, "default", {"QueueUrl": "url", "UUID": "u"}, notes)
 
 
-def _complete() -> dict[str, Live | None]:
+def _complete() -> dict[str, Live | Unavailable | None]:
     return {id_of(resource): _as_declared(resource) for resource in RESOURCES}
 
 
@@ -34,7 +34,7 @@ def _resource(identity: str) -> Resource:
     return next(resource for resource in RESOURCES if id_of(resource) == identity)
 
 
-def _up(snapshot: dict[str, Live | None]) -> Plan:
+def _up(snapshot: dict[str, Live | Unavailable | None]) -> Plan:
     return plan_up(RESOURCES, snapshot, "default")
 
 
