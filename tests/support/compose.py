@@ -3,8 +3,6 @@
 import json
 import os
 import subprocess
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -87,14 +85,6 @@ def on_host(compose: Compose, *command: str) -> subprocess.CompletedProcess[str]
     }
     program = [str(BIN / command[0]), *command[1:]]
     return subprocess.run(program, cwd=ROOT, env=environ, text=True, capture_output=True, check=False)
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
-    """Poll `condition` until it holds; fail when `seconds` are over."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.1)
 
 
 def count_stored(aws: Aws, bucket: str) -> int:

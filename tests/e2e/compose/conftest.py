@@ -17,6 +17,7 @@ HERE = Path(__file__).parent
 # So that an assert in a test that is borrowed from there explains itself.
 pytest.register_assert_rewrite(
     "tests.integration.emulator.test_executor",
+    "tests.support.lambda_functions",
     "tests.integration.bootstrap.test_bootstrap_up_and_down",
     "tests.e2e.test_real_data",
 )

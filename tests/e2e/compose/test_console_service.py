@@ -5,7 +5,8 @@ import urllib.request
 
 import pytest
 
-from tests.support.compose import Compose, wait_until
+from tests.support.compose import Compose
+from tests.support.waiting import wait_until
 
 
 def test_the_page_is_served_on_the_hosts_loopback(stack: Compose) -> None:

@@ -14,8 +14,8 @@ import pytest
 from tests.conftest import find_free_port
 from tests.integration.bootstrap import test_bootstrap_up_and_down
 from tests.integration.emulator import test_executor
-from tests.integration.emulator.test_executor import Functions
 from tests.support.compose import Compose
+from tests.support.lambda_functions import Functions
 from tests.support.sandboxes import Sandbox, sandbox_on
 
 LEFT_OUT = {

@@ -7,7 +7,8 @@ import pytest
 
 from profiles.names import Names
 from tests.e2e.test_real_data import expected_of_first, replay_and_check
-from tests.support.compose import Compose, count_stored, on_host, wait_until
+from tests.support.compose import Compose, count_stored, on_host
+from tests.support.waiting import wait_until
 
 NAMES = Names("000000000000")
 

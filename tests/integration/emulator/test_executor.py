@@ -3,72 +3,34 @@
 Expected payloads and log lines are what AWS answered in LocalStack's recorded tests of the same situations.
 """
 
-import base64
-import io
 import json
 import os
 import re
 import signal
-import socket
 import statistics
-import textwrap
-import time
 import uuid
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from emulator import lifecycle
-from profiles.session import Aws, open_endpoint
+from profiles.session import open_endpoint
+from tests.conftest import find_free_port
+from tests.support.lambda_functions import (
+    ROLE,
+    Functions,
+    assert_lines,
+    cloudwatch_lines,
+    configuration,
+    masked,
+    zipped,
+)
+from tests.support.waiting import running, wait_until
 
 pytestmark = pytest.mark.localstack
-
-_ROLE = "arn:aws:iam::000000000000:role/any"
-_PORTS = range(14600, 14700)
-
-
-@dataclass(frozen=True)
-class Result:
-    """One invocation: `payload` decoded, `error` the FunctionError (empty if none), `log` its tail."""
-
-    payload: Any
-    error: str
-    log: str
-
-
-class Functions:
-    """Creates and invokes functions on one engine; every name is new."""
-
-    def __init__(self, aws: Aws) -> None:
-        self.aws = aws
-
-    def create(self, source: str, *, handler: str = "index.handler", **settings: Any) -> str:
-        """A function from the source of its module `index`."""
-        return self.create_from({"ZipFile": zipped(source)}, handler=handler, **settings)
-
-    def create_from(self, code: dict[str, Any], *, handler: str = "index.handler", **settings: Any) -> str:
-        """A function from code as CreateFunction takes it."""
-        name = f"fn-{uuid.uuid4().hex[:10]}"
-        values = {"Runtime": "python3.11", "Timeout": 20, **settings}
-        self.aws.lambda_.create_function(FunctionName=name, Handler=handler, Role=_ROLE, Code=code, **values)  # type: ignore[arg-type]
-        wait_until(lambda: self.aws.lambda_.get_function_configuration(FunctionName=name)["State"] == "Active")
-        return name
-
-    def invoke(self, name: str, payload: Any = None) -> Result:
-        """Invoke and wait for the result."""
-        answer = self.aws.lambda_.invoke(FunctionName=name, Payload=json.dumps(payload), LogType="Tail")
-        assert answer["StatusCode"] == 200
-        return Result(
-            json.loads(answer["Payload"].read()),
-            answer.get("FunctionError", ""),
-            base64.b64decode(answer["LogResult"]).decode(),
-        )
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +38,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[lifecycle.Runni
     """A LocalStack of this module's own, with a secret in its environment."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("STOCKPIPE_STATE_DIR", str(tmp_path_factory.mktemp("state")))
-        running = lifecycle.start("localstack", free_port(), extra_environment={"HOST_SECRET": "hush"})
+        running = lifecycle.start("localstack", find_free_port(), extra_environment={"HOST_SECRET": "hush"})
         yield running
         lifecycle.stop(running.port)
 
@@ -409,7 +371,7 @@ def test_deleting_a_function_ends_its_processes(functions: Functions) -> None:
 def test_another_runtime_than_python_fails_with_the_reason(functions: Functions) -> None:
     name = f"fn-{uuid.uuid4().hex[:10]}"
     functions.aws.lambda_.create_function(
-        FunctionName=name, Runtime="nodejs20.x", Handler="index.handler", Role=_ROLE, Code={"ZipFile": zipped("")}
+        FunctionName=name, Runtime="nodejs20.x", Handler="index.handler", Role=ROLE, Code={"ZipFile": zipped("")}
     )
 
     wait_until(lambda: configuration(functions, name)["State"] != "Pending")
@@ -442,7 +404,7 @@ def test_a_warm_invocation_is_much_faster_than_a_cold_one(functions: Functions) 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_no_function_outlives_localstack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: signal.Signals) -> None:
     monkeypatch.setenv("STOCKPIPE_STATE_DIR", str(tmp_path))
-    engine = lifecycle.start("localstack", free_port())
+    engine = lifecycle.start("localstack", find_free_port())
     try:
         functions = Functions(open_endpoint(engine.endpoint_url))
         source = """
@@ -467,74 +429,3 @@ def test_no_function_outlives_localstack(tmp_path: Path, monkeypatch: pytest.Mon
         wait_until(lambda: not any(map(running, pids)), seconds=60)
     finally:
         lifecycle.stop(engine.port)
-
-
-def configuration(functions: Functions, name: str) -> dict[str, Any]:
-    return dict(functions.aws.lambda_.get_function_configuration(FunctionName=name))
-
-
-def zipped(source: str, path: str = "index.py") -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr(path, textwrap.dedent(source))
-    return buffer.getvalue()
-
-
-def masked(payload: dict[str, Any]) -> dict[str, Any]:
-    """The payload with what differs from run to run taken out, as the recorded ones have it."""
-    uuid_pattern = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-    values = {
-        key: re.sub(uuid_pattern, "<id>", value) if isinstance(value, str) else value for key, value in payload.items()
-    }
-    if values.get("stackTrace"):
-        assert all(line.startswith("  File ") for line in values["stackTrace"])
-        values["stackTrace"] = "<trace>"
-    return values
-
-
-def assert_lines(lines: list[str], patterns: list[str]) -> None:
-    assert len(lines) == len(patterns), lines
-    for line, pattern in zip(lines, patterns, strict=True):
-        assert re.fullmatch(pattern, line), f"{line!r} is not {pattern!r}"
-
-
-def cloudwatch_lines(aws: Aws, function: str, *, until: str) -> list[str]:
-    """The events of the function's log group, once one of them contains `until`."""
-    events: list[str] = []
-
-    def arrived() -> bool:
-        nonlocal events
-        try:
-            found = aws.logs.filter_log_events(logGroupName=f"/aws/lambda/{function}")["events"]
-        except aws.logs.exceptions.ResourceNotFoundException:
-            return False
-        events = [event["message"].rstrip("\n") for event in found]
-        return any(until in event for event in events)
-
-    wait_until(arrived)
-    return events
-
-
-def free_port() -> int:
-    """A port of this suite's range that nobody has taken, different ones for parallel workers."""
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    return next(port for port in _PORTS if port % 8 == worker % 8 and not taken(port))
-
-
-def taken(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def running(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)

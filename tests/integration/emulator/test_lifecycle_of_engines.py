@@ -4,10 +4,9 @@ import io
 import json
 import os
 import signal
-import time
 import uuid
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
@@ -20,6 +19,7 @@ from emulator import lifecycle, state
 from emulator.identity import identify
 from emulator.lifecycle import Running
 from profiles.session import open_endpoint
+from tests.support.waiting import wait_until
 
 ENGINES = [
     pytest.param("localstack", marks=pytest.mark.localstack),
@@ -32,13 +32,6 @@ def handler(event, context):
     return {"environment": dict(os.environ), "pid": os.getpid()}
 """
 ROLE = "arn:aws:iam::000000000000:role/any"
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
 
 
 def using_folder(folder: Path) -> list[psutil.Process]:

@@ -5,8 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from producer.manifest import ManifestWriter, Sent, read, sent_ids
 from producer.market import Market
 from producer.production import Production, simulated
 from profiles.names import Names
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
 MARKET = ("--seed", "7", "--start", "2026-01-05T14:30:00Z", "--symbols", "AAPL,NFLX,TSLA")
@@ -64,13 +63,6 @@ class Shell:
         return sorted(self.state.glob("manifests/*/*.jsonl"))
 
 
-def until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
-
-
 def check_commands(shell: Shell) -> None:
     # given an environment
     bootstrap.up(shell.aws, Settings(names=shell.names))
@@ -90,7 +82,7 @@ def check_commands(shell: Shell) -> None:
 
     # and when a replay is interrupted, it ends cleanly and says what it sent
     paced = shell.start("producer/producer.py", "--replay", "daily-closes", "--count", "120", "--speed", "500000")
-    until(lambda: len(shell.manifests()) == 2 and len(sent_ids(shell.manifests()[1])) >= 10)
+    wait_until(lambda: len(shell.manifests()) == 2 and len(sent_ids(shell.manifests()[1])) >= 10)
     paced.send_signal(signal.SIGINT)
     out, err = paced.communicate(timeout=60)
     sent = sent_ids(shell.manifests()[1])
@@ -122,7 +114,7 @@ def check_kill(shell: Shell) -> None:
     bootstrap.up(shell.aws, Settings(names=shell.names))
     command = (*MARKET, "--rate", "100", "--count", "150")
     killed = shell.start("producer/producer.py", *command)
-    until(lambda: len(shell.manifests()) == 1 and len(sent_ids(shell.manifests()[0])) >= 30)
+    wait_until(lambda: len(shell.manifests()) == 1 and len(sent_ids(shell.manifests()[0])) >= 30)
     killed.kill()
     killed.communicate(timeout=60)
 

@@ -4,7 +4,6 @@ import json
 import sys
 import textwrap
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 from emulator.localstack.lambda_process import stand_in
 from emulator.localstack.lambda_process.reaper import Reaper
 from emulator.localstack.lambda_process.sandbox import Call, Outcome, Sandbox, Settings, StoppedError
+from tests.support.waiting import running, wait_until
 
 STAND_IN = Path(stand_in.__path__[0])
 
@@ -327,17 +327,3 @@ def test_a_running_invocation_is_ended_when_the_engine_stops(make: Make, tmp_pat
 
     assert "signal: killed" in json.loads(outcomes[0].payload)["errorMessage"]
     assert not running(int(began.read_text()))
-
-
-def running(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)

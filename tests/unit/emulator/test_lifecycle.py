@@ -8,8 +8,7 @@ import signal
 import socket
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from emulator.engines import Engine
 from emulator.identity import Identity, identify
 from emulator.interpreters import Interpreter
 from profiles.errors import CannotRunError
+from tests.support.waiting import wait_until
 
 ANSWERS = """
 import http.server, json, os, pathlib, sys
@@ -59,13 +59,6 @@ def _small_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
 
 def use(monkeypatch: pytest.MonkeyPatch, script: str) -> None:
     monkeypatch.setattr(engines, "ENGINES", {"ministack": small_engine(script), "localstack": engines.LOCALSTACK})
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
 
 
 def nothing_is_left(port: int) -> bool:

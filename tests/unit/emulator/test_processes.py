@@ -3,7 +3,6 @@
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import psutil
 import pytest
 
 from emulator import processes
+from tests.support.waiting import wait_until
 
 # A parent that starts a child in its own group, and one in a session of its own, and tells their pids.
 PARENT = """
@@ -30,13 +30,6 @@ folder = pathlib.Path(sys.argv[1])
 head = processes.start_detached([sys.executable, "-c", "import time; time.sleep(300)"], {}, folder, folder / "log")
 print(head.pid, head.create_time())
 """
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
 
 
 def alive(process: psutil.Process) -> bool:
