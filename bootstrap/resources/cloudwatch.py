@@ -9,6 +9,7 @@ from typing import Any
 
 from bootstrap.model import Attributes, Call, Declared, Live, Resource, Step
 from bootstrap.resources import sns
+from bootstrap.resources.tags import owner_in, tag_list
 from bootstrap.settings import ENVIRONMENT_TAG, Settings
 from profiles.session import Aws
 
@@ -41,14 +42,14 @@ class Alarm(Declared):
         if not found:
             return None
         tags = aws.cloudwatch.list_tags_for_resource(ResourceARN=self.arn).get("Tags", [])
-        owner = next((tag["Value"] for tag in tags if tag["Key"] == ENVIRONMENT_TAG), None)
+        owner = owner_in(tags)
         attributes: dict[str, Any] = {key: value for key, value in found[0].items() if key in self.configuration}
         attributes["Tags"] = {ENVIRONMENT_TAG: owner} if owner else {}
         return Live(self.arn, found[0].get("StateValue", "INSUFFICIENT_DATA"), attributes, owner)
 
     def create(self) -> tuple[Step, ...]:
         """PutMetricAlarm with its tag; TagResource as well, because LocalStack drops the tags of the first."""
-        return self._put(Tags=_tag_list(self.tags)), self._tag()
+        return self._put(Tags=tag_list(self.tags)), self._tag()
 
     def update(self, live: Live, changed: frozenset[str]) -> tuple[Step, ...]:  # noqa: ARG002
         """PutMetricAlarm sets everything but the tags, which it takes only when it makes an alarm."""
@@ -64,7 +65,7 @@ class Alarm(Declared):
         return (Call("cloudwatch", "DeleteAlarms", {"AlarmNames": [self.name]}, accepted=NOT_THERE),)
 
     def _tag(self) -> Call:
-        parameters = {"ResourceARN": self.arn, "Tags": _tag_list(self.tags)}
+        parameters = {"ResourceARN": self.arn, "Tags": tag_list(self.tags)}
         return Call("cloudwatch", "TagResource", parameters, raced=NOT_THERE)
 
     def _put(self, **more: Any) -> Call:
@@ -121,7 +122,3 @@ def _queue_metric(queue: str, metric: str, threshold: float) -> dict[str, Any]:
         "Statistic": "Maximum",
         "Threshold": float(threshold),
     }
-
-
-def _tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
-    return [{"Key": key, "Value": value} for key, value in tags.items()]

@@ -11,6 +11,7 @@ from typing import Any
 from bootstrap.model import Attributes, Call, Declared, Live, Resource, Step
 from bootstrap.policies import PolicyDocument, role_permissions, role_trust
 from bootstrap.resources.errors import unless
+from bootstrap.resources.tags import owner_in, tag_list
 from bootstrap.settings import ENVIRONMENT_TAG, Settings
 from profiles.session import Aws
 
@@ -54,7 +55,7 @@ class Role(Declared):
         if self.policy_name in inline:
             found = aws.iam.get_role_policy(RoleName=self.name, PolicyName=self.policy_name)
             document = found["PolicyDocument"]
-        owner = next((tag["Value"] for tag in role.get("Tags", []) if tag["Key"] == ENVIRONMENT_TAG), None)
+        owner = owner_in(role.get("Tags", []))
         others = [name for name in inline if name != self.policy_name]
         attributes = {
             "Path": role["Path"],
@@ -75,7 +76,7 @@ class Role(Declared):
             "CreateRole",
             AssumeRolePolicyDocument=json.dumps(self.trust),
             Description="What the stock-tick function may do",
-            Tags=_tag_list(self.tags),
+            Tags=tag_list(self.tags),
             raced=EXISTS,
         )
         return made, self._put_policy()
@@ -88,7 +89,7 @@ class Role(Declared):
         if "PolicyDocument" in changed:
             steps.append(self._put_policy())
         if "Tags" in changed:
-            steps.append(self._call("TagRole", Tags=_tag_list(self.tags)))
+            steps.append(self._call("TagRole", Tags=tag_list(self.tags)))
         if "OtherPolicies" in changed:
             steps += self._remove_policies(live.attributes["OtherPolicies"])
         return tuple(steps)
@@ -124,7 +125,3 @@ def declare(settings: Settings) -> tuple[Resource, ...]:
     """The execution role."""
     names = settings.names
     return (Role(names.role, names.role_arn, role_trust(), names.policy, role_permissions(names), settings.tags),)
-
-
-def _tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
-    return [{"Key": key, "Value": value} for key, value in tags.items()]

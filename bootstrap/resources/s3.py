@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from bootstrap.model import Attributes, Call, Declared, EmptyBucket, Live, Patience, Resource, Step
 from bootstrap.policies import PolicyDocument, bucket_arn, bucket_tls_only
 from bootstrap.resources.errors import error_code, unless
+from bootstrap.resources.tags import tag_list
 from bootstrap.settings import ENVIRONMENT_TAG, Settings
 from profiles.errors import CannotRunError
 from profiles.names import REGION
@@ -123,7 +124,7 @@ class Bucket(Declared):
             {
                 "Bucket": self.name,
                 "ObjectOwnership": OWNERSHIP,
-                "CreateBucketConfiguration": {"LocationConstraint": REGION, "Tags": _tag_list(self.tags)},
+                "CreateBucketConfiguration": {"LocationConstraint": REGION, "Tags": tag_list(self.tags)},
             },
             raced=("BucketAlreadyOwnedByYou",),
             patience=(_BEING_DELETED,),
@@ -148,7 +149,7 @@ class Bucket(Declared):
             ),
             "Encryption": ("PutBucketEncryption", {"ServerSideEncryptionConfiguration": encryption}),
             # PutBucketTagging replaces the whole set, so what others have put there is sent along.
-            "Tags": ("PutBucketTagging", {"Tagging": {"TagSet": _tag_list({**other_tags, **self.tags})}}),
+            "Tags": ("PutBucketTagging", {"Tagging": {"TagSet": tag_list({**other_tags, **self.tags})}}),
             "Policy": ("PutBucketPolicy", {"Policy": json.dumps(self.policy)}),
         }
         return tuple(
@@ -169,7 +170,3 @@ def declare(settings: Settings) -> tuple[Resource, ...]:
     """The bucket."""
     names = settings.names
     return (Bucket(names.bucket, bucket_arn(names), bucket_tls_only(names), settings.tags),)
-
-
-def _tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
-    return [{"Key": key, "Value": value} for key, value in tags.items()]

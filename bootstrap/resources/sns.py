@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from bootstrap.model import Attributes, Call, Declared, Live, Output, Resource, Step, id_of
 from bootstrap.resources import sqs
 from bootstrap.resources.errors import unless
+from bootstrap.resources.tags import owner_in, tag_list
 from bootstrap.settings import ENVIRONMENT_TAG, Settings
 from profiles.session import Aws
 
@@ -51,7 +52,7 @@ class Topic(Declared):
     def _read(self, aws: Aws) -> Live:
         aws.sns.get_topic_attributes(TopicArn=self.arn)
         tags = aws.sns.list_tags_for_resource(ResourceArn=self.arn).get("Tags", [])
-        owner = next((tag["Value"] for tag in tags if tag["Key"] == ENVIRONMENT_TAG), None)
+        owner = owner_in(tags)
         return Live(
             self.arn,
             "active",
@@ -66,7 +67,7 @@ class Topic(Declared):
             Call(
                 "sns",
                 "CreateTopic",
-                {"Name": self.name, "Tags": _tag_list(self.tags)},
+                {"Name": self.name, "Tags": tag_list(self.tags)},
                 outputs={"TopicArn": "TopicArn"},
                 raced=("InvalidParameter",),
             ),
@@ -74,7 +75,7 @@ class Topic(Declared):
 
     def update(self, live: Live, changed: frozenset[str]) -> tuple[Step, ...]:  # noqa: ARG002
         """TagResource."""
-        return (Call("sns", "TagResource", {"ResourceArn": self.arn, "Tags": _tag_list(self.tags)}, raced=NOT_THERE),)
+        return (Call("sns", "TagResource", {"ResourceArn": self.arn, "Tags": tag_list(self.tags)}, raced=NOT_THERE),)
 
     def delete(self, live: Live) -> tuple[Step, ...]:  # noqa: ARG002
         """DeleteTopic, which takes its pending subscriptions with it."""
@@ -202,7 +203,3 @@ def email_subscribers(aws: Aws, topic_arn: str) -> list[Subscriber]:
         for one in found
         if one["Protocol"] == "email"
     ]
-
-
-def _tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
-    return [{"Key": key, "Value": value} for key, value in tags.items()]
