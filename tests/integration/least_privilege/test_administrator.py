@@ -23,12 +23,18 @@ _numbers = itertools.count(1)
 
 REFUSED = r"AccessDenied|not authorized|Forbidden|right to use it"
 
-# ministack checks these against all resources, because it doesn't look for the name where these requests carry it. So
-# there a user needs them for everything; what AWS checks is asked of IAM instead.
+# ministack checks these against all resources, because it doesn't look for the name where these requests carry it (a
+# database's it takes for a table's). So there a user needs them for everything; IAM is asked what AWS checks.
 CHECKED_AGAINST_EVERYTHING = (
+    "athena:CreateWorkGroup",
+    "athena:ListTagsForResource",
+    "athena:TagResource",
     "cloudwatch:DeleteAlarms",
     "cloudwatch:ListTagsForResource",
     "cloudwatch:TagResource",
+    "glue:DeleteDatabase",
+    "glue:GetDatabase",
+    "glue:UpdateDatabase",
     "lambda:CreateFunction",
     "sns:ListTagsForResource",
     "sns:TagResource",
@@ -101,6 +107,8 @@ def test_iam_allows_by_name_what_ministack_checks_against_everything(scene: Scen
 
     def may(action: str, names: Names) -> str:
         resources = {
+            "athena": names.arn("athena", f"workgroup/{names.workgroup}"),
+            "glue": names.arn("glue", f"database/{names.database}"),
             "cloudwatch": names.arn("cloudwatch", f"alarm:{names.queue}-oldest-message"),
             "lambda": names.function_arn,
             "sns": names.topic_arn,
@@ -117,7 +125,8 @@ def test_iam_allows_by_name_what_ministack_checks_against_everything(scene: Scen
 
 
 @pytest.mark.parametrize(
-    "sid", ["Bucket", "CreateMapping", "Function", "LogGroup", "Queues", "Role", "Topic", "Alarms"]
+    "sid",
+    ["Alarms", "Bucket", "Catalogue", "CreateMapping", "Function", "LogGroup", "Queues", "Role", "Topic", "Workgroup"],
 )
 def test_without_a_part_of_it_up_says_what_was_refused(enforced: Endpoint, settings: Settings, sid: str) -> None:
     policy = admin_policy(settings.names)

@@ -50,8 +50,22 @@ def test_every_declared_resource_is_in_the_template() -> None:
     written = json.dumps(template(PLAIN, ZIP)["Resources"])
 
     for resource in declare(PLAIN, ZIP):
-        if resource.kind in ("queue", "topic", "role", "log group", "function", "alarm"):
+        if resource.kind in ("queue", "topic", "role", "log group", "function", "alarm", "workgroup", "database"):
             assert f'"{resource.name}"' in written, id_of(resource)
+
+
+def test_the_tables_are_in_the_template_with_their_columns() -> None:
+    resources = template(PLAIN, ZIP)["Resources"].values()
+    tables = {
+        one["Properties"]["TableInput"]["Name"]: one["Properties"]
+        for one in resources
+        if one["Type"] == "AWS::Glue::Table"
+    }
+
+    assert set(tables) == {"records", "record_details", "ticks"}
+    assert {one["DatabaseName"] for one in tables.values()} == {"stock_data"}
+    columns = tables["records"]["TableInput"]["StorageDescriptor"]["Columns"]
+    assert [column["Name"] for column in columns] == ["symbol", "price", "volume", "processed_at"]
 
 
 def test_the_command_prints_the_template_of_the_settings_given() -> None:
