@@ -17,7 +17,18 @@ from typing import TYPE_CHECKING, Literal
 from botocore.exceptions import ClientError
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from operations.queues import BATCH, PEEK_LIMIT, depth, give_back, peek, queue_url, receive, sent_ms
+from operations.queues import (
+    BATCH,
+    PEEK_LIMIT,
+    browse,
+    depth,
+    give_back,
+    hidden_seconds,
+    peek,
+    queue_url,
+    receive,
+    sent_ms,
+)
 from pipeline.tick import InvalidTickError, encode, parse
 from profiles.errors import CannotRunError
 from profiles.names import Names
@@ -89,18 +100,10 @@ def list_dead_letters(aws: Aws, names: Names, *, limit: int = PEEK_LIMIT) -> lis
 def read_all(aws: Aws, url: str, *, thorough: bool = False) -> Generator[DeadLetter, None, None]:
     """All dead letters, however many, each once; visible to others again when the iterator ends or is closed.
 
-    SQS hands out samples, so it is asked until as many are seen as it counts. Its counts may be a minute old: with
-    `thorough` it is asked until it has nothing more.
+    As many as SQS counts; with `thorough`, until it has nothing more (`operations.queues.browse`).
     """
-    total = depth(aws, url).total
-    held: dict[str, MessageTypeDef] = {}
-    try:
-        while (len(held) < total or thorough) and (messages := receive(aws, url)):
-            new = [message for message in messages if message["MessageId"] not in held]
-            held |= {message["MessageId"]: message for message in messages}
-            yield from (_read(message) for message in new)
-    finally:
-        give_back(aws, url, list(held.values()))
+    with closing(browse(aws, url, thorough=thorough)) as messages:
+        yield from (_read(message) for message in messages)
 
 
 def find(aws: Aws, names: Names, some_id: str) -> DeadLetter | None:
@@ -193,16 +196,20 @@ def _copy(aws: Aws, names: Names, wanted: "Callable[[MessageTypeDef], bool]", en
     """Copy, then delete, at most as many messages as there are now: those that fail again would come round for ever."""
     source, target = queue_url(aws, names.dead_letter_queue), queue_url(aws, names.queue)
     todo = depth(aws, source).total
+    hidden = hidden_seconds(todo)
     moved = looked_at = 0
-    unwanted: list[MessageTypeDef] = []
+    unwanted: dict[str, str] = {}
     try:
-        while looked_at < todo and (enough is None or moved < enough) and (messages := receive(aws, source)):
+        while looked_at < todo and (enough is None or moved < enough):
+            messages = receive(aws, source, hidden=hidden)
+            if not messages:
+                break
             looked_at += len(messages)
             chosen = [message for message in messages if wanted(message)]
-            unwanted += [message for message in messages if not wanted(message)]
+            unwanted |= {message["MessageId"]: message["ReceiptHandle"] for message in messages if not wanted(message)}
             moved += _move(aws, source, target, chosen)
     finally:
-        give_back(aws, source, unwanted)
+        give_back(aws, source, list(unwanted.values()))
     return moved
 
 
@@ -220,8 +227,10 @@ def _move_batch(aws: Aws, source: str, target: str, messages: "list[MessageTypeD
                 {"Id": str(index), "ReceiptHandle": message["ReceiptHandle"]} for index, message in enumerate(accepted)
             ],
         )
-    refused = [message for index, message in enumerate(messages) if str(index) not in {entry["Id"] for entry in sent}]
-    give_back(aws, source, refused)
+    taken = {entry["Id"] for entry in sent}
+    give_back(
+        aws, source, [message["ReceiptHandle"] for index, message in enumerate(messages) if str(index) not in taken]
+    )
     return len(accepted)
 
 
