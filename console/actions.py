@@ -5,8 +5,8 @@ import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from operations.queues import queue_url
 from pipeline.tick import Tick, encode, iso_utc, parse, to_epoch_ms
+from profiles.environment import queue_url
 from profiles.names import Names
 from profiles.session import Aws
 
@@ -37,5 +37,5 @@ def make_tick(symbol: str, price: float | None, volume: float | None) -> Tick:
 
 def send_tick(aws: Aws, names: Names, tick: Tick) -> Accepted:
     """Send it to the tick queue, as the producer does."""
-    answer = aws.sqs.send_message(QueueUrl=queue_url(aws, names.queue), MessageBody=encode(tick))
+    answer = aws.sqs.send_message(QueueUrl=queue_url(aws, names, names.queue), MessageBody=encode(tick))
     return Accepted(tick, answer["MessageId"])

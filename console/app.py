@@ -48,7 +48,7 @@ class Console:
         self._names = settings.names
         self._counter = CallCounter(time.monotonic)
         self._counter.watch(self._aws, *_SERVICES)
-        self._refresher = Refresher(aws.profile, Sources(self._aws, self._names), interval=interval)
+        self._refresher = Refresher(self._aws, self._names, Sources(self._aws, self._names), interval=interval)
 
     async def show(self) -> None:
         """Build the page for one tab and keep it while the tab is there."""
@@ -101,7 +101,7 @@ class Console:
         try:
             return await asyncio.to_thread(call)
         except (BotoCoreError, ClientError, CannotRunError, OSError) as error:
-            raise RuntimeError(" ".join(part for part in explain(error, self._aws.profile) if part)) from error
+            raise RuntimeError(" ".join(part for part in explain(error, self._aws, self._names) if part)) from error
         finally:
             self._refresher.hurry()
 

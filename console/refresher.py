@@ -23,8 +23,10 @@ from operations.alerts import Alert
 from operations.deadletters import DeadLetter
 from operations.metrics import Invocation
 from operations.queues import Depth
+from profiles.environment import MISSING_QUEUE_CODES, up_command
 from profiles.errors import CannotRunError
-from profiles.session import Profile
+from profiles.names import Names
+from profiles.session import Aws
 
 QUIET_SECONDS: Final = 10.0
 QUIET_AFTER_SECONDS: Final = 60.0
@@ -38,7 +40,7 @@ _LOG_OVERLAP_MS: Final = 15_000  # log events may arrive late
 
 _logger = logging.getLogger(__name__)
 
-_NOT_SET_UP: Final = ("NoSuchBucket", "ResourceNotFoundException", "AWS.SimpleQueueService.NonExistentQueue")
+_NOT_SET_UP: Final = ("NoSuchBucket", "ResourceNotFoundException", *MISSING_QUEUE_CODES)
 _CREDENTIALS: Final = ("ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException")
 
 
@@ -63,7 +65,8 @@ class Refresher:
 
     def __init__(
         self,
-        profile: Profile,
+        aws: Aws,
+        names: Names,
         sources: Sources,
         *,
         interval: float = 2.0,
@@ -71,7 +74,8 @@ class Refresher:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.model = Model()
-        self._profile = profile
+        self._aws = aws
+        self._names = names
         self._sources = sources
         self._interval = interval
         self._clock = clock
@@ -227,7 +231,7 @@ class Refresher:
         self._log_since_ms = max(self._log_since_ms, newest - _LOG_OVERLAP_MS)
 
     def _take_error(self, error: Exception) -> None:
-        text, advice = explain(error, self._profile)
+        text, advice = explain(error, self._aws, self._names)
         since = self.model.trouble.since_ms if self.model.trouble else self._now_ms()
         self.model.trouble = Trouble(text, advice, since)
         self._peeked.clear()
@@ -238,8 +242,9 @@ class Refresher:
         return int(self._now().timestamp() * 1000)
 
 
-def explain(error: Exception, profile: Profile) -> tuple[str, str]:
+def explain(error: Exception, aws: Aws, names: Names) -> tuple[str, str]:
     """What is wrong, and what to do about it: one line each."""
+    profile = aws.profile
     where = profile.endpoint_url or "AWS"
     if isinstance(error, CannotRunError):
         return str(error), ""
@@ -248,7 +253,7 @@ def explain(error: Exception, profile: Profile) -> tuple[str, str]:
         return f"Nothing answers at {where}.", advice
     code = _code(error)
     if code in _NOT_SET_UP:
-        return f"Part of the environment is missing: {error}", "Make it with: stockpipe up"
+        return f"Part of the environment is missing: {error}", f"Make it with: {up_command(aws, names)}"
     if code in _CREDENTIALS:
         return f"AWS did not accept the credentials of profile {profile.name}.", "Try: aws sso login"
     return f"{where} refused: {error}", ""

@@ -20,7 +20,8 @@ from operations.alerts import Alert, peek_inbox
 from operations.deadletters import DeadLetter, list_dead_letters
 from operations.failures import failures_of
 from operations.metrics import Invocation, oldest_message_seconds, read_invocations
-from operations.queues import Depth, depth, queue_url
+from operations.queues import Depth, depth
+from profiles.environment import queue_url
 from profiles.names import Names
 from profiles.session import Aws
 
@@ -122,7 +123,7 @@ class Sources:
 
     def _url(self, name: str) -> str:
         if name not in self._urls:
-            self._urls[name] = queue_url(self._aws, name)
+            self._urls[name] = queue_url(self._aws, self._names, name)
         return self._urls[name]
 
     def _read(self, key: str) -> list[Record]:

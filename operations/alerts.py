@@ -4,7 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from operations.queues import PEEK_LIMIT, peek, queue_url, sent_ms
+from operations.queues import PEEK_LIMIT, peek, sent_ms
+from profiles.environment import queue_url
 from profiles.names import Names
 from profiles.session import Aws
 
@@ -35,7 +36,7 @@ class Alert:
 
 def peek_inbox(aws: Aws, names: Names, *, limit: int = PEEK_LIMIT) -> list[Alert]:
     """Up to `limit` alerts in the inbox queue, oldest first; none is consumed."""
-    return [read_alert(message) for message in peek(aws, queue_url(aws, names.inbox_queue), limit=limit)]
+    return [read_alert(message) for message in peek(aws, queue_url(aws, names, names.inbox_queue), limit=limit)]
 
 
 def read_alert(message: "MessageTypeDef") -> Alert:

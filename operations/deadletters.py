@@ -25,11 +25,11 @@ from operations.queues import (
     give_back,
     hidden_seconds,
     peek,
-    queue_url,
     receive,
     sent_ms,
 )
 from pipeline.tick import InvalidTickError, encode, parse
+from profiles.environment import queue_url
 from profiles.errors import CannotRunError
 from profiles.names import Names
 from profiles.session import Aws
@@ -94,7 +94,7 @@ class Redrive:
 
 def list_dead_letters(aws: Aws, names: Names, *, limit: int = PEEK_LIMIT) -> list[DeadLetter]:
     """Up to `limit` dead letters with their reasons, oldest first; none is consumed."""
-    return [_read(message) for message in peek(aws, queue_url(aws, names.dead_letter_queue), limit=limit)]
+    return [_read(message) for message in peek(aws, queue_url(aws, names, names.dead_letter_queue), limit=limit)]
 
 
 def read_all(aws: Aws, url: str, *, thorough: bool = False) -> Generator[DeadLetter, None, None]:
@@ -108,7 +108,7 @@ def read_all(aws: Aws, url: str, *, thorough: bool = False) -> Generator[DeadLet
 
 def find(aws: Aws, names: Names, some_id: str) -> DeadLetter | None:
     """The dead letter with this message id or tick id."""
-    with closing(read_all(aws, queue_url(aws, names.dead_letter_queue))) as letters:
+    with closing(read_all(aws, queue_url(aws, names, names.dead_letter_queue))) as letters:
         return next((letter for letter in letters if letter.is_called(some_id)), None)
 
 
@@ -152,7 +152,7 @@ def purge(aws: Aws, names: Names) -> None:
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_PurgeQueue.html
     """
     try:
-        aws.sqs.purge_queue(QueueUrl=queue_url(aws, names.dead_letter_queue))
+        aws.sqs.purge_queue(QueueUrl=queue_url(aws, names, names.dead_letter_queue))
     except aws.sqs.exceptions.PurgeQueueInProgress as error:
         raise CannotRunError(
             f"{names.dead_letter_queue} was purged in the last 60 s, and AWS takes one purge a minute: try again later"
@@ -194,7 +194,7 @@ def _await_task(aws: Aws, names: Names, task: str) -> Redrive:
 
 def _copy(aws: Aws, names: Names, wanted: "Callable[[MessageTypeDef], bool]", enough: int | None = None) -> int:
     """Copy, then delete, at most as many messages as there are now: those that fail again would come round for ever."""
-    source, target = queue_url(aws, names.dead_letter_queue), queue_url(aws, names.queue)
+    source, target = queue_url(aws, names, names.dead_letter_queue), queue_url(aws, names, names.queue)
     todo = depth(aws, source).total
     hidden = hidden_seconds(todo)
     moved = looked_at = 0

@@ -1,7 +1,7 @@
 """What the live function is told: its environment variables, which readers go by rather than by their own options."""
 
 from pipeline.environment import ConfigurationError, Environment
-from producer.production import up_command
+from profiles.environment import up_command
 from profiles.errors import CannotRunError
 from profiles.names import Names
 from profiles.session import Aws
@@ -14,6 +14,6 @@ def read_environment(aws: Aws, names: Names) -> Environment:
         configuration = lambda_.get_function_configuration(FunctionName=names.function)
         return Environment.read(configuration.get("Environment", {}).get("Variables", {}))
     except lambda_.exceptions.ResourceNotFoundException as error:
-        raise CannotRunError(f"there is no function {names.function}; run: {up_command(names)}") from error
+        raise CannotRunError(f"there is no function {names.function}; run: {up_command(aws, names)}") from error
     except ConfigurationError as error:
-        raise CannotRunError(f"function {names.function}: {error}; run: {up_command(names)}") from error
+        raise CannotRunError(f"function {names.function}: {error}; run: {up_command(aws, names)}") from error

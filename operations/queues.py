@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from profiles.errors import CannotRunError
 from profiles.session import NOT_AWS, Aws
 
 if TYPE_CHECKING:
@@ -21,8 +20,6 @@ _MOST_IN_FLIGHT = 120_000
 _HIDDEN_SECONDS = 30  # at least
 _LONGEST_HIDDEN_SECONDS = 43_200
 
-_NO_QUEUE = ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")
-
 
 @dataclass(frozen=True, slots=True)
 class Depth:
@@ -36,18 +33,6 @@ class Depth:
     def total(self) -> int:
         """All messages, whether or not they can be received now."""
         return self.waiting + self.in_flight + self.delayed
-
-
-def queue_url(aws: Aws, name: str) -> str:
-    """The URL of a queue. Raises `CannotRunError` where it doesn't exist."""
-    try:
-        return aws.sqs.get_queue_url(QueueName=name)["QueueUrl"]
-    except ClientError as error:
-        if error.response["Error"]["Code"] in _NO_QUEUE:
-            raise CannotRunError(
-                f"there is no queue {name} in account {aws.account}: make the environment with stockpipe up"
-            ) from error
-        raise
 
 
 def depth(aws: Aws, url: str) -> Depth:

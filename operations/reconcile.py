@@ -12,11 +12,11 @@ from pathlib import Path
 from operations import compacted, deadletters, stored
 from operations.ledger import DeadTick, Ledger
 from operations.live_function import read_environment
-from operations.queues import depth, queue_url
+from operations.queues import depth
 from pipeline.tick import alert_marker_key
 from producer import manifest
 from producer.clock import Clock, SystemClock
-from producer.production import up_command
+from profiles.environment import queue_url, up_command
 from profiles.errors import CannotRunError
 from profiles.names import Names
 from profiles.session import Aws
@@ -120,8 +120,8 @@ class _Where:
         return cls(
             aws=aws,
             bucket=function.bucket,
-            queue_url=queue_url(aws, names.queue),
-            dead_letter_queue_url=queue_url(aws, names.dead_letter_queue),
+            queue_url=queue_url(aws, names, names.queue),
+            dead_letter_queue_url=queue_url(aws, names, names.dead_letter_queue),
             alert_threshold=function.alert_threshold,
             alert_cooldown_seconds=function.alert_cooldown_seconds,
         )
@@ -138,7 +138,7 @@ def _look(where: _Where, names: Names, ledger: Ledger, *, thorough: bool = False
     try:
         stored.find_ticks(s3, where.bucket, ledger.symbols(), ledger.add_stored)
     except s3.exceptions.NoSuchBucket as error:
-        raise CannotRunError(f"there is no bucket {where.bucket}; run: {up_command(names)}") from error
+        raise CannotRunError(f"there is no bucket {where.bucket}; run: {up_command(where.aws, names)}") from error
     if ledger.count_stored() < ledger.count_produced():
         here = replace(names, bucket_override=where.bucket)
         compacted.find_compacted(where.aws, here, ledger.unstored(), ledger.add_compacted)

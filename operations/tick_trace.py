@@ -19,12 +19,13 @@ from operations.failures import failures_of
 from operations.function_log import read_log
 from operations.live_function import read_environment
 from operations.log_lines import Line, read_line
-from operations.queues import depth, queue_url
+from operations.queues import depth
 from operations.tick_search import StoredTick
 from pipeline.environment import Environment
 from pipeline.tick import InvalidTickError, Tick, alert_marker_key, parse, to_epoch_ms
 from producer import manifest as manifests
 from producer.manifest import Sent
+from profiles.environment import queue_url
 from profiles.names import Names
 from profiles.session import Aws
 
@@ -174,7 +175,7 @@ def _sent(names: Names, some_id: str) -> Sent | None:
 
 
 def _dead_letter(aws: Aws, names: Names, ids: set[str]) -> DeadLetter | None:
-    with closing(deadletters.read_all(aws, queue_url(aws, names.dead_letter_queue))) as letters:
+    with closing(deadletters.read_all(aws, queue_url(aws, names, names.dead_letter_queue))) as letters:
         return next((letter for letter in letters if any(letter.is_called(some_id) for some_id in ids)), None)
 
 
@@ -288,7 +289,7 @@ def _outcome(aws: Aws, names: Names, found: _Found) -> Outcome:
         return "stored"
     if found.letter:
         return "dead-lettered"
-    return "on its way" if found.sent and depth(aws, queue_url(aws, names.queue)).total else "not found"
+    return "on its way" if found.sent and depth(aws, queue_url(aws, names, names.queue)).total else "not found"
 
 
 def _in_order(hops: list[Hop]) -> tuple[Hop, ...]:

@@ -6,16 +6,14 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from botocore.exceptions import ClientError
-
 from pipeline.tick import Tick
 from producer import manifest as manifests
 from producer.clock import Clock, SystemClock
 from producer.manifest import ManifestWriter, Sent
 from producer.market import Market
 from producer.replay import Replay
-from producer.sender import BATCH_SIZE, MISSING_QUEUE_CODES, Failure, Sender
-from profiles.errors import CannotRunError
+from producer.sender import BATCH_SIZE, Failure, Sender
+from profiles.environment import queue_url
 from profiles.names import Names
 from profiles.session import Aws
 
@@ -97,7 +95,7 @@ class Production:
         self.source = source
         self.stop = stop or threading.Event()
         self._sqs = aws.sqs
-        self._queue_url = queue_url(aws, names)
+        self._queue_url = queue_url(aws, names, names.queue)
         self._clock = clock or SystemClock()
         self._on_tick = on_tick
         self._lock = threading.Lock()
@@ -217,20 +215,3 @@ class _Pace:
         if self._first is None:
             self._first = event_time
         return self._began + (event_time - self._first) / self._speed
-
-
-def queue_url(aws: Aws, names: Names) -> str:
-    """The URL of the queue that ticks are sent to. Raises `CannotRunError` where there is none."""
-    try:
-        return aws.sqs.get_queue_url(QueueName=names.queue)["QueueUrl"]
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in MISSING_QUEUE_CODES:
-            raise
-        raise CannotRunError(
-            f"there is no queue {names.queue} in profile {aws.profile.name}; run: {up_command(names)}"
-        ) from error
-
-
-def up_command(names: Names) -> str:
-    """What to run to make an environment."""
-    return "stockpipe up" + (f" --prefix {names.prefix}" if names.prefix else "")

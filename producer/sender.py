@@ -25,6 +25,7 @@ from tenacity import RetryCallState, Retrying, retry_if_result, wait_exponential
 from pipeline.tick import Tick, encode
 from producer.clock import Clock
 from producer.manifest import Sent
+from profiles.environment import MISSING_QUEUE_CODES
 from profiles.errors import CannotRunError
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ WORKERS = 8
 PATIENCE_SECONDS = 90.0  # a restarted emulator is up, and has its queue again, well within this time
 ATTEMPTS_AFTER_STOP = 3
 
-MISSING_QUEUE_CODES = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"})
 _THROTTLING_CODES = frozenset(
     {"Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled", "TooManyRequestsException"}
 )
@@ -193,4 +193,4 @@ def _code(error: ClientError | HTTPClientError | BotoConnectionError) -> str:
 def _is_passing(error: ClientError) -> bool:
     """Whether the same call may succeed a little later."""
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return status >= 500 or _code(error) in _THROTTLING_CODES | MISSING_QUEUE_CODES
+    return status >= 500 or _code(error) in _THROTTLING_CODES.union(MISSING_QUEUE_CODES)

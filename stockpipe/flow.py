@@ -9,8 +9,9 @@ from statistics import quantiles
 from typing import Any
 
 from operations.alerts import Alert, peek_inbox
-from operations.queues import depth, queue_url
+from operations.queues import depth
 from pipeline.tick import PROCESSED_PREFIX, identity_of_key
+from profiles.environment import queue_url
 from profiles.names import Names
 from profiles.session import Aws
 
@@ -45,8 +46,8 @@ class FlowWatch:
         self._run = run
         self._start_ms = start_ms
         self._symbols = symbols
-        self._queue = queue_url(aws, names.queue)
-        self._dead_letters = queue_url(aws, names.dead_letter_queue)
+        self._queue = queue_url(aws, names, names.queue)
+        self._dead_letters = queue_url(aws, names, names.dead_letter_queue)
         self._seen: set[str] = set()
         self._latencies: deque[int] = deque(maxlen=_LATENCY_WINDOW)
         self._records: deque[dict[str, Any]] = deque(maxlen=LAST_RECORDS)

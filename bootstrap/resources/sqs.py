@@ -12,10 +12,10 @@ from bootstrap.model import Attributes, Call, Declared, Live, Output, Patience, 
 from bootstrap.policies import inbox_from_topic
 from bootstrap.resources.errors import unless
 from bootstrap.settings import ENVIRONMENT_TAG, Settings
+from profiles.environment import MISSING_QUEUE_CODES
 from profiles.session import Aws
 
 KIND = "queue"
-NOT_THERE = ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")
 EXISTS_OTHERWISE = ("QueueAlreadyExists", "QueueNameExists")
 DELETED_RECENTLY = "AWS.SimpleQueueService.QueueDeletedRecently"
 DELETED_RECENTLY_SECONDS = 60
@@ -57,7 +57,7 @@ class Queue(Declared):
 
     def read(self, aws: Aws) -> Live | None:
         """GetQueueUrl, GetQueueAttributes, ListQueueTags."""
-        return unless(NOT_THERE, lambda: _read_queue(aws, self.name))
+        return unless(MISSING_QUEUE_CODES, lambda: _read_queue(aws, self.name))
 
     def create(self) -> tuple[Step, ...]:
         """One call: a queue never exists without its attributes."""
@@ -84,7 +84,7 @@ class Queue(Declared):
 
     def delete(self, live: Live) -> tuple[Step, ...]:  # noqa: ARG002
         """DeleteQueue, with the messages in it."""
-        return (_call(self, "DeleteQueue", accepted=NOT_THERE),)
+        return (_call(self, "DeleteQueue", accepted=MISSING_QUEUE_CODES),)
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class RedriveAllowPolicy(Declared):
 
     def read(self, aws: Aws) -> Live | None:
         """The attribute of the dead-letter queue; None where that isn't set."""
-        queue = unless(NOT_THERE, lambda: _read_queue(aws, self.name))
+        queue = unless(MISSING_QUEUE_CODES, lambda: _read_queue(aws, self.name))
         return queue if queue and "RedriveAllowPolicy" in queue.attributes else None
 
     def create(self) -> tuple[Step, ...]:
@@ -122,7 +122,7 @@ class RedriveAllowPolicy(Declared):
                 "sqs",
                 "SetQueueAttributes",
                 {"QueueUrl": Output(f"{KIND} {self.name}", "QueueUrl"), "Attributes": _encoded(self.declared())},
-                raced=NOT_THERE,
+                raced=MISSING_QUEUE_CODES,
             ),
         )
 
@@ -187,7 +187,7 @@ def _read_queue(aws: Aws, name: str) -> Live:
 
 def _call(queue: Queue, operation: str, accepted: tuple[str, ...] = (), **parameters: Any) -> Call:
     url = Output(id_of(queue), "QueueUrl")
-    raced = () if accepted else NOT_THERE
+    raced = () if accepted else MISSING_QUEUE_CODES
     return Call("sqs", operation, {"QueueUrl": url, **parameters}, accepted=accepted, raced=raced)
 
 

@@ -13,7 +13,8 @@ from bootstrap.resources.sns import HOW_TO_CONFIRM, Subscriber, email_subscriber
 from operations.alerts import Alert, peek_inbox
 from operations.display import clock_time, print_json_line, printable, timestamp
 from operations.emails import Email, recorded_emails
-from operations.queues import PEEK_LIMIT, depth, queue_url
+from operations.queues import PEEK_LIMIT, depth
+from profiles.environment import queue_url
 from profiles.names import Names
 from profiles.session import Aws
 
@@ -55,7 +56,7 @@ def alerts(
         show_email(email)
     for pending in (one for one in subscribers if not one.confirmed):
         _note(f"{pending.address}: {HOW_TO_CONFIRM}")
-    in_inbox = depth(aws, queue_url(aws, names.inbox_queue)).total
+    in_inbox = depth(aws, queue_url(aws, names, names.inbox_queue)).total
     if in_inbox > len(found):
         _note(f"{len(found)} of {in_inbox} alerts: --limit looks at more, unless somebody else is looking right now")
     elif not found:

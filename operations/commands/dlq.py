@@ -14,7 +14,8 @@ from operations import deadletters
 from operations.deadletters import DeadLetter, Redrive
 from operations.display import age, one_line, plain_table, print_json_line, printable, timestamp
 from operations.failures import Failure, failures_of
-from operations.queues import PEEK_LIMIT, depth, queue_url
+from operations.queues import PEEK_LIMIT, depth
+from profiles.environment import queue_url
 from profiles.errors import CannotRunError
 
 app = typer.Typer(
@@ -41,7 +42,9 @@ def list_letters(
     """List dead letters with their reasons, oldest first. They stay where they are."""
     environment = terminal.open_environment(profile, prefix, bucket)
     letters = deadletters.list_dead_letters(environment.aws, environment.names, limit=limit)
-    total = depth(environment.aws, queue_url(environment.aws, environment.names.dead_letter_queue)).total
+    total = depth(
+        environment.aws, queue_url(environment.aws, environment.names, environment.names.dead_letter_queue)
+    ).total
     if as_json:
         terminal.print_json({"total": max(total, len(letters)), "dead_letters": [as_document(one) for one in letters]})
         return
@@ -145,7 +148,7 @@ def purge(
     """Delete all dead letters for good. Asks, after showing what would be lost; `dlq list --json` keeps a copy."""
     environment = terminal.open_environment(profile, prefix, bucket)
     aws, names = environment.aws, environment.names
-    total = depth(aws, queue_url(aws, names.dead_letter_queue)).total
+    total = depth(aws, queue_url(aws, names, names.dead_letter_queue)).total
     if total and not yes:
         if not sys.stdin.isatty():
             raise CannotRunError("purge deletes for good and asks before: without a terminal, add --yes")

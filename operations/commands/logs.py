@@ -14,7 +14,7 @@ import terminal
 from operations.display import clock_time, print_json_line, printable
 from operations.function_log import LogEvent, Tail
 from operations.log_lines import Line, read_line
-from producer.production import up_command
+from profiles.environment import up_command
 from profiles.errors import CannotRunError
 
 app = typer.Typer()
@@ -64,9 +64,8 @@ def logs(
             try:
                 events = tail.read()
             except environment.aws.logs.exceptions.ResourceNotFoundException as error:
-                raise CannotRunError(
-                    f"there is no log group {environment.names.log_group}; run: {up_command(environment.names)}"
-                ) from error
+                fix = up_command(environment.aws, environment.names)
+                raise CannotRunError(f"there is no log group {environment.names.log_group}; run: {fix}") from error
             wanted = [event for event in events if text.lower() in event.message.lower()]
             shown += len(wanted)
             for event in wanted:

@@ -6,8 +6,7 @@ from enum import StrEnum
 
 from botocore.exceptions import ClientError
 
-from profiles.names import Names
-from profiles.session import BUILT_IN_PROFILE, NOT_AWS, Aws
+from profiles.session import NOT_AWS
 
 _DENIED = ("AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation", "403")
 
@@ -71,13 +70,3 @@ def guarded(name: str, check: Callable[[], Check]) -> Check:
         return failed(name, str(error), fix)
     except NOT_AWS as error:
         return failed(name, str(error), "is the endpoint still there? stockpipe emulator status")
-
-
-def up_command(aws: Aws, names: Names) -> str:
-    """What makes or repairs the environment. Settings other than the defaults have to be given again."""
-    options = {
-        "--profile": "" if aws.profile.name == BUILT_IN_PROFILE else aws.profile.name,
-        "--prefix": names.prefix,
-        "--bucket": names.bucket_override,
-    }
-    return " ".join(["stockpipe up", *(f"{option} {value}" for option, value in options.items() if value)])

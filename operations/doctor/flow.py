@@ -10,12 +10,13 @@ from botocore.exceptions import ClientError
 from bootstrap.policies import role_permissions
 from bootstrap.settings import VISIBILITY_PER_FUNCTION_TIMEOUT
 from operations.display import one_line
-from operations.doctor.check import Check, failed, info, ok, up_command, warning
+from operations.doctor.check import Check, failed, info, ok, warning
 from operations.doctor.permissions import lambda_may_assume, not_allowed
 from operations.function_log import read_log
 from operations.log_lines import read_line
-from operations.queues import depth, queue_url
+from operations.queues import depth
 from pipeline.environment import ConfigurationError, Environment
+from profiles.environment import queue_url, up_command
 from profiles.errors import CannotRunError
 from profiles.names import Names
 from profiles.session import Aws
@@ -33,7 +34,7 @@ _PATIENCE = "wait a minute: AWS is working on it"
 def queue(aws: Aws, names: Names) -> Check:
     """The tick queue is there, and hands what fails too often to the dead-letter queue."""
     try:
-        url = queue_url(aws, names.queue)
+        url = queue_url(aws, names, names.queue)
     except CannotRunError:
         return failed("queue", f"there is no queue {names.queue}: ticks can't be sent", up_command(aws, names))
     attributes = aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"]).get("Attributes", {})
@@ -51,7 +52,7 @@ def queue(aws: Aws, names: Names) -> Check:
 def dead_letters(aws: Aws, names: Names) -> Check:
     """The dead-letter queue is there and empty."""
     try:
-        count = depth(aws, queue_url(aws, names.dead_letter_queue)).total
+        count = depth(aws, queue_url(aws, names, names.dead_letter_queue)).total
     except CannotRunError:
         return failed("dead letters", f"there is no queue {names.dead_letter_queue}", up_command(aws, names))
     if count:
@@ -74,7 +75,9 @@ def function(aws: Aws, names: Names) -> Check:
     if state == "Failed" or update == "Failed":
         reason = configuration.get("StateReason") or configuration.get("LastUpdateStatusReason") or "no reason given"
         return failed(
-            "function", f"{names.function} is {state}, its last update {update}: {reason}", up_command(aws, names)
+            "function",
+            f"{names.function} is {state}, its last update {update}: {reason}",
+            up_command(aws, names),
         )
     try:
         environment = Environment.read(_variables(configuration))
@@ -96,7 +99,9 @@ def mapping(aws: Aws, names: Names) -> Check:
     found = next((one for one in all_found if _function_of(one["FunctionArn"]) == names.function), None)
     if found is None:
         return failed(
-            "mapping", f"nothing hands {names.queue} to {names.function}: Lambda doesn't fire", up_command(aws, names)
+            "mapping",
+            f"nothing hands {names.queue} to {names.function}: Lambda doesn't fire",
+            up_command(aws, names),
         )
     state = found.get("State", "")
     if state in _ON_ITS_WAY:
@@ -105,7 +110,9 @@ def mapping(aws: Aws, names: Names) -> Check:
         return failed("mapping", f"the event source mapping is {state}: Lambda doesn't fire", up_command(aws, names))
     if "ReportBatchItemFailures" not in found.get("FunctionResponseTypes", []):
         return failed(
-            "mapping", "it ignores partial batch responses, so that failed ticks would be lost", up_command(aws, names)
+            "mapping",
+            "it ignores partial batch responses, so that failed ticks would be lost",
+            up_command(aws, names),
         )
     problem = found.get("LastProcessingResult", "")
     if problem.startswith("PROBLEM"):
@@ -117,7 +124,7 @@ def visibility(aws: Aws, names: Names) -> Check:
     """The queue hides a message long enough for the function to finish, retries included."""
     configuration = _configuration(aws, names)
     try:
-        url = queue_url(aws, names.queue)
+        url = queue_url(aws, names, names.queue)
     except CannotRunError:
         return info("visibility", "not checked without a queue")
     if configuration is None:
@@ -139,7 +146,9 @@ def role(aws: Aws, names: Names) -> Check:
     configuration = _configuration(aws, names)
     if configuration is not None and configuration.get("Role") != names.role_arn:
         return failed(
-            "role", f"the function runs as {configuration.get('Role')}, not {names.role_arn}", up_command(aws, names)
+            "role",
+            f"the function runs as {configuration.get('Role')}, not {names.role_arn}",
+            up_command(aws, names),
         )
     try:
         trust: Any = aws.iam.get_role(RoleName=names.role)["Role"].get("AssumeRolePolicyDocument", {})

@@ -8,11 +8,12 @@ from botocore.exceptions import ClientError
 from analytics import athena
 from analytics.result import HistoryError
 from bootstrap.resources.sns import HOW_TO_CONFIRM, email_subscribers
-from operations.doctor.check import Check, failed, info, ok, skipped, up_command, warning
+from operations.doctor.check import Check, failed, info, ok, skipped, warning
 from operations.doctor.flow import live_environment
 from pipeline.tick import ALERTS_PREFIX, PROCESSED_PREFIX
 from producer import manifest as manifests
 from profiles.availability import is_missing_service
+from profiles.environment import up_command
 from profiles.names import Names
 from profiles.session import Aws
 
@@ -59,7 +60,9 @@ def alerts(aws: Aws, names: Names) -> Check:
         subscriptions = _subscriptions(aws, names)
     except aws.sns.exceptions.NotFoundException:
         return failed(
-            "alerts", f"there is no topic {names.topic}: breaching ticks fail and aren't stored", up_command(aws, names)
+            "alerts",
+            f"there is no topic {names.topic}: breaching ticks fail and aren't stored",
+            up_command(aws, names),
         )
     if not any(one["Endpoint"] == names.inbox_queue_arn for one in subscriptions):
         return failed("alerts", f"{names.inbox_queue} isn't subscribed to {names.topic}", up_command(aws, names))
@@ -132,7 +135,9 @@ def history(aws: Aws, names: Names) -> Check:
     location = table.get("StorageDescriptor", {}).get("Location", "")
     if location.rstrip("/") != expected.rstrip("/"):
         return failed(
-            "athena", f"{names.database}.records reads {location}, not {expected}: it is empty", up_command(aws, names)
+            "athena",
+            f"{names.database}.records reads {location}, not {expected}: it is empty",
+            up_command(aws, names),
         )
     return ok("athena", f"workgroup {names.workgroup}, table {names.database}.records over {expected}")
 

@@ -41,7 +41,7 @@ def test_an_idle_page_stays_below_the_documented_cost(ministack: Any) -> None:
     time = Time()
     counter = CallCounter(time)
     counter.watch(aws, *SERVICES)
-    refresher = Refresher(aws.profile, Sources(aws, names), clock=time, now=time.now)
+    refresher = Refresher(aws, names, Sources(aws, names), clock=time, now=time.now)
     refresher.see("tab", visible=True)
 
     # when it has become quiet and some minutes pass

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
-from operations.queues import Depth, depth, peek, queue_url
+from operations.queues import Depth, depth, peek
+from profiles.environment import queue_url
 from profiles.errors import CannotRunError
+from profiles.names import Names
 
 MESSAGES = 23
 
@@ -24,7 +26,7 @@ def test_a_peek_shows_all_messages_and_leaves_them_visible(request: pytest.Fixtu
         aws.sqs.send_message(QueueUrl=url, MessageBody=f"body {number}")
 
     # when somebody looks, twice
-    first = peek(aws, queue_url(aws, name))
+    first = peek(aws, url)
     second = peek(aws, url)
 
     # then all are seen both times, and all can still be received
@@ -36,5 +38,6 @@ def test_a_peek_shows_all_messages_and_leaves_them_visible(request: pytest.Fixtu
 
 
 def test_a_queue_that_is_not_there_is_one_line(ministack: Any) -> None:
-    with pytest.raises(CannotRunError, match=r"there is no queue nowhere .*stockpipe up"):
-        queue_url(ministack.aws, "nowhere")
+    names = Names(ministack.aws.account, "nowhere")
+    with pytest.raises(CannotRunError, match=r"there is no queue nowhere-StockQueue .*stockpipe up --prefix nowhere"):
+        queue_url(ministack.aws, names, names.queue)

@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
@@ -13,10 +14,12 @@ from console.model import FunctionFacts
 from console.refresher import HIDDEN_SECONDS, QUIET_AFTER_SECONDS, QUIET_SECONDS, Refresher, explain
 from operations.queues import Depth
 from profiles.errors import CannotRunError
-from profiles.session import Profile
+from profiles.names import Names
+from profiles.session import Aws, Profile
 
 EMULATOR = Profile("local", "http://localhost:4566")
 AWS = Profile("prod", None)
+NAMES = Names("000000000000", "alice")
 
 
 class Time:
@@ -90,7 +93,7 @@ def endpoint() -> Endpoint:
 
 @pytest.fixture
 def refresher(endpoint: Endpoint, time: Time) -> Refresher:
-    return Refresher(EMULATOR, endpoint, interval=2.0, clock=time, now=time.now)  # type: ignore[arg-type]
+    return Refresher(Aws(EMULATOR, boto3.Session()), NAMES, endpoint, interval=2.0, clock=time, now=time.now)  # type: ignore[arg-type]
 
 
 def refresh(refresher: Refresher) -> None:
@@ -185,14 +188,15 @@ def refused(code: str) -> ClientError:
     [
         (EndpointConnectionError(endpoint_url="x"), EMULATOR, "Nothing answers", "stockpipe emulator start"),
         (EndpointConnectionError(endpoint_url="x"), AWS, "Nothing answers at AWS", "network"),
-        (refused("NoSuchBucket"), EMULATOR, "missing", "stockpipe up"),
+        (refused("NoSuchBucket"), AWS, "missing", "stockpipe up --profile prod --prefix alice"),
+        (refused("QueueDoesNotExist"), EMULATOR, "missing", "stockpipe up --prefix alice"),
         (refused("ExpiredToken"), AWS, "credentials of profile prod", "aws sso login"),
         (refused("AccessDenied"), AWS, "AWS refused", ""),
         (CannotRunError("there is no queue"), EMULATOR, "there is no queue", ""),
     ],
 )
 def test_every_failure_says_what_to_do(error: Exception, profile: Profile, text: str, advice: str) -> None:
-    said, to_do = explain(error, profile)
+    said, to_do = explain(error, Aws(profile, boto3.Session()), NAMES)
 
     assert text in said
     assert advice in to_do

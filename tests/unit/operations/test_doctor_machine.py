@@ -11,7 +11,7 @@ import pytest
 from botocore.stub import Stubber
 
 from operations.doctor import Check, State, examine, machine
-from operations.doctor.check import guarded, up_command
+from operations.doctor.check import guarded
 from operations.doctor.examination import PIPELINE
 from profiles.names import Names
 from profiles.session import Aws, open_endpoint
@@ -120,10 +120,3 @@ def test_what_aws_refuses_is_a_result_and_not_the_end(aws: Aws) -> None:
         check = guarded("queue", lambda: PIPELINE["queue"](aws, Names("000000000000")))
     assert (check.name, check.state) == ("queue", State.FAILED)
     assert "lacks a permission" in check.fix
-
-
-def test_a_fix_names_the_environment(aws: Aws) -> None:
-    assert up_command(aws, Names("000000000000")) == "stockpipe up"
-    assert (
-        up_command(aws, Names("000000000000", "alice", "my-bucket")) == "stockpipe up --prefix alice --bucket my-bucket"
-    )

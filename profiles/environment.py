@@ -1,0 +1,35 @@
+"""What every room says and does where part of an environment isn't there."""
+
+import shlex
+
+from botocore.exceptions import ClientError
+
+from profiles.errors import CannotRunError
+from profiles.names import Names
+from profiles.session import BUILT_IN_PROFILE, Aws
+
+# What endpoints answer for a queue that isn't there: AWS, and whoever leaves the prefix out.
+MISSING_QUEUE_CODES = ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")
+
+
+def up_command(aws: Aws, names: Names) -> str:
+    """What makes or repairs the environment. Settings other than the names have to be given again."""
+    options = {
+        "--profile": "" if aws.profile.name == BUILT_IN_PROFILE else aws.profile.name,
+        "--prefix": names.prefix,
+        "--bucket": names.bucket_override,
+    }
+    given = [part for option, value in options.items() if value for part in (option, value)]
+    return shlex.join(["stockpipe", "up", *given])
+
+
+def queue_url(aws: Aws, names: Names, queue: str) -> str:
+    """The URL of one of the environment's queues. Raises `CannotRunError` where it doesn't exist."""
+    try:
+        return aws.sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in MISSING_QUEUE_CODES:
+            raise
+        raise CannotRunError(
+            f"there is no queue {queue} in profile {aws.profile.name}; run: {up_command(aws, names)}"
+        ) from error
