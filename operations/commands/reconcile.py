@@ -35,7 +35,7 @@ def reconcile_command(
 ) -> None:
     """Prove that every produced tick is stored exactly once or dead-lettered, and that every alert was sent.
 
-    Ends with 1 if one is missing, duplicated or was not alerted.
+    Ends with 1 if one is missing, duplicated or was not alerted, or if none was produced.
     """
     if manifest and every:
         raise CannotRunError("--manifest and --all exclude each other")
@@ -53,6 +53,13 @@ def reconcile_command(
         terminal.print_json({**asdict(result), "holds": result.holds, "manifests": paths})
     else:
         _show(result)
+    if not result.produced:
+        terminal.errors.print(
+            f"nothing to prove: SQS accepted no tick, {' and '.join(str(path) for path in paths)} "
+            f"{'is' if len(paths) == 1 else 'are'} empty",
+            markup=False,
+            soft_wrap=True,
+        )
     if not result.holds:
         raise typer.Exit(terminal.EXIT_CHECK_FAILED)
 

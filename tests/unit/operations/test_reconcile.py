@@ -10,8 +10,12 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
+from typer.testing import CliRunner
 
+import terminal
 from analytics.history import run_compaction
+from operations import queues
+from operations.commands import reconcile as command
 from operations.deadletters import VALID_TICK
 from operations.reconcile import QUIET_SECONDS, Reconciliation, reconcile
 from pipeline.tick import (
@@ -103,7 +107,8 @@ def _zip() -> bytes:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    monkeypatch.setattr(queues, "_POLL_SECONDS", 0)  # moto has one server, and would only wait
     with mock_aws():
         session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-2")
         yield World(Aws(Profile("moto", None), session), tmp_path)
@@ -196,6 +201,47 @@ def test_a_tick_under_two_keys_is_duplicated(world: World) -> None:
     assert [each.tick_id for each in result.duplicated] == [twice.tick_id]
     assert set(result.duplicated[0].places) == {second, record_key(twice)}
     assert "missing 0, duplicated 1" in result.line
+
+
+def test_a_dead_letter_that_sqs_does_not_count_yet_is_seen_before_all_is_well(world: World) -> None:
+    # given a tick that is stored and dead-lettered, while SQS's count still says that there are no dead letters
+    world.produce(CALM[:5])
+    world.store(CALM[:5])
+    world.kill([encode(CALM[3])])
+
+    def lag(parsed: dict[str, Any], **_: Any) -> None:
+        parsed["Attributes"] = dict.fromkeys(parsed["Attributes"], "0")
+
+    world.aws.sqs.meta.events.register("after-call.sqs.GetQueueAttributes", lag)
+
+    # when it is reconciled
+    result = world.reconcile(wait_seconds=60, clock=Clock())
+
+    # then the duplicate is named
+    assert not result.holds
+    assert [each.tick_id for each in result.duplicated] == [CALM[3].tick_id]
+
+
+def test_an_empty_manifest_proves_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    # given a run of which SQS accepted nothing
+    world.produce([])
+    world.manifest.touch()
+    monkeypatch.setattr(terminal, "open_environment", lambda *_: terminal.Environment(world.aws, NAMES))
+
+    # when it is reconciled
+    answer = CliRunner().invoke(command.app, ["--manifest", str(world.manifest), "--wait", "0"])
+
+    # then that is said, and it is no success
+    assert answer.exit_code == terminal.EXIT_CHECK_FAILED
+    assert f"SQS accepted no tick, {world.manifest} is empty" in answer.stderr
+    assert answer.stdout.startswith("reconciled: 0 produced")
+
+
+def test_an_empty_manifest_is_not_waited_for(world: World) -> None:
+    clock = Clock()
+    world.manifest.touch()
+    assert not world.reconcile(wait_seconds=60, clock=clock).holds
+    assert clock.now == 0
 
 
 def test_stored_and_dead_lettered_is_duplicated_and_counted_once(world: World) -> None:
@@ -331,14 +377,14 @@ def test_it_gives_up_when_the_time_is_over(world: World) -> None:
 def test_an_environment_that_is_not_there_says_what_to_run(world: World) -> None:
     world.produce(CALM[:1])
     other = Names(NAMES.account, "alice")
-    with pytest.raises(CannotRunError, match=r"no function alice-StockProcessor; run: stockpipe up --prefix alice"):
+    with pytest.raises(CannotRunError, match=r"no function alice-StockProcessor; run: stockpipe up --profile moto --prefix alice"):
         reconcile(world.aws, other, [world.manifest])
 
 
 def test_a_bucket_that_is_gone_says_what_to_run(world: World) -> None:
     world.produce(CALM[:1])
     world.configure(BUCKET="gone")
-    with pytest.raises(CannotRunError, match=r"no bucket gone; run: stockpipe up"):
+    with pytest.raises(CannotRunError, match=r"no bucket gone; run: stockpipe up --profile moto"):
         world.reconcile()
 
 
