@@ -16,7 +16,6 @@ BLUE: Final = "#0072B2"
 SKY: Final = "#56B4E9"
 ORANGE: Final = "#E69F00"
 VERMILION: Final = "#D55E00"
-GREEN: Final = "#009E73"
 _FONT: Final = "Roboto, system-ui, sans-serif"
 # The threshold belongs into the picture when prices come this near to it; further off, it would flatten the line.
 _NEAR: Final = 0.2

@@ -53,13 +53,13 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class FunctionFacts:
-    """What the live function says about itself. `mapping`: the state of its event source mapping."""
+    """What the live function is told. `mapping`: its event source mapping's state; `trouble`: what it is told wrongly."""
 
     threshold: float | None = None
     layout: str = "tick"
     cooldown_seconds: float | None = None
-    state: str = ""
     mapping: str = ""
+    trouble: str = ""
 
 
 @dataclass

@@ -21,6 +21,7 @@ from operations.deadletters import DeadLetter, list_dead_letters
 from operations.failures import failures_of
 from operations.metrics import Invocation, oldest_message_seconds, read_invocations
 from operations.queues import Depth, depth
+from pipeline.environment import ConfigurationError, Environment
 from profiles.environment import queue_url
 from profiles.names import Names
 from profiles.session import Aws
@@ -135,18 +136,13 @@ class Sources:
 
 
 def _facts(configuration: "FunctionConfigurationResponseTypeDef", mapping: str) -> FunctionFacts:
-    variables = configuration.get("Environment", {}).get("Variables", {})
+    try:
+        told = Environment.read(configuration.get("Environment", {}).get("Variables", {}))
+    except ConfigurationError as error:
+        return FunctionFacts(mapping=mapping, trouble=str(error))
     return FunctionFacts(
-        threshold=_number(variables.get("ALERT_THRESHOLD")),
-        layout=variables.get("OBJECT_LAYOUT", "tick"),
-        cooldown_seconds=_number(variables.get("ALERT_COOLDOWN_SECONDS")),
-        state=configuration.get("State", ""),
+        threshold=told.alert_threshold,
+        layout=told.object_layout,
+        cooldown_seconds=told.alert_cooldown_seconds,
         mapping=mapping,
     )
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        return None if text is None else float(text)
-    except ValueError:
-        return None

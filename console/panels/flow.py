@@ -68,8 +68,8 @@ class FlowPanel:
         failed = model.invocations_failed
         self._function.show(
             text.count(model.invocations_total),
-            f"{text.count(failed)} failed · p50 {text.milliseconds(p50)} · {facts.mapping or text.UNKNOWN}",
-            alarm=failed > 0 or facts.mapping not in ("", "Enabled"),
+            f"{text.count(failed)} failed · p50 {text.milliseconds(p50)} · {facts.trouble or facts.mapping or text.UNKNOWN}",
+            alarm=failed > 0 or facts.mapping not in ("", "Enabled") or facts.trouble != "",
         )
         unread = f" · {model.unread:,} to read" if model.unread else ""
         self._bucket.show(
