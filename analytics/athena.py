@@ -10,6 +10,7 @@ it is worth it. https://docs.aws.amazon.com/athena/latest/APIReference/API_Query
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -18,7 +19,7 @@ from botocore.exceptions import ClientError
 
 from analytics.result import Column, HistoryError, Result
 from profiles.names import Names
-from profiles.session import Aws
+from profiles.session import NOT_AWS, Aws
 
 Progress = Callable[[str], None]
 Sleep = Callable[[float], None]
@@ -87,7 +88,8 @@ def _run_once(aws: Aws, names: Names, sql: str, progress: Progress, sleep: Sleep
             sleep(wait)
             wait = min(wait * 1.5, LONGEST_POLL_SECONDS)
     except BaseException:  # Ctrl-C, or an error while polling: a query nobody waits for must not go on costing
-        aws.athena.stop_query_execution(QueryExecutionId=query_id)
+        with suppress(*NOT_AWS):  # what ended the wait says more than that stopping failed as well
+            aws.athena.stop_query_execution(QueryExecutionId=query_id)
         raise
 
 

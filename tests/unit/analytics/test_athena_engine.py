@@ -144,6 +144,29 @@ def test_ctrl_c_stops_the_query_on_athena(aws: Aws, stub: Stubber) -> None:
         athena.run(aws, NAMES, SQL, sleep=interrupted)
 
 
+def test_a_query_that_can_not_be_stopped_does_not_hide_what_happened(aws: Aws, stub: Stubber) -> None:
+    # given a query that may not be looked at, nor stopped
+    start(stub)
+    stub.add_client_error("get_query_execution", "AccessDeniedException", "not yours to see", 400)
+    stub.add_client_error("stop_query_execution", "AccessDeniedException", "not yours to stop", 400)
+
+    # when it runs, then the first of the two refusals is what the user gets
+    with pytest.raises(ClientError, match="not yours to see"):
+        run(aws)
+
+
+def test_ctrl_c_is_ctrl_c_though_the_query_can_not_be_stopped(aws: Aws, stub: Stubber) -> None:
+    start(stub)
+    stub.add_response("get_query_execution", execution("RUNNING"))
+    stub.add_client_error("stop_query_execution", "InvalidRequestException", "it has ended", 400)
+
+    def interrupted(_: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        athena.run(aws, NAMES, SQL, sleep=interrupted)
+
+
 @pytest.mark.parametrize("code", ["ThrottlingException", "TooManyRequestsException"])
 def test_throttling_is_retried_by_botocore(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
