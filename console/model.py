@@ -53,7 +53,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class FunctionFacts:
-    """What the live function is told. `mapping`: its event source mapping's state; `trouble`: what it is told wrongly."""
+    """What the live function is told. `mapping`: its event source mapping's state; `trouble`: what is wrong with it."""
 
     threshold: float | None = None
     layout: str = "tick"

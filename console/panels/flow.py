@@ -66,10 +66,11 @@ class FlowPanel:
         )
         p50 = model.duration_percentiles()[0]
         failed = model.invocations_failed
+        state = facts.trouble or facts.mapping
         self._function.show(
             text.count(model.invocations_total),
-            f"{text.count(failed)} failed · p50 {text.milliseconds(p50)} · {facts.trouble or facts.mapping or text.UNKNOWN}",
-            alarm=failed > 0 or facts.mapping not in ("", "Enabled") or facts.trouble != "",
+            f"{text.count(failed)} failed · p50 {text.milliseconds(p50)} · {state or text.UNKNOWN}",
+            alarm=failed > 0 or state not in ("", "Enabled"),
         )
         unread = f" · {model.unread:,} to read" if model.unread else ""
         self._bucket.show(
