@@ -11,7 +11,7 @@ T = TypeVar("T")
 _PAUSE_SECONDS = 0.02
 
 
-def wait_until(condition: Callable[[], T], seconds: float = 60) -> T:
+def wait_until(condition: Callable[[], T | None], seconds: float = 60) -> T:
     """What `condition` gives once that is true; fails when it isn't in time."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):

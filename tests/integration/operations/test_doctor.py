@@ -1,7 +1,6 @@
 """Each fault of the troubleshooting list, provoked on a running engine: doctor names it, and its fix repairs it."""
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +19,7 @@ from profiles.names import Names
 from stockpipe.cli import app
 from tests.support.aws_calls import acceptance
 from tests.support.sandboxes import ENGINES, Sandbox, fresh_settings, sandbox_on
+from tests.support.waiting import wait_until
 
 
 @dataclass(frozen=True)
@@ -76,13 +76,13 @@ def disable_mapping(patient: Patient) -> None:
     """And wait: LocalStack would call it Disabled in the end, if it were enabled again while it is Disabling."""
     uuid = patient.mapping_uuid
     patient.aws.lambda_.update_event_source_mapping(UUID=uuid, Enabled=False)
-    until(lambda: patient.aws.lambda_.get_event_source_mapping(UUID=uuid)["State"] == "Disabled")
+    wait_until(lambda: patient.aws.lambda_.get_event_source_mapping(UUID=uuid)["State"] == "Disabled")
 
 
 def delete_mapping(patient: Patient) -> None:
     uuid = patient.mapping_uuid
     patient.aws.lambda_.delete_event_source_mapping(UUID=uuid)
-    until(
+    wait_until(
         lambda: (
             not patient.aws.lambda_.list_event_source_mappings(FunctionName=patient.names.function)[
                 "EventSourceMappings"
@@ -254,7 +254,7 @@ def test_an_empty_history_is_explained(patient: Patient) -> None:
 
 def test_a_tick_that_fails_shows_in_the_log_check(patient: Patient) -> None:
     patient.aws.sqs.send_message(QueueUrl=patient.url(patient.names.queue), MessageBody='{"symbol": "AAPL"}')
-    until(lambda: patient.examine()["log"].state is State.WARNING)
+    wait_until(lambda: patient.examine()["log"].state is State.WARNING)
     log = patient.examine()["log"]
     assert "tick rejected: price is missing" in log.found
     assert "stockpipe logs" in log.fix
@@ -346,10 +346,3 @@ def test_an_engine_that_was_stopped_or_died(free_port: int) -> None:
     checks = {check.name: check for check in examine("local", environ=environ)}
     assert checks["engine"].found == f"nothing listens at {running.endpoint_url}: the emulator isn't running"
     assert checks["engine"].fix.startswith(f"stockpipe emulator start --port {free_port}")
-
-
-def until(condition: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)

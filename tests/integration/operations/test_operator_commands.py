@@ -5,9 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +25,7 @@ from profiles.session import Aws
 from stockpipe.cli import app
 from tests.support.console_pipeline import Pipeline, make_pipeline
 from tests.support.sandboxes import ENGINES
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
 NOT_A_TICK = '{"symbol": "AAPL", "price": "1\\u001b[31m", "volume": 1}'
@@ -104,19 +104,11 @@ def hops(trace: Any) -> dict[str, Any]:
     return {hop["name"]: hop for hop in trace["hops"]}
 
 
-def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
-    return value
-
-
 def test_a_stored_tick_is_traced_with_the_milliseconds_of_each_hop(desk: Desk) -> None:
     # given a quiet tick that is stored
     sent = desk.send(symbol(), 100.0)
-    until(lambda: desk.is_stored(sent.tick))
-    until(lambda: "answered" in hops(desk.json("trace", sent.tick.tick_id)))
+    wait_until(lambda: desk.is_stored(sent.tick))
+    wait_until(lambda: "answered" in hops(desk.json("trace", sent.tick.tick_id)))
 
     # when it is traced, by tick id and by message id
     trace = desk.json("trace", sent.tick.tick_id)
@@ -144,10 +136,10 @@ def test_an_alert_is_shown_and_traced_and_the_next_one_of_its_window_is_named_to
     # given two breaching ticks of one window, one after the other
     name = symbol()
     first = desk.send(name, 1300.5)
-    until(lambda: desk.is_stored(first.tick))
+    wait_until(lambda: desk.is_stored(first.tick))
     second = Sent(Tick(f"{first.tick.tick_id}-2", name, 1400.0, 1, first.tick.timestamp), "")
     desk.pipeline.send(encode(second.tick))
-    until(lambda: desk.is_stored(second.tick))
+    wait_until(lambda: desk.is_stored(second.tick))
 
     # then the inbox has one alert, with its real subject and body, and still has it when asked again
     for _ in range(2):
@@ -172,7 +164,7 @@ def test_an_alert_is_shown_and_traced_and_the_next_one_of_its_window_is_named_to
 def test_a_tick_of_another_machine_is_found_by_looking_and_not_without_end(desk: Desk) -> None:
     tick = desk.pipeline.tick(symbol(), 5.0)
     desk.pipeline.send(encode(tick))
-    until(lambda: desk.is_stored(tick))
+    wait_until(lambda: desk.is_stored(tick))
     trace = desk.json("trace", tick.tick_id)
     assert (trace["outcome"], trace["key"], trace["message_id"]) == ("stored", record_key(tick), None)
 
@@ -207,21 +199,21 @@ def test_a_dead_letter_is_listed_shown_traced_and_sent_back(desk: Desk) -> None:
     desk.empty_dead_letters()
     # given something that is no tick, and a valid tick among the dead letters
     poison = desk.pipeline.send(NOT_A_TICK)
-    letters = until(lambda: found if poison in (found := desk.dead_letters()) else None)
+    letters = wait_until(lambda: found if poison in (found := desk.dead_letters()) else None)
     valid = desk.pipeline.tick(symbol(), 7.0)
     valid_message = desk.pipeline.send(encode(valid), queue=desk.pipeline.names.dead_letter_queue)
 
     # then they are listed with their reasons, and stay
     assert letters[poison]["reason"] == "price is a string, not a number"
     assert letters[poison]["is_valid_tick"] is False
-    letters = until(lambda: found if valid_message in (found := desk.dead_letters()) else None)
+    letters = wait_until(lambda: found if valid_message in (found := desk.dead_letters()) else None)
     assert letters[valid_message]["tick_id"] == valid.tick_id
     assert letters[valid_message]["is_valid_tick"] is True
     listed = desk.run("dlq", "list").stdout
     assert "\x1b" not in listed, "what was sent must not reach the terminal as it is"
 
     # and one is shown whole, with what the function logged about its delivery
-    shown = until(lambda: found if (found := desk.json("dlq", "show", poison))["failures"] else None)
+    shown = wait_until(lambda: found if (found := desk.json("dlq", "show", poison))["failures"] else None)
     assert shown["body"] == NOT_A_TICK
     assert [failure["reason"] for failure in shown["failures"]] == ["price is a string, not a number"]
     assert shown["failures"][0]["request_id"] in desk.run("dlq", "show", poison).stdout
@@ -233,10 +225,10 @@ def test_a_dead_letter_is_listed_shown_traced_and_sent_back(desk: Desk) -> None:
 
     # when one is sent back, the other stays; when all are, the valid one is stored and the other comes back
     assert desk.json("dlq", "redrive", valid.tick_id) == {"moved": 1, "way": "copy", "finished": True}
-    until(lambda: desk.is_stored(valid))
+    wait_until(lambda: desk.is_stored(valid))
     assert list(desk.dead_letters()) == [poison]
     assert desk.json("dlq", "redrive")["moved"] == 1
-    until(lambda: len(desk.dead_letters()) == 1)
+    wait_until(lambda: len(desk.dead_letters()) == 1)
 
     # and when they are purged, nothing is left; without a terminal it has to be said
     refused = desk.run("dlq", "purge")
@@ -244,7 +236,7 @@ def test_a_dead_letter_is_listed_shown_traced_and_sent_back(desk: Desk) -> None:
     assert "add --yes" in str(refused.exception)
     assert len(desk.dead_letters()) == 1
     assert desk.run("dlq", "purge", "--yes").stdout == "deleted 1 dead letters\n"
-    until(lambda: not desk.dead_letters())
+    wait_until(lambda: not desk.dead_letters())
     assert desk.run("dlq", "list").stdout == "no dead letters\n"
     assert desk.run("dlq", "purge").stdout == "no dead letters\n"
     nothing = desk.run("dlq", "show", poison)
@@ -254,13 +246,15 @@ def test_a_dead_letter_is_listed_shown_traced_and_sent_back(desk: Desk) -> None:
 def test_logs_are_rendered_filtered_and_printed_raw(desk: Desk) -> None:
     # given an invocation
     sent = desk.send(symbol(), 100.0)
-    request = until(lambda: desk.json("trace", sent.tick.tick_id)["request_id"] if desk.is_stored(sent.tick) else None)
+    request = wait_until(
+        lambda: desk.json("trace", sent.tick.tick_id)["request_id"] if desk.is_stored(sent.tick) else None
+    )
 
     # then its lines are shown compactly
     def lines() -> str:
         return desk.run("logs", "--since", "1h", "--filter", request.upper()).stdout
 
-    shown = until(lambda: found if "REPORT" in (found := lines()) else None)
+    shown = wait_until(lambda: found if "REPORT" in (found := lines()) else None)
     (processed,) = [line for line in shown.splitlines() if "batch processed" in line]
     assert "INFO    batch processed messages=" in processed
     assert "location" not in processed
@@ -314,7 +308,7 @@ def test_mails_are_shown_where_the_endpoint_records_them(localstack: Any) -> Non
     address = f"{uuid.uuid4().hex}@example.com"
     localstack.aws.sns.subscribe(TopicArn=pipeline.names.topic_arn, Protocol="email", Endpoint=address)
     sent = desk.send(symbol(), 2000.0)
-    document = until(lambda: found if (found := desk.json("alerts"))["emails"] else None)
+    document = wait_until(lambda: found if (found := desk.json("alerts"))["emails"] else None)
     assert document["emails"][0]["to"] == [address]
     assert json.loads(document["emails"][0]["body"])["tick_id"] == sent.tick.tick_id
     assert f"email to {address}" in desk.run("alerts").stdout

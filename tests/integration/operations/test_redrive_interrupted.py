@@ -3,7 +3,6 @@
 import itertools
 import json
 import os
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -17,6 +16,7 @@ from profiles.errors import CannotRunError
 from profiles.names import Names
 from profiles.session import Aws, open_endpoint
 from tests.support.aws_calls import Answer, Recorder, record
+from tests.support.waiting import wait_until
 
 MESSAGES = 12  # more than SQS hands out at once
 _numbers = itertools.count(1)
@@ -67,7 +67,7 @@ class Queues:
 
     def redrive_until_done(self) -> None:
         self.recorder.intercept = None
-        until(lambda: redrive_all(self.aws, self.names).finished and depth(self.aws, self.dead).total == 0)
+        wait_until(lambda: redrive_all(self.aws, self.names).finished and depth(self.aws, self.dead).total == 0)
 
 
 @pytest.fixture(autouse=True)
@@ -165,13 +165,6 @@ def _dies_before(operation: str) -> Callable[[str, Mapping[str, Any]], Answer | 
         return None
 
     return intercept
-
-
-def until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def test_the_second_purge_within_a_minute_is_refused_in_words(moving: Queues) -> None:
