@@ -183,15 +183,22 @@ def _ask_on_aws(environment: Environment, yes: bool, account: str | None, make_p
     aws = environment.aws
     if account is not None and account != aws.account:
         raise CannotRunError(f"--account {account}, but profile {aws.profile.name} is account {aws.account}")
-    if not aws.profile.is_aws or (yes and account):
+    if not aws.profile.asks_before_changes or (yes and account):
         return
     if yes:
         raise CannotRunError(f"--yes on AWS needs the account as well: --yes --account {aws.account}")
     _show_target(aws)
     found = make_plan()
     _show_plan(found)
-    if found.changes and not typer.confirm(f"Change account {aws.account}?", err=True):
-        raise CannotRunError("nothing was changed")
+    if found.changes and not _confirmed(f"Change account {aws.account}?"):
+        raise CannotRunError(f"nothing was changed; scripts name the account: --yes --account {aws.account}")
+
+
+def _confirmed(question: str) -> bool:
+    try:
+        return typer.confirm(question, err=True)
+    except typer.Abort:  # Ctrl-C, or nobody is there to answer
+        return False
 
 
 def _show_target(aws: Aws) -> None:

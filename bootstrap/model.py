@@ -19,6 +19,9 @@ from profiles.session import Aws
 
 Attributes = Mapping[str, Any]
 
+# Note of a live resource without an environment tag: `up` may take it for its own. All others are somebody else's.
+ADOPTABLE = "adoptable"
+
 
 @dataclass(frozen=True)
 class Output:

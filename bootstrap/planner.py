@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from bootstrap.model import Action, Difference, Live, Output, Plan, Resource, Unavailable, Verb, id_of
+from bootstrap.model import ADOPTABLE, Action, Difference, Live, Output, Plan, Resource, Unavailable, Verb, id_of
 from bootstrap.snapshot import Snapshot
 from profiles.errors import CannotRunError
 
@@ -89,9 +89,9 @@ def _refuse_others(resource: Resource, live: Live, environment: str) -> None:
             f"{id_of(resource)} belongs to the environment {live.owner!r}, not to {environment!r}: "
             "choose other names with --prefix or --bucket"
         )
-    if live.owner is None and live.notes.get("empty") is False:
+    if live.owner is None and resource.part_of is None and not live.notes.get(ADOPTABLE):
         raise NotOursError(
-            f"{id_of(resource)} has data in it and wasn't made by stockpipe: choose another with --bucket, "
+            f"{id_of(resource)} is there and wasn't made by stockpipe: choose other names with --prefix or --bucket, "
             f"or hand it over by giving it the tag stockpipe:environment={environment}"
         )
 

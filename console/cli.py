@@ -14,6 +14,7 @@ app = typer.Typer()
 
 DEFAULT_PORT = 8321
 LOOPBACK = "127.0.0.1"
+EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - inside a container only
 
 
 @app.command("console")
@@ -25,10 +26,12 @@ def show(
     prefix: PrefixOption = "",
     bucket: BucketOption = None,
     port: Annotated[int, typer.Option("--port", help="Port of the page; 0 takes any free one.")] = DEFAULT_PORT,
-    host: Annotated[
-        str,
-        typer.Option("--host", help="Only for containers, whose port is published on the host's loopback."),
-    ] = LOOPBACK,
+    in_container: Annotated[
+        bool,
+        typer.Option(
+            "--in-container", help="Listen on all of a container's addresses; publish its port on loopback only."
+        ),
+    ] = False,
     interval: Annotated[
         float, typer.Option("--interval", min=0.5, help="Seconds between refreshes while something happens.")
     ] = 2.0,
@@ -44,7 +47,7 @@ def show(
     serve(
         environment.aws,
         settings(environment.names),
-        host=host,
+        host=EVERY_ADDRESS if in_container else LOOPBACK,
         port=port,
         interval=interval,
         open_browser=browser,

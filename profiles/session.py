@@ -72,8 +72,8 @@ class Profile:
     endpoint_url: str | None
 
     @property
-    def is_aws(self) -> bool:
-        """Whether calls go to AWS itself. Only for asking before changes; no resource depends on it."""
+    def asks_before_changes(self) -> bool:
+        """Whether a person is asked before anything is changed: changes may cost money and concern others."""
         return self.endpoint_url is None
 
 

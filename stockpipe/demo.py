@@ -1,5 +1,7 @@
 """`stockpipe demo`: the whole pipeline, started, played, shown, proven and stopped by one command."""
 
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -90,6 +92,7 @@ def demo(
     the records, proves that no tick was lost, and stops what it started.
     """
     began = time.monotonic()
+    signal.signal(signal.SIGTERM, _interrupt)  # what was started is stopped then, as it is on Ctrl-C
     with ExitStack() as cleanup:
         started_here = _ensure_engine(profile, engine, cleanup, keep=keep)
         environment = open_environment(profile, prefix)
@@ -102,23 +105,54 @@ def demo(
             report = bootstrap.up(environment.aws, settings, shown)
         console.print(f"  {summary(report)}", soft_wrap=True)
         played = _play(environment, seconds, rate, seed, began)
-        if played.figures:
-            show_results(console, played.figures)
-        _ask_history(environment)
-        console.print()
-        with progress() as observer:
-            result = reconcile(
-                environment.aws,
-                environment.names,
-                [played.production.manifest],
-                wait_seconds=_RECONCILE_SECONDS,
-                observer=observer,
-            )
-        console.print(result.line, style="bold green" if result.holds else "bold red", soft_wrap=True)
+        holds = True
+        if played.production.sent:
+            holds = _show_proof(environment, played)
+        else:
+            console.print("The market closed before the first tick was sent: there is nothing to prove.")
         if keep:
             _say_what_is_left(environment, played)
-    if not result.holds:
+    if not holds:
         raise typer.Exit(EXIT_CHECK_FAILED)
+
+
+def _show_proof(environment: Environment, played: Played) -> bool:
+    """Show what is stored, and whether it is everything that was sent."""
+    if played.figures:
+        show_results(console, played.figures)
+    _ask_history(environment)
+    console.print()
+    with progress() as observer:
+        result = reconcile(
+            environment.aws,
+            environment.names,
+            [played.production.manifest],
+            wait_seconds=_RECONCILE_SECONDS,
+            observer=observer,
+        )
+    console.print(result.line, style="bold green" if result.holds else "bold red", soft_wrap=True)
+    return result.holds
+
+
+@contextmanager
+def _closed_by_signals(stop: threading.Event) -> Iterator[None]:
+    """The first Ctrl-C or SIGTERM sets `stop`, wherever the program is; the second one interrupts it."""
+
+    def close(signal_number: int, frame: object) -> None:
+        if stop.is_set():
+            _interrupt(signal_number, frame)
+        stop.set()
+
+    before = {number: signal.signal(number, close) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _interrupt(_signal: int, _frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _ensure_engine(profile: str, wanted: str | None, cleanup: ExitStack, *, keep: bool) -> bool:
@@ -168,23 +202,23 @@ def _play(environment: Environment, seconds: float, rate: float, seed: int | Non
     market = Market(seed=seed if seed is not None else int(start.timestamp()), start=start, rate=rate)
     production = Production(environment.aws, environment.names, simulated(market, count=round(seconds * rate)))
     watch = FlowWatch(environment.aws, environment.names, market.run, to_epoch_ms(start), market.symbols)
-    _step(f"The market is open for {seconds:g} s, seed {market.seed} (Ctrl-C closes it early)")
     sent_rate, stored_rate = Rate(), Rate()
     first_stored: float | None = None
     opened = time.monotonic()
-    with ThreadPoolExecutor(1, "producer") as pool, Sampler(watch) as sampler, _display() as show:
+    with (
+        _closed_by_signals(production.stop),
+        ThreadPoolExecutor(1, "producer") as pool,
+        Sampler(watch) as sampler,
+        _display() as show,
+    ):
+        _step(f"The market is open for {seconds:g} s, seed {market.seed} (Ctrl-C closes it early)")
         run = pool.submit(production.run)
         closing = opened + seconds + _DRAIN_SECONDS
         # It goes on until what was sent is stored, so that the last figures shown are final ones.
         while not run.done() or (
             sampler.figures.stored < production.sent and not sampler.error and time.monotonic() < closing
         ):
-            try:
-                time.sleep(1 / _FRAMES_PER_SECOND)
-            except KeyboardInterrupt:
-                if production.stop.is_set():
-                    raise
-                production.stop.set()
+            time.sleep(1 / _FRAMES_PER_SECOND)
             figures = sampler.figures
             now = time.monotonic()
             if figures.stored and first_stored is None:

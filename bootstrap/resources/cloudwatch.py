@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bootstrap.model import Attributes, Call, Declared, Live, Resource, Step
+from bootstrap.model import ADOPTABLE, Attributes, Call, Declared, Live, Resource, Step
 from bootstrap.resources import sns
 from bootstrap.resources.tags import owner_in, tag_list
 from bootstrap.settings import ENVIRONMENT_TAG, Settings
@@ -45,7 +45,9 @@ class Alarm(Declared):
         owner = owner_in(tags)
         attributes: dict[str, Any] = {key: value for key, value in found[0].items() if key in self.configuration}
         attributes["Tags"] = {ENVIRONMENT_TAG: owner} if owner else {}
-        return Live(self.arn, found[0].get("StateValue", "INSUFFICIENT_DATA"), attributes, owner)
+        # Without a tag it may be what an interrupted `up` left: on LocalStack its tag is a second call.
+        state = found[0].get("StateValue", "INSUFFICIENT_DATA")
+        return Live(self.arn, state, attributes, owner, notes={ADOPTABLE: True})
 
     def create(self) -> tuple[Step, ...]:
         """PutMetricAlarm with its tag; TagResource as well, because LocalStack drops the tags of the first."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bootstrap.function_zip import HANDLER, FunctionZip
-from bootstrap.model import Attributes, Call, Declared, Live, Patience, Resource, Step, Wait
+from bootstrap.model import ADOPTABLE, Attributes, Call, Declared, Live, Patience, Resource, Step, Wait
 from bootstrap.resources import iam, logs, sqs
 from bootstrap.resources.errors import unless
 from bootstrap.settings import ENVIRONMENT_TAG, Settings
@@ -86,7 +86,8 @@ class Function(Declared):
             "PackageType": live.get("PackageType", "Zip"),
             "Tags": {ENVIRONMENT_TAG: owner} if owner else {},
         }
-        return Live(live["FunctionArn"], state, attributes, owner)
+        # LocalStack shows no tags of a function whose creation failed; there is nothing in it to lose.
+        return Live(live["FunctionArn"], state, attributes, owner, notes={ADOPTABLE: state == "Failed"})
 
     def must_be_replaced(self, live: Live, changed: frozenset[str]) -> bool:
         """An image can't become a zip, and a function whose creation failed stays Failed."""

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRete
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bootstrap.model import Attributes, Call, Declared, Live, Resource, Step
+from bootstrap.model import ADOPTABLE, Attributes, Call, Declared, Live, Resource, Step
 from bootstrap.resources.errors import unless
 from bootstrap.settings import ENVIRONMENT_TAG, Settings
 from profiles.session import Aws
@@ -47,7 +47,8 @@ class LogGroup(Declared):
             "retentionInDays": found.get("retentionInDays"),
             "tags": {ENVIRONMENT_TAG: owner} if owner else {},
         }
-        return Live(self.arn, f"{found.get('storedBytes', 0)} bytes", attributes, owner)
+        # Without a tag Lambda has made it by itself, in the name of a function that logged before.
+        return Live(self.arn, f"{found.get('storedBytes', 0)} bytes", attributes, owner, notes={ADOPTABLE: True})
 
     def create(self) -> tuple[Step, ...]:
         """CreateLogGroup with its tag, PutRetentionPolicy."""

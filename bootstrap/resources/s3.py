@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from bootstrap.model import Attributes, Call, Declared, EmptyBucket, Live, Patience, Resource, Step
+from bootstrap.model import ADOPTABLE, Attributes, Call, Declared, EmptyBucket, Live, Patience, Resource, Step
 from bootstrap.policies import PolicyDocument, bucket_arn, bucket_tls_only
 from bootstrap.resources.errors import error_code, unless
 from bootstrap.resources.tags import tag_list
@@ -84,8 +84,8 @@ class Bucket(Declared):
             "Tags": {ENVIRONMENT_TAG: owner} if owner else {},
         }
         notes: dict[str, Any] = {"tags": tags}
-        if owner is None:
-            notes["empty"] = not aws.s3.list_objects_v2(Bucket=self.name, MaxKeys=1).get("KeyCount", 0)
+        if owner is None:  # an empty one may be what an interrupted `up` left: its tag is a second call
+            notes[ADOPTABLE] = not aws.s3.list_objects_v2(Bucket=self.name, MaxKeys=1).get("KeyCount", 0)
         return Live(self.arn, "available", attributes, owner, notes=notes)
 
     def _ownership(self, aws: Aws) -> str | None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -70,6 +71,35 @@ def test_a_demo_that_is_kept_can_be_used_and_then_stopped(free_port: int, tmp_pa
     assert stockpipe("status", port=free_port, state=tmp_path).returncode == 0
 
     assert stockpipe("emulator", "stop", "--port", str(free_port), port=free_port, state=tmp_path).returncode == 0
+    assert not answers(free_port)
+
+
+@pytest.mark.ministack
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_a_demo_that_is_interrupted_stops_what_it_started(signal_number: int, free_port: int, tmp_path: Path) -> None:
+    # given a demo whose market has sent ticks
+    environment = {
+        **os.environ,
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{free_port}",
+        "STOCKPIPE_STATE_DIR": str(tmp_path),
+        "PYTHONUNBUFFERED": "1",
+    }
+    command = [sys.executable, "-m", "stockpipe", "demo", "--seconds", "200", "--engine", "ministack"]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as demo:
+        assert demo.stdout
+        lines = iter(demo.stdout)
+        while ": sent " not in next(lines):
+            pass
+
+        # when it is told to end
+        demo.send_signal(signal_number)
+        rest = "".join(lines)
+
+    # then it closes the market, proves what was sent, and leaves no engine
+    assert "reconciled: " in rest, rest
+    assert demo.returncode == 0, rest
     assert not answers(free_port)
 
 

@@ -49,11 +49,23 @@ def _somebody_first(other: Aws, service: str, operation: str, changed: dict[str,
     [
         ("sqs", "CreateQueue", {"Attributes": {"VisibilityTimeout": "7"}}, "QueueAlreadyExists", _QUEUE_EXISTS),
         ("sqs", "CreateQueue", {"Attributes": {"VisibilityTimeout": "7"}}, "QueueNameExists", _QUEUE_EXISTS),
-        ("sns", "CreateTopic", {"Tags": []}, "InvalidParameter", _TOPIC_EXISTS),
+        ("sns", "CreateTopic", {"Attributes": {"DisplayName": "x"}}, "InvalidParameter", _TOPIC_EXISTS),
         ("s3", "CreateBucket", {}, "BucketAlreadyOwnedByYou", _OWNED),
-        ("iam", "CreateRole", {"Tags": []}, "EntityAlreadyExists", "Role with name StockPipelineLambdaRole exists."),
+        (
+            "iam",
+            "CreateRole",
+            {"Description": "x"},
+            "EntityAlreadyExists",
+            "Role with name StockPipelineLambdaRole exists.",
+        ),
         ("athena", "CreateWorkGroup", {"Configuration": {}}, "InvalidRequestException", "WorkGroup is already created"),
-        ("athena", "CreateWorkGroup", {"Tags": []}, "InvalidRequestException", "WorkGroup stock already exists"),
+        (
+            "athena",
+            "CreateWorkGroup",
+            {"Description": "x"},
+            "InvalidRequestException",
+            "WorkGroup stock already exists",
+        ),
         ("glue", "CreateDatabase", {}, "AlreadyExistsException", "Database already exists."),
         ("glue", "CreateTable", {}, "AlreadyExistsException", "Table already exists."),
         ("logs", "CreateLogGroup", {"tags": {}}, "ResourceAlreadyExistsException", "The log group already exists"),
@@ -74,6 +86,24 @@ def test_what_somebody_else_made_first_is_looked_at_again_and_put_right(
         "EventSourceMappings"
     ]
     assert mapping["BatchSize"] == 10
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "code", "text"),
+    [
+        ("sns", "CreateTopic", "InvalidParameter", _TOPIC_EXISTS),
+        ("iam", "CreateRole", "EntityAlreadyExists", "Role with name StockPipelineLambdaRole exists."),
+        ("athena", "CreateWorkGroup", "InvalidRequestException", "WorkGroup is already created"),
+    ],
+)
+def test_what_somebody_else_made_for_themselves_is_not_taken(
+    *, sandbox: Sandbox, service: str, operation: str, code: str, text: str
+) -> None:
+    other = open_endpoint(str(sandbox.aws.profile.endpoint_url))
+    sandbox.recorder.intercept = _somebody_first(other, service, operation, {"Tags": []}, refusal(code, text, 409))
+
+    with pytest.raises(CannotRunError, match=r"is there and wasn't made by stockpipe: choose other names"):
+        up(sandbox.aws, sandbox.settings)
 
 
 def test_a_workgroup_that_athena_refuses_for_another_reason_is_no_race(sandbox: Sandbox) -> None:

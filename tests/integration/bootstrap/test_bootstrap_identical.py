@@ -81,7 +81,7 @@ def _parameters(parameters: Mapping[str, Any], account: str) -> str:
 
 def _calls_of_up(aws: Aws) -> Calls:
     settings, recorder = _settings(aws), record(aws)
-    if aws.profile.is_aws:
+    if aws.profile.asks_before_changes:
         recorder.intercept = _what_moto_does_not_know(settings)
     recorder.forget()
     up(aws, settings)

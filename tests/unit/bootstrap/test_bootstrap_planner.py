@@ -8,7 +8,7 @@ import pytest
 from bootstrap import Settings
 from bootstrap.declaration import declare
 from bootstrap.function_zip import FunctionZip
-from bootstrap.model import Action, Call, Live, Plan, Resource, Unavailable, Verb, id_of
+from bootstrap.model import ADOPTABLE, Action, Call, Live, Plan, Resource, Unavailable, Verb, id_of
 from bootstrap.planner import NotOursError, plan_down, plan_up
 from profiles.names import Names
 
@@ -143,7 +143,9 @@ def test_what_the_endpoint_cannot_have_is_skipped_and_stops_nothing_else() -> No
 
 def test_tags_of_others_survive_when_a_bucket_gets_ours() -> None:
     bucket = _resource(BUCKET)
-    live = dataclasses.replace(_as_declared(bucket, Tags={}), owner=None, notes={"tags": {"team": "a"}, "empty": True})
+    live = dataclasses.replace(
+        _as_declared(bucket, Tags={}), owner=None, notes={"tags": {"team": "a"}, ADOPTABLE: True}
+    )
 
     (action,) = _up({**_complete(), BUCKET: live}).changes
 
@@ -188,10 +190,20 @@ def test_a_bucket_of_another_environment_is_refused() -> None:
 
 
 def test_a_bucket_with_data_that_stockpipe_did_not_make_is_refused() -> None:
-    live = dataclasses.replace(_as_declared(_resource(BUCKET)), owner=None, notes={"tags": {}, "empty": False})
+    live = dataclasses.replace(_as_declared(_resource(BUCKET)), owner=None, notes={"tags": {}, ADOPTABLE: False})
 
-    with pytest.raises(NotOursError, match="has data in it and wasn't made by stockpipe"):
+    with pytest.raises(NotOursError, match="is there and wasn't made by stockpipe"):
         _up({**EMPTY, BUCKET: live})
+
+
+@pytest.mark.parametrize(
+    "resource", ["queue StockQueue", "topic StockAlerts", "workgroup stock", "database stock_data"]
+)
+def test_what_stockpipe_did_not_make_is_not_taken_over(resource: str) -> None:
+    live = dataclasses.replace(_as_declared(_resource(resource)), owner=None)
+
+    with pytest.raises(NotOursError, match=f"{resource} is there and wasn't made by stockpipe"):
+        _up({**EMPTY, resource: live})
 
 
 def test_removal_starts_with_the_mapping_and_ends_with_what_others_need() -> None:

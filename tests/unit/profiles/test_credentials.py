@@ -72,7 +72,7 @@ def test_an_assumed_role_works() -> None:
         aws = open_profile("deployer")
 
         key, token = key_and_token(aws.sqs)
-        assert aws.profile.is_aws
+        assert aws.profile.asks_before_changes
         assert key.startswith("ASIA")
         assert token
         assert aws.sts.get_caller_identity()["Arn"].startswith("arn:aws:sts::123456789012:assumed-role/deployer/")

@@ -71,7 +71,7 @@ def test_local_is_built_in_and_needs_no_configuration() -> None:
     aws = open_profile()
 
     assert aws.profile.endpoint_url == "http://localhost:4566"
-    assert not aws.profile.is_aws
+    assert not aws.profile.asks_before_changes
     assert aws.sqs.meta.endpoint_url == "http://localhost:4566"
     assert aws.sqs.meta.region_name == "us-east-2"
 
@@ -124,14 +124,14 @@ def test_a_profile_named_local_in_the_users_configuration_is_used(aws_config: Pa
 def test_a_profile_with_endpoint_url_is_an_emulator() -> None:
     aws = open_profile("emulator")
 
-    assert not aws.profile.is_aws
+    assert not aws.profile.asks_before_changes
     assert aws.lambda_.meta.endpoint_url == "http://127.0.0.1:4999"
 
 
 def test_a_profile_without_endpoint_url_is_aws() -> None:
     aws = open_profile("prod")
 
-    assert aws.profile.is_aws
+    assert aws.profile.asks_before_changes
     assert aws.sqs.meta.endpoint_url == "https://sqs.us-east-2.amazonaws.com"
     assert access_key(aws.sqs) == REAL_LOOKING_KEY
 
