@@ -52,8 +52,8 @@ def logs(
 ) -> None:
     """Show the function's log: what it did, why a tick failed, how long each invocation took.
 
-    Structured lines are shown compactly; times are UTC. `stockpipe logs --filter failed --since 1h` finds failures,
-    `--filter <request id>` one invocation.
+    Structured lines are shown compactly; times are UTC. `--filter "tick rejected"` finds messages that are no ticks,
+    `--filter "tick failed"` what AWS refused, `--filter ERROR` errors, `--filter <request id>` one invocation.
     """
     since_ms = parse_since(since, time.time())
     environment = terminal.open_environment(profile, prefix, bucket)
