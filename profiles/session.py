@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 BUILT_IN_PROFILE = "local"
 BUILT_IN_ENDPOINT = "http://localhost:4566"
 DUMMY_KEY = "test"
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 # IAM user keys and temporary keys: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
 _REAL_KEY = re.compile(r"(AKIA|ASIA)[A-Z2-7]{16}")
@@ -110,10 +111,15 @@ class Aws:
 
     def _unreachable(self, error: Exception) -> str:
         said = str(error).partition("\n")[0]
+        if self.profile.endpoint_url and isinstance(error, ResponseParserError):
+            return (
+                f"something answers at {self.profile.endpoint_url}, but not as AWS: "
+                f"is that the emulator's address? It is from AWS_ENDPOINT_URL, or from profile {self.profile.name}"
+            )
         if self.profile.endpoint_url:
             return (
                 f"nothing answers as AWS at {self.profile.endpoint_url} (profile {self.profile.name}): {said}. "
-                "Start the emulator with: stockpipe emulator start"
+                f"Start the emulator with: {_start_command(self.profile.endpoint_url)}"
             )
         return f"AWS did not accept the credentials of profile {self.profile.name}: {said}. Try: aws sso login"
 
@@ -249,6 +255,13 @@ def _access_key(session: boto3.Session, name: str) -> str:
             f"or see why with: aws sts get-caller-identity --profile {name}"
         ) from error
     raise ProfileError(f"profile {name} has no credentials. Try: aws configure --profile {name}, or aws sso login")
+
+
+def _start_command(endpoint_url: str) -> str:
+    """What starts an emulator at this address, if it is one of this machine."""
+    port = urlsplit(endpoint_url).port
+    own = port is not None and urlsplit(endpoint_url).hostname in _LOOPBACK and port != urlsplit(BUILT_IN_ENDPOINT).port
+    return f"stockpipe emulator start --port {port}" if own else "stockpipe emulator start"
 
 
 def _is_aws_host(endpoint_url: str) -> bool:

@@ -40,7 +40,7 @@ def test_without_an_endpoint_one_line_says_what_to_do(command: list[str], free_p
     answer = CliRunner(env=environ).invoke(app, command)
     assert isinstance(answer.exception, CannotRunError)
     assert answer.stdout == ""
-    assert str(answer.exception).endswith("Start the emulator with: stockpipe emulator start")
+    assert str(answer.exception).endswith(f"Start the emulator with: stockpipe emulator start --port {free_port}")
     assert "\n" not in str(answer.exception)
 
 

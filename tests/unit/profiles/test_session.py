@@ -1,8 +1,11 @@
 """Profiles: which endpoint, with whose credentials. AWS keys below are AWS's own documentation examples or made up."""
 
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from profiles.session import ProfileError, open_endpoint, open_profile
 
@@ -179,3 +182,37 @@ def test_an_endpoint_that_does_not_answer_is_said_in_one_line() -> None:
 
     with pytest.raises(ProfileError, match=r"nothing answers as AWS at http://127.0.0.1:9 .*stockpipe emulator start"):
         _ = aws.account
+
+
+@pytest.mark.parametrize(
+    ("address", "command"),
+    [
+        ("http://127.0.0.1:9", "stockpipe emulator start --port 9"),
+        ("http://localhost:4566", "stockpipe emulator start"),
+        ("http://emulator:9", "stockpipe emulator start"),
+    ],
+)
+def test_the_command_that_starts_the_emulator_names_its_port(
+    address: str, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise EndpointConnectionError(endpoint_url=address)
+
+    monkeypatch.setattr("botocore.httpsession.URLLib3Session.send", refuse)
+    with pytest.raises(ProfileError) as raised:
+        _ = open_endpoint(address).account
+
+    assert str(raised.value).endswith(f"Start the emulator with: {command}")
+
+
+def test_a_web_server_that_is_no_aws_is_called_that() -> None:
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:  # answers 501 and a page to every POST
+        address = f"http://127.0.0.1:{server.server_port}"
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with pytest.raises(ProfileError) as raised:
+            _ = open_endpoint(address).account
+        server.shutdown()
+
+    assert str(raised.value).startswith(f"something answers at {address}, but not as AWS: ")
+    assert "\n" not in str(raised.value)
+    assert "line" not in str(raised.value)
