@@ -5,23 +5,17 @@ left out (`symbol` and `day` are folders), `"$path"`, the names that Trino gives
 """
 
 import difflib
-import logging
-import re
 from dataclasses import dataclass
 
 import sqlglot
 from sqlglot import exp
-from sqlglot.errors import ParseError, TokenError
 
+from analytics.parsing import parse_reading
 from analytics.result import HistoryError
 from analytics.statements import TABLES, Table
 from profiles.names import Names
 
 PATH_COLUMN = "$path"
-
-logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns on standard error of what we refuse with a message
-
-_TERMINAL_CODES = re.compile(r"\x1b\[\d+m")
 
 
 @dataclass(frozen=True)
@@ -97,32 +91,13 @@ def locate(translation: Translation, offset: int) -> str | None:
 
 
 def _parse(sql: str) -> exp.Query:
-    try:
-        trees = [tree for tree in sqlglot.parse(sql, read="athena") if tree is not None]
-    except ParseError as error:
-        first = error.errors[0]
-        column = first["col"] - len(first["highlight"]) + 1
-        near = f" near {first['highlight']!r}" if first["highlight"] else ""
-        raise HistoryError(f"line {first['line']}, column {column}: {first['description']}{near}") from error
-    except TokenError as error:
-        raise HistoryError(_TERMINAL_CODES.sub("", str(error)).split("\n", 1)[0] + _unclosed(sql)) from error
-    if len(trees) != 1:
-        raise HistoryError(
-            f"one query at a time, please: this is {len(trees) or 'no'} statement{'s'[: len(trees) != 1]}"
-        )
-    tree = trees[0]
+    tree = parse_reading(sql)
     if not isinstance(tree, exp.Query):
-        verb = sql.split(maxsplit=1)[0].upper()
         raise HistoryError(
-            f"the offline engine answers queries (SELECT, WITH, VALUES), not {verb} statements; "
+            "the offline engine answers queries (SELECT, WITH), and neither VALUES alone nor SHOW, DESCRIBE, EXPLAIN; "
             f"its tables are {', '.join(TABLES)}"
         )
     return tree
-
-
-def _unclosed(sql: str) -> str:
-    quotes = [(sql.count(quote) % 2, quote) for quote in ("'", '"')]
-    return next((f": a {quote} is never closed" for odd, quote in quotes if odd), "")
 
 
 def _scans(tree: exp.Expr, names: Names) -> list[exp.Table]:

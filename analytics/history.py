@@ -9,6 +9,7 @@ from analytics import athena, offline, statements
 from analytics.compact_athena import AthenaCompactor
 from analytics.compact_offline import OfflineCompactor
 from analytics.compaction import Compaction, Engine, compact
+from analytics.parsing import parse_reading
 from analytics.result import HistoryError, Result
 from profiles.availability import is_missing_service
 from profiles.names import Names
@@ -33,10 +34,11 @@ def run_query(
 
     `engine` is `athena`, `duckdb`, or None: Athena where the endpoint has it. `table` runs a named query on another
     table than its own (`ticks`). `progress` is given what happens at the moment, `announce` (default: the same) what
-    should stay on the screen. Raises `HistoryError`.
+    should stay on the screen. Nothing but statements that read is run. Raises `HistoryError`.
     """
     is_sql = len(name_or_sql.split()) > 1
     if is_sql:
+        parse_reading(name_or_sql)
         sql = name_or_sql
     else:
         query = statements.find_query(name_or_sql)

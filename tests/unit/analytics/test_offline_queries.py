@@ -159,7 +159,7 @@ def test_path_is_there_when_asked_for_and_hidden_from_stars(history: History) ->
         ("SELECT a,\n b frm c where (", r"^line 2, column 8: "),
         ("SELECT CAST(symbol AS integer) FROM records", r"Could not convert string"),
         ("SELECT 'x FROM records", r"never closed"),
-        ("DROP TABLE records", r"not DROP statements"),
+        ("DROP TABLE records", r"only reads"),
         ("SELECT 1; SELECT 2", r"one query at a time"),
         ("SELECT * FROM read_csv('/etc/passwd')", r"Permission Error"),
         ("SELECT * FROM records, read_text('/etc/passwd')", r"Permission Error"),
