@@ -1,15 +1,19 @@
 """The manifest: one JSON line for each tick that SQS has accepted.
 
 Lines are appended as SQS answers, in whole lines and straight to the operating system, so what a killed producer
-leaves is true, up to at most one torn last line. Readers stream; a torn last line counts as not written: that tick may
-have been sent, and a resumed run sends it again under the same id, which lands on the same key.
+leaves is true, up to at most one torn last line; a run that sent nothing leaves no manifest. Readers stream; a torn
+last line counts as not written: that tick may have been sent, and a resumed run sends it again under the same id,
+which lands on the same key.
 """
 
+import errno
+import io
 import json
 import os
 import re
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -90,34 +94,53 @@ class ManifestWriter:
     """Appends to a manifest; may be used from several threads. Closing it twice is harmless."""
 
     def __init__(self, path: Path, *, resume: bool = False) -> None:
-        """Open a manifest: a new one, or with `resume` an existing one, whose torn last line is cut off."""
+        """Get ready to write a manifest: a new one, or with `resume` an existing one, whose torn last line is cut off.
+
+        A new file is made with its first line, but what would stop that is found now, before anything is sent.
+        """
         self.path = path
         self._lock = threading.Lock()
-        try:
+        self._stream: io.FileIO | None = None
+        self._mode = "ab" if resume else "xb"
+        with self._explained():
             path.parent.mkdir(parents=True, exist_ok=True)
-            if resume and path.exists():
+            if path.exists():
+                if not resume:
+                    raise FileExistsError(path)
                 _cut_torn_line(path)
-            # Unbuffered: once append() returns, the lines survive a kill -9 of this process.
-            self._stream = path.open("ab" if resume else "xb", buffering=0)
-        except FileExistsError as error:
-            raise CannotRunError(f"the manifest {path} exists: continue it with --resume, or name another") from error
-        except OSError as error:
-            raise CannotRunError(f"the manifest {path} can't be written: {error.strerror or error}") from error
+                self._stream = self._open()
+            elif not os.access(path.parent, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
 
     def append(self, accepted: Sequence[Sent]) -> None:
         """Write one line for each accepted tick, in one write."""
         lines = b"".join(_encode(sent) for sent in accepted)
-        try:
-            with self._lock:
-                while lines:
-                    lines = lines[self._stream.write(lines) :]
-        except OSError as error:
-            raise CannotRunError(f"the manifest {self.path} can't be written: {error.strerror or error}") from error
+        with self._lock, self._explained():
+            while lines:
+                self._stream = self._stream or self._open()
+                lines = lines[self._stream.write(lines) :]
 
     def close(self) -> None:
         """Close the file."""
         with self._lock:
-            self._stream.close()
+            if self._stream:
+                self._stream.close()
+
+    def _open(self) -> io.FileIO:
+        """Unbuffered: once append() returns, the lines survive a kill -9 of this process."""
+        return io.FileIO(self.path, self._mode)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """What the system refuses, as `CannotRunError`."""
+        try:
+            yield
+        except OSError as error:
+            if isinstance(error, FileExistsError) and self.path.exists():  # and not a file where its folder should be
+                raise CannotRunError(
+                    f"the manifest {self.path} exists: continue it with --resume, or name another"
+                ) from error
+            raise CannotRunError(f"the manifest {self.path} can't be written: {error.strerror or error}") from error
 
     def __enter__(self) -> Self:
         return self

@@ -48,7 +48,10 @@ def replayed(replay: Replay, *, count: int | None = None, speed: float | None = 
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run did. `skipped` ticks were in the manifest already; `failures` holds the first thousand failed ones."""
+    """What a run did. `skipped` ticks were in the manifest already; `failures` holds the first thousand failed ones.
+
+    `manifest` is where the accepted ticks are; a new run that sent nothing made no file there.
+    """
 
     run: str
     sent: int
@@ -66,9 +69,8 @@ class Summary:
     @property
     def line(self) -> str:
         """The summary for a person."""
-        return (
-            f"sent {self.sent:,} ticks in {self.seconds:.1f} s ({self.rate:,.1f}/s), failed {self.failed:,}, "
-            f"manifest {self.manifest}"
+        return f"sent {self.sent:,} ticks in {self.seconds:.1f} s ({self.rate:,.1f}/s), failed {self.failed:,}, " + (
+            f"manifest {self.manifest}" if self.sent or self.skipped else "no manifest"
         )
 
 
@@ -76,8 +78,8 @@ class Production:
     """A run of the producer: call `run` once, from any thread; watch `sent` and `failed`; set `stop` to end it.
 
     `on_tick` is called for each accepted tick, from one of the sender's threads, after the tick is in the manifest.
-    `manifest` defaults to a new file in the environment's folder; with `resume` to the last one of the same source,
-    and ticks that are in it are skipped. Raises `CannotRunError` where there is no queue or no such manifest.
+    `manifest` defaults to a new file in the environment's folder, made with the first accepted tick; with `resume` to
+    the last one of the same source, and ticks that are in it are skipped. Raises `CannotRunError` where there is no queue or no such manifest.
     """
 
     def __init__(

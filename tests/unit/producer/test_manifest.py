@@ -79,6 +79,39 @@ def test_a_new_run_never_overwrites_a_manifest(tmp_path: Path) -> None:
     assert sent_ids(path) == {"t1"}
 
 
+def test_a_manifest_is_made_with_its_first_line(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    with ManifestWriter(path) as writer:
+        writer.append([])
+        assert not path.exists()
+        writer.append([sent(1)])
+        writer.append([sent(2)])
+    assert sent_ids(path) == {"t1", "t2"}
+
+
+@pytest.mark.parametrize("place", ["in a file", "not writable"])
+def test_a_manifest_that_cannot_be_made_is_refused_before_anything_is_sent(
+    tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "folder"
+    if place == "in a file":
+        folder.touch()
+    else:
+        monkeypatch.setattr("os.access", lambda *_: False)  # as on a read-only file system; root may write anywhere
+    with pytest.raises(CannotRunError, match="can't be written: "):
+        ManifestWriter(folder / "m.jsonl")
+
+
+def test_two_runs_that_begin_at_once_never_share_a_manifest(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    first, second = ManifestWriter(path), ManifestWriter(path)
+    first.append([sent(1)])
+    with pytest.raises(CannotRunError, match=r"exists: continue it with --resume"):
+        second.append([sent(2)])
+    first.close()
+    assert sent_ids(path) == {"t1"}
+
+
 def test_threads_do_not_mix_their_lines(tmp_path: Path) -> None:
     path = tmp_path / "m.jsonl"
     with ManifestWriter(path) as writer, ThreadPoolExecutor(8) as pool:

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from pipeline.tick import Tick
-from producer.manifest import Sent, read, sent_ids
+from producer.manifest import Sent, latest_path, read, sent_ids
 from producer.market import Market
 from producer.production import MAX_HOLD_SECONDS, Production, replayed, simulated
 from producer.replay import Replay, ReplayError
@@ -256,6 +256,24 @@ def test_resuming_what_never_ran_starts_from_the_beginning(produce: Callable[...
     production = produce(resume=True)
     assert not production.resumed
     assert production.run().sent == 95
+
+
+def test_a_run_that_sent_nothing_leaves_no_manifest_that_hides_the_last_one(
+    produce: Callable[..., Production], names: Names, tmp_path: Path
+) -> None:
+    # given a run, and after it one of a file without the columns, and one of no ticks
+    last = produce().run()
+    path = tmp_path / "t.csv"
+    path.write_text("when,what\n")
+    nothing = [produce(replayed(Replay(path))), produce(simulated(MARKET, count=0))]
+    with pytest.raises(ReplayError):
+        nothing[0].run()
+    assert nothing[1].run().line.endswith("no manifest")
+
+    # then the last manifest is that of the run
+    assert not any(production.manifest.exists() for production in nothing)
+    assert latest_path(names) == last.manifest
+    assert last.line.endswith(f"manifest {last.manifest}")
 
 
 def test_a_named_manifest_is_not_overwritten(produce: Callable[..., Production], tmp_path: Path) -> None:
