@@ -98,7 +98,7 @@ def trace(
     """
     function = read_environment(aws, names)
     here = replace(names, bucket_override=function.bucket)
-    sent = _sent(names, some_id)
+    sent = _sent(aws, names, some_id)
     tick_id = sent.tick.tick_id if sent else some_id
     letter = None if sent else _dead_letter(aws, names, {some_id})
     stored: StoredTick | None = None
@@ -166,9 +166,9 @@ def _assemble(aws: Aws, names: Names, function: Environment, found: _Found) -> T
     )
 
 
-def _sent(names: Names, some_id: str) -> Sent | None:
+def _sent(aws: Aws, names: Names, some_id: str) -> Sent | None:
     """What this machine's manifests know, the latest first."""
-    for path in reversed(manifests.all_paths(names)):
+    for path in reversed(manifests.all_paths(aws.profile, names)):
         if sent := manifests.find(path, some_id):
             return sent
     return None

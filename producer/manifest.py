@@ -24,6 +24,7 @@ from pipeline.tick import Tick
 from profiles.errors import CannotRunError
 from profiles.folders import state_folder
 from profiles.names import Names
+from profiles.session import Profile
 
 SUFFIX = ".jsonl"
 _BLOCK = 64 * 1024
@@ -37,25 +38,28 @@ class Sent:
     message_id: str
 
 
-def folder(names: Names) -> Path:
-    """Where the manifests of one environment are: `<state dir>/manifests/<account>-<environment>`."""
-    return state_folder() / "manifests" / f"{names.account}-{names.environment}"
+def folder(profile: Profile, names: Names) -> Path:
+    """Where the manifests of one environment are: `<state dir>/manifests/<place>-<account>-<environment>`.
+
+    The place is the endpoint's, because all emulators have the same account.
+    """
+    return state_folder() / "manifests" / f"{profile.place}-{names.account}-{names.environment}"
 
 
-def new_path(names: Names, run: str) -> Path:
+def new_path(profile: Profile, names: Names, run: str) -> Path:
     """A path for the manifest of a run that starts now; two runs never share one."""
-    return folder(names) / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{run}{SUFFIX}"
+    return folder(profile, names) / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{run}{SUFFIX}"
 
 
-def all_paths(names: Names) -> list[Path]:
+def all_paths(profile: Profile, names: Names) -> list[Path]:
     """The manifests of an environment, the one written last at the end."""
-    return sorted(folder(names).glob(f"*{SUFFIX}"), key=lambda path: (path.stat().st_mtime_ns, path.name))
+    return sorted(folder(profile, names).glob(f"*{SUFFIX}"), key=lambda path: (path.stat().st_mtime_ns, path.name))
 
 
-def latest_path(names: Names, run: str | None = None) -> Path | None:
+def latest_path(profile: Profile, names: Names, run: str | None = None) -> Path | None:
     """The manifest written last, of any run or of the given one; None if there is none."""
     of_run = re.compile(rf"\d{{8}}T\d+-{re.escape(run or '')}" + re.escape(SUFFIX)) if run else None
-    paths = [path for path in all_paths(names) if of_run is None or of_run.fullmatch(path.name)]
+    paths = [path for path in all_paths(profile, names) if of_run is None or of_run.fullmatch(path.name)]
     return paths[-1] if paths else None
 
 

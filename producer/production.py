@@ -79,7 +79,8 @@ class Production:
 
     `on_tick` is called for each accepted tick, from one of the sender's threads, after the tick is in the manifest.
     `manifest` defaults to a new file in the environment's folder, made with the first accepted tick; with `resume` to
-    the last one of the same source, and ticks that are in it are skipped. Raises `CannotRunError` where there is no queue or no such manifest.
+    the last one of the same source, and ticks that are in it are skipped. Raises `CannotRunError` where there is no
+    queue or no such manifest.
     """
 
     def __init__(
@@ -108,9 +109,9 @@ class Production:
         self._began: float | None = None
         self._seconds: float | None = None
         if manifest is None and resume:
-            manifest = manifests.latest_path(names, source.run)
+            manifest = manifests.latest_path(aws.profile, names, source.run)
         self.resumed = bool(resume and manifest and manifest.exists())
-        self.manifest = manifest or manifests.new_path(names, source.run)
+        self.manifest = manifest or manifests.new_path(aws.profile, names, source.run)
         self._resume = resume
 
     @property

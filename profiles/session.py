@@ -77,6 +77,16 @@ class Profile:
         """Whether a person is asked before anything is changed: changes may cost money and concern others."""
         return self.endpoint_url is None
 
+    @property
+    def place(self) -> str:
+        """Host and port of the endpoint as part of a file's name, `localhost-4566`; `aws` where it is AWS's own.
+
+        All names of this machine's loopback are one: they reach the same emulator.
+        """
+        address = urlsplit(self.endpoint_url or "")
+        host = "localhost" if address.hostname in _LOOPBACK else address.hostname or "aws"
+        return re.sub(r"[^\w.-]", "-", "-".join(str(part) for part in (host, address.port) if part is not None))
+
 
 class Aws:
     """Clients for one profile, made on first use and shared between threads. All are bound to us-east-2."""

@@ -10,7 +10,6 @@ import terminal
 from operations.reconcile import Reconciliation, reconcile
 from producer import manifest as manifests
 from profiles.errors import CannotRunError
-from profiles.names import Names
 
 app = typer.Typer()
 
@@ -40,7 +39,7 @@ def reconcile_command(
     if manifest and every:
         raise CannotRunError("--manifest and --all exclude each other")
     environment = terminal.open_environment(profile, prefix, bucket)
-    paths = manifest or _manifests(environment.names, every=every)
+    paths = manifest or _manifests(environment, every=every)
     with terminal.errors.status("comparing …") as status:
         result = reconcile(
             environment.aws,
@@ -64,11 +63,12 @@ def reconcile_command(
         raise typer.Exit(terminal.EXIT_CHECK_FAILED)
 
 
-def _manifests(names: Names, *, every: bool) -> list[Path]:
-    paths = manifests.all_paths(names)
+def _manifests(environment: terminal.Environment, *, every: bool) -> list[Path]:
+    profile, names = environment.aws.profile, environment.names
+    paths = manifests.all_paths(profile, names)
     if not paths:
         raise CannotRunError(
-            f"nothing was produced yet: no manifest in {manifests.folder(names)}; run: stockpipe produce"
+            f"nothing was produced yet: no manifest in {manifests.folder(profile, names)}; run: stockpipe produce"
         )
     return paths if every else paths[-1:]
 

@@ -94,7 +94,7 @@ def threshold(aws: Aws, names: Names) -> Check:
     if environment is None:
         return skipped("threshold", "not checked without a function that works")
     limit = environment.alert_threshold
-    highest = _highest_price(names)
+    highest = _highest_price(aws, names)
     if highest is not None and highest < limit:
         return warning(
             "threshold",
@@ -151,8 +151,8 @@ def _subscriptions(aws: Aws, names: Names) -> "list[SubscriptionTypeDef]":
     return [one for page in pages for one in page["Subscriptions"]]
 
 
-def _highest_price(names: Names) -> float | None:
+def _highest_price(aws: Aws, names: Names) -> float | None:
     """Of the run that this machine produced last; None where it produced none."""
-    path = manifests.latest_path(names)
+    path = manifests.latest_path(aws.profile, names)
     prices = (sent.tick.price for sent in islice(manifests.read(path), _MOST_TICKS)) if path else iter(())
     return max(prices, default=None)

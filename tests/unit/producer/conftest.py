@@ -11,8 +11,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from profiles.names import Names
+from profiles.session import Profile
 
 NAMES = Names("000000000000")
+PROFILE = Profile("local", "http://localhost:4566")
 
 
 class FakeClock:
@@ -94,7 +96,7 @@ def sqs(clock: FakeClock) -> FakeSqs:
 
 @pytest.fixture
 def aws(sqs: FakeSqs) -> Any:
-    return SimpleNamespace(sqs=sqs, profile=SimpleNamespace(name="local"))
+    return SimpleNamespace(sqs=sqs, profile=PROFILE)
 
 
 @pytest.fixture

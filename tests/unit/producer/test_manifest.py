@@ -8,8 +8,10 @@ from pipeline.tick import Tick
 from producer.manifest import ManifestWriter, Sent, all_paths, folder, latest_path, new_path, read, sent_ids
 from profiles.errors import CannotRunError
 from profiles.names import Names
+from profiles.session import Profile
 
 NAMES = Names("000000000000")
+HERE = Profile("local", "http://localhost:4566")
 
 
 def sent(number: int) -> Sent:
@@ -135,13 +137,38 @@ def test_a_missing_manifest_is_one_clear_line(tmp_path: Path) -> None:
 
 def test_manifests_are_found_by_environment_and_run() -> None:
     other = Names("000000000000", "alice")
-    older, newer, elsewhere = new_path(NAMES, "sim1-aa"), new_path(NAMES, "sim2-bb"), new_path(other, "sim1-aa")
+    older, newer, elsewhere = (
+        new_path(HERE, NAMES, "sim1-aa"),
+        new_path(HERE, NAMES, "sim2-bb"),
+        new_path(HERE, other, "sim1-aa"),
+    )
     for age, path in enumerate([newer, older, elsewhere]):
         write(path, 1)
         os.utime(path, (1000 + age, 1000 + age))
-    assert folder(other).name == "000000000000-alice"
-    assert all_paths(NAMES) == [newer, older], "the one written last is the last one, whatever its name"
-    assert latest_path(NAMES) == older
-    assert latest_path(NAMES, "sim2-bb") == newer
-    assert latest_path(NAMES, "sim2") is None
-    assert latest_path(other, "sim1-aa") == elsewhere
+    assert folder(HERE, other).name == "localhost-4566-000000000000-alice"
+    assert all_paths(HERE, NAMES) == [newer, older], "the one written last is the last one, whatever its name"
+    assert latest_path(HERE, NAMES) == older
+    assert latest_path(HERE, NAMES, "sim2-bb") == newer
+    assert latest_path(HERE, NAMES, "sim2") is None
+    assert latest_path(HERE, other, "sim1-aa") == elsewhere
+
+
+@pytest.mark.parametrize(
+    ("endpoint_url", "place"),
+    [
+        ("http://localhost:4566", "localhost-4566"),
+        ("http://127.0.0.1:4566/", "localhost-4566"),
+        ("http://[::1]:4566", "localhost-4566"),
+        ("http://localstack:4566", "localstack-4566"),
+        ("https://emulator.example", "emulator.example"),
+        ("http://[fe80::1]:4566", "fe80--1-4566"),
+        (None, "aws"),
+    ],
+)
+def test_each_endpoint_has_manifests_of_its_own(endpoint_url: str | None, place: str) -> None:
+    assert folder(Profile("any", endpoint_url), NAMES).name == f"{place}-000000000000-default"
+
+
+def test_a_run_on_another_emulator_is_not_the_latest_here() -> None:
+    write(new_path(Profile("local", "http://localhost:4567"), NAMES, "sim1-aa"), 1)
+    assert latest_path(HERE, NAMES) is None

@@ -259,7 +259,7 @@ def test_resuming_what_never_ran_starts_from_the_beginning(produce: Callable[...
 
 
 def test_a_run_that_sent_nothing_leaves_no_manifest_that_hides_the_last_one(
-    produce: Callable[..., Production], names: Names, tmp_path: Path
+    produce: Callable[..., Production], aws: Any, names: Names, tmp_path: Path
 ) -> None:
     # given a run, and after it one of a file without the columns, and one of no ticks
     last = produce().run()
@@ -272,7 +272,7 @@ def test_a_run_that_sent_nothing_leaves_no_manifest_that_hides_the_last_one(
 
     # then the last manifest is that of the run
     assert not any(production.manifest.exists() for production in nothing)
-    assert latest_path(names) == last.manifest
+    assert latest_path(aws.profile, names) == last.manifest
     assert last.line.endswith(f"manifest {last.manifest}")
 
 
