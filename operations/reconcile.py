@@ -39,7 +39,8 @@ class Reconciliation:
     """What became of the produced ticks: each is stored, dead-lettered or missing, and counted in one of them only.
 
     `missing` are tick ids; `unalerted` are keys of alert markers that should say `published`; `alerts` counts those
-    that do; `other_dead_letters` counts messages in the dead-letter queue that are none of the produced ticks.
+    that do; `other_dead_letters` counts messages in the dead-letter queue that are none of the produced ticks; `queued`
+    counts messages that were still in the tick queue, whoever sent them (approximately, as SQS counts).
     """
 
     produced: int
@@ -50,6 +51,7 @@ class Reconciliation:
     alerts: int
     unalerted: tuple[str, ...]
     other_dead_letters: int
+    queued: int
 
     @property
     def holds(self) -> bool:
@@ -76,8 +78,10 @@ def reconcile(
 ) -> Reconciliation:
     """Compare manifests with what is there.
 
-    Looks again until all is well, the queue has been idle for a while, or `wait_seconds` are over; `observer` is told
-    what is being waited for. Raises `CannotRunError` where the environment or a manifest isn't there.
+    Looks again until all is well, the queue has been idle for a while, or `wait_seconds` went by without progress, that
+    is, while neither the queue became shorter than ever nor more ticks were stored. While there is progress there is no
+    limit. With 0 it looks once. `observer` is told what is being waited for. Raises `CannotRunError` where the
+    environment or a manifest isn't there.
     """
     clock = clock or SystemClock()
     pause = threading.Event()
@@ -85,25 +89,57 @@ def reconcile(
         for path in manifests:
             ledger.add_produced(manifest.read(path))
         where = _Where.find(aws, names)
-        deadline = clock.monotonic() + wait_seconds
+        progress = _Progress(wait_seconds, clock.monotonic())
         idle_since: float | None = None
         while True:
             on_its_way = depth(aws, where.queue_url).total
             now = clock.monotonic()
+            progress.saw_queued(on_its_way, now)
             idle_since = (now if idle_since is None else idle_since) if on_its_way == 0 else None
-            if idle_since is not None or now >= deadline:
+            if idle_since is not None or now >= progress.deadline:
                 _find_stored(where, names, ledger)
-                enough = now >= deadline or (idle_since is not None and now - idle_since >= QUIET_SECONDS)
-                result = _find_dead(where, ledger, thorough=enough)
+                if progress.saw_stored(ledger.count_stored(), now) and idle_since is not None:
+                    idle_since = now
+                enough = now >= progress.deadline or (idle_since is not None and now - idle_since >= QUIET_SECONDS)
+                result = _find_dead(where, ledger, on_its_way, thorough=enough)
                 if result.holds and not enough:
                     # SQS's count may have hidden a dead letter whose tick is stored as well.
-                    result = _find_dead(where, ledger, thorough=True)
+                    result = _find_dead(where, ledger, on_its_way, thorough=True)
                 if result.holds or enough or not result.produced:
                     return result
-                observer(f"{len(result.missing)} of {result.produced} ticks not found yet")
+                observer(f"{len(result.missing):,} of {result.produced:,} ticks not found yet")
             else:
-                observer(f"{on_its_way} messages are in the queue")
-            clock.wait(pause, min(POLL_SECONDS, max(0.0, deadline - now)))
+                observer(f"{on_its_way:,} messages are in the queue")
+            clock.wait(pause, min(POLL_SECONDS, max(0.0, progress.deadline - now)))
+
+
+class _Progress:
+    """Until when to wait, given that every sign of progress begins the wait anew."""
+
+    def __init__(self, wait_seconds: float, now: float) -> None:
+        self._wait_seconds = wait_seconds
+        self._fewest: int | None = None
+        self._stored: int | None = None
+        self.deadline = now + wait_seconds
+
+    def saw_queued(self, count: int, now: float) -> None:
+        """So many messages are in the queue. More than before is no step back: others send, too."""
+        if self._fewest is None or count < self._fewest:
+            self._fewest = count
+            self.deadline = now + self._wait_seconds
+
+    def saw_stored(self, count: int, now: float) -> bool:
+        """So many ticks are stored: whether that is more than before.
+
+        The first count has nothing to be compared with, so there will be a second one.
+        """
+        before, self._stored = self._stored, count
+        if before is None:
+            self.deadline = max(self.deadline, now + min(self._wait_seconds, QUIET_SECONDS))
+            return False
+        if count > before:
+            self.deadline = now + self._wait_seconds
+        return count > before
 
 
 @dataclass(frozen=True)
@@ -147,7 +183,7 @@ def _find_stored(where: _Where, names: Names, ledger: Ledger) -> None:
         compacted.find_compacted(where.aws, here, ledger.unstored(), ledger.add_compacted)
 
 
-def _find_dead(where: _Where, ledger: Ledger, *, thorough: bool) -> Reconciliation:
+def _find_dead(where: _Where, ledger: Ledger, queued: int, *, thorough: bool) -> Reconciliation:
     """Find dead letters, and compare. It comes second, so that a tick on its way is rather missing than overlooked.
 
     A thorough look takes a second even where there are none.
@@ -169,4 +205,5 @@ def _find_dead(where: _Where, ledger: Ledger, *, thorough: bool) -> Reconciliati
         alerts=len(windows) - len(unalerted),
         unalerted=unalerted,
         other_dead_letters=ledger.count_other_dead(),
+        queued=queued,
     )

@@ -1,10 +1,13 @@
 """`stockpipe reconcile`."""
 
+import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.status import Status
 
 import terminal
 from operations.reconcile import Reconciliation, reconcile
@@ -14,6 +17,7 @@ from profiles.errors import CannotRunError
 app = typer.Typer()
 
 SHOWN = 10
+SECONDS_BETWEEN_LINES = 10.0
 
 
 @app.command(name="reconcile")
@@ -25,7 +29,10 @@ def reconcile_command(
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="All runs of this environment.")] = False,
     wait: Annotated[
-        float, typer.Option(help="Seconds to wait for ticks that are still on their way; ends early.", min=0.0)
+        float,
+        typer.Option(
+            help="Seconds without progress after which ticks on their way aren't waited for any more.", min=0.0
+        ),
     ] = 10.0,
     as_json: terminal.JsonOption = False,
     profile: terminal.ProfileOption = terminal.DEFAULT_PROFILE,
@@ -46,7 +53,7 @@ def reconcile_command(
             environment.names,
             paths,
             wait_seconds=wait,
-            observer=lambda text: status.update(f"waiting: {text}"),
+            observer=_Progress(status, time.monotonic),
         )
     if as_json:
         terminal.print_json({**asdict(result), "holds": result.holds, "manifests": paths})
@@ -59,8 +66,32 @@ def reconcile_command(
             markup=False,
             soft_wrap=True,
         )
+    if result.missing and result.queued:
+        terminal.errors.print(
+            f"{result.queued:,} messages are still in the queue: what is missing may be among them. "
+            f"Nothing moved for {wait:g} s; look again later or with a longer --wait. "
+            'Is one of them failing? stockpipe logs --filter "tick rejected"',
+            markup=False,
+            soft_wrap=True,
+        )
     if not result.holds:
         raise typer.Exit(terminal.EXIT_CHECK_FAILED)
+
+
+class _Progress:
+    """What is waited for: the status line of a terminal; elsewhere a plain line every ten seconds."""
+
+    def __init__(self, status: Status, now: Callable[[], float]) -> None:
+        self._status = status
+        self._now = now
+        self._said = now()
+
+    def __call__(self, text: str) -> None:
+        if terminal.errors.is_terminal:
+            self._status.update(f"waiting: {text}")
+        elif self._now() - self._said >= SECONDS_BETWEEN_LINES:
+            self._said = self._now()
+            terminal.errors.print(f"waiting: {text}", markup=False, soft_wrap=True)
 
 
 def _manifests(environment: terminal.Environment, *, every: bool) -> list[Path]:

@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
+from rich.console import Console
 from typer.testing import CliRunner
 
 import terminal
@@ -365,13 +366,82 @@ def test_it_gives_up_when_the_queue_has_been_idle_for_a_while(world: World) -> N
     assert QUIET_SECONDS <= clock.now < QUIET_SECONDS + 1
 
 
-def test_it_gives_up_when_the_time_is_over(world: World) -> None:
+def test_it_gives_up_when_there_is_no_progress(world: World) -> None:
     clock = Clock()
     world.produce(CALM[:3])
     world.aws.sqs.send_message(QueueUrl=world.queue, MessageBody=encode(CALM[0]))
     result = world.reconcile(wait_seconds=5, clock=clock)
-    assert len(result.missing) == 3
-    assert clock.now == 5
+    assert (len(result.missing), result.queued) == (3, 1)
+    assert clock.now == 5 + QUIET_SECONDS, "after a first look at the bucket, a second one tells that nothing moves"
+
+
+def test_it_looks_once_where_it_is_not_to_wait(world: World) -> None:
+    clock = Clock()
+    world.produce(CALM[:3])
+    world.aws.sqs.send_message(QueueUrl=world.queue, MessageBody=encode(CALM[0]))
+    assert (world.reconcile(clock=clock).queued, clock.now) == (1, 0)
+
+
+def test_it_goes_on_for_as_long_as_the_queue_becomes_shorter(world: World) -> None:
+    # given a queue that takes much longer than the wait to become empty
+    clock = Clock()
+    ticks = CALM[:20]
+    world.produce(ticks)
+    for tick in ticks:
+        world.aws.sqs.send_message(QueueUrl=world.queue, MessageBody=encode(tick))
+
+    def process() -> None:
+        (message,) = world.aws.sqs.receive_message(QueueUrl=world.queue)["Messages"]
+        world.store([tick for tick in ticks if encode(tick) == message["Body"]])
+        world.aws.sqs.delete_message(QueueUrl=world.queue, ReceiptHandle=message["ReceiptHandle"])
+
+    # when one message is processed every 1.5 seconds
+    clock.steps = [step for _ in ticks for step in (*[lambda: None] * 5, process)]
+    result = world.reconcile(wait_seconds=2, clock=clock)
+
+    # then it waits for all of them
+    assert (result.holds, result.stored, result.queued) == (True, 20, 0)
+    assert clock.now > 25
+
+
+def test_it_goes_on_for_as_long_as_more_is_stored_though_others_fill_the_queue(world: World) -> None:
+    clock = Clock()
+    ticks = CALM[:10]
+    world.produce(ticks)
+    world.aws.sqs.send_message(QueueUrl=world.queue, MessageBody="of somebody else")
+    left = list(ticks)
+
+    def process() -> None:
+        world.store([left.pop()])
+        world.aws.sqs.send_message(QueueUrl=world.queue, MessageBody="of somebody else")
+
+    clock.steps = [step for _ in ticks for step in (*[lambda: None] * 3, process)]
+    result = world.reconcile(wait_seconds=2, clock=clock)
+    assert (result.holds, result.stored) == (True, 10)
+    assert clock.now > 8
+
+
+def test_giving_up_while_messages_are_queued_is_said(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.produce(CALM[:3])
+    world.aws.sqs.send_message(QueueUrl=world.queue, MessageBody=encode(CALM[0]))
+    monkeypatch.setattr(terminal, "open_environment", lambda *_: terminal.Environment(world.aws, NAMES))
+    answer = CliRunner().invoke(command.app, ["--manifest", str(world.manifest), "--wait", "0"])
+    assert answer.exit_code == terminal.EXIT_CHECK_FAILED
+    assert "1 messages are still in the queue: what is missing may be among them." in answer.stderr
+
+
+def test_progress_is_a_plain_line_now_and_then_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    now = iter([0.0, 4.0, 10.0, 10.0, 19.0, 20.0, 20.0])
+    console = Console(stderr=True, force_terminal=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(terminal, "errors", console)
+        progress = command._Progress(console.status("comparing"), lambda: next(now))
+        for left in (9_274, 8_000, 7_000, 6_000):
+            progress(f"{left:,} messages are in the queue")
+    assert capsys.readouterr().err.splitlines() == [
+        "waiting: 8,000 messages are in the queue",
+        "waiting: 6,000 messages are in the queue",
+    ]
 
 
 def test_an_environment_that_is_not_there_says_what_to_run(world: World) -> None:
