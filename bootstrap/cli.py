@@ -115,7 +115,7 @@ def status(
     if as_json:
         print_json([one.to_json() for one in found])
     else:
-        console.print(render.status_table(found), soft_wrap=True)
+        console.print(render.status_table(found, console.width), soft_wrap=True)
         _show_skipped({one.resource: one.skipped for one in found if one.skipped})
     for subscriber in sns.email_subscribers(environment.aws, environment.names.topic_arn):
         if not subscriber.confirmed:

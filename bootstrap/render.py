@@ -95,14 +95,23 @@ def plan_table(plan: Plan) -> Table:
     return table
 
 
-def status_table(found: Iterable[ResourceStatus]) -> Table:
-    """One row a resource: state, ARN, drift."""
-    table = _table("resource", "state", "ARN", "drift")
+def status_table(found: Sequence[ResourceStatus], width: int) -> Table:
+    """One row a resource: state, ARN, drift. The ARNs are left out where `width` columns would break them."""
+    longest = sum(max((len(text) for text in column), default=0) + _GAP for column in _identity(found))
+    with_arns = longest + len("drift") <= width
+    table = _table("resource", "state", *(["ARN"] if with_arns else []), "drift")
     for one in found:
         colour = "dim" if one.skipped else "red" if not one.exists else "yellow" if one.drift else "green"
         drift = "\n".join(_difference(difference) for difference in one.drift)
-        table.add_row(one.resource, f"[{colour}]{one.state}[/]", one.arn, drift)
+        table.add_row(one.resource, f"[{colour}]{one.state}[/]", *([one.arn] if with_arns else []), drift)
+    if not with_arns:
+        table.caption = "ARNs: --json, or a wider window"
+        table.caption_justify = "left"
     return table
+
+
+def _identity(found: Sequence[ResourceStatus]) -> tuple[list[str], list[str], list[str]]:
+    return [one.resource for one in found], [one.state for one in found], [one.arn for one in found]
 
 
 def deviations_table(found: Iterable[Deviation], titles: Sequence[str]) -> Table:
@@ -182,10 +191,11 @@ class Progress(AbstractContextManager["Progress"]):
 
 _CHANGING = (Verb.UPDATE, Verb.REPLACE)
 _LONGEST = 160
+_GAP = 2  # columns between two columns of a table
 
 
 def _table(*columns: str) -> Table:
-    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    table = Table(box=None, header_style="bold", padding=(0, _GAP, 0, 0))
     for column in columns:
         table.add_column(column, overflow="fold")  # names and ARNs are shown whole, also where the window is narrow
     return table

@@ -132,6 +132,9 @@ def status(
         print_json([dataclasses.asdict(entry) for entry in entries])
     elif entries:
         console.print(_table(entries))
+        for entry in entries:
+            if entry.log_path:  # on a line of its own: it is long, and there to be copied
+                console.print(f"log of port {entry.port}: {entry.log_path}", markup=False, soft_wrap=True)
     else:
         where = f"on port {port}" if port else "running"
         console.print(f"no emulator {where}. Start one with: stockpipe emulator start")
@@ -166,7 +169,7 @@ def _table(entries: list[lifecycle.Status]) -> Table:
         "foreign": "[yellow]answers[/], not started by stockpipe",
     }
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("port", "engine", "state", "endpoint", "pid", "log"):
+    for heading in ("port", "engine", "state", "endpoint", "pid"):
         table.add_column(heading, overflow="fold", no_wrap=heading in {"port", "endpoint", "pid"})
     for entry in entries:
         table.add_row(
@@ -175,6 +178,5 @@ def _table(entries: list[lifecycle.Status]) -> Table:
             meaning[entry.state],
             entry.endpoint_url,
             str(entry.pid or ""),
-            str(entry.log_path or ""),
         )
     return table

@@ -5,12 +5,13 @@ Exit codes: 0 = done and true; 1 = a check says no; 2 = it could not run, and on
 """
 
 import json
+import os
 import sys
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions
 
 from profiles.errors import CannotRunError
 from profiles.names import Names
@@ -19,9 +20,27 @@ from profiles.session import BUILT_IN_PROFILE, NOT_AWS, Aws, open_profile
 EXIT_CHECK_FAILED = 1
 EXIT_CANNOT_RUN = 2
 
+_WIDTH_WITHOUT_TERMINAL = 10_000  # characters: more than any row has
+
+
+class LineConsole(Console):
+    """A console that wraps for a person's terminal only: in a file or a pipe, a row of a table is one line for `grep`.
+
+    Rich would take 80 columns there. COLUMNS, where it is set, is a wish that is kept.
+    """
+
+    @property  # type: ignore[misc]  # Rich's can be set, too; nobody does
+    def size(self) -> ConsoleDimensions:
+        """Columns and lines."""
+        found = super().size
+        if self.is_terminal or os.environ.get("COLUMNS"):
+            return found
+        return ConsoleDimensions(_WIDTH_WITHOUT_TERMINAL, found.height)
+
+
 # Rich leaves colour out by itself when the output is piped or NO_COLOR is set.
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
+console = LineConsole(highlight=False)
+errors = LineConsole(stderr=True, highlight=False)
 
 ProfileOption = Annotated[
     str,
