@@ -263,7 +263,7 @@ def _display() -> Iterator[Callable[[Moment], None]]:
     """A live view where a person looks at a terminal; elsewhere a plain line now and then."""
     if console.is_terminal:
         with Live(console=console, auto_refresh=False, transient=True) as view:
-            yield lambda moment: view.update(live(moment), refresh=True)
+            yield lambda moment: view.update(live(moment, console.width), refresh=True)
         return
     printed = 0.0
 

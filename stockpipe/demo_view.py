@@ -16,6 +16,8 @@ from stockpipe.flow import LAST_RECORDS, Figures
 
 _RATE_WINDOW_SECONDS = 5.0
 PLAIN_EVERY_SECONDS = 5.0
+_WIDE = 110  # columns: from there on, records and alerts have room side by side
+_ALERTS_BELOW = 6  # where they stand under the records, so that both fit a window of 45 lines
 
 
 class Rate:
@@ -47,9 +49,10 @@ class Moment:
     figures: Figures
 
 
-def live(moment: Moment) -> RenderableType:
-    """The live view: progress, one panel per hop, then records and alerts side by side."""
+def live(moment: Moment, width: int) -> RenderableType:
+    """The live view for a window of `width` columns: progress, one panel per hop, records, and alerts."""
     figures = moment.figures
+    is_wide = width >= _WIDE
     head = Table.grid(expand=True, padding=(0, 1))
     head.add_column(ratio=2)
     head.add_column(ratio=1)
@@ -60,20 +63,22 @@ def live(moment: Moment) -> RenderableType:
     hops = Table.grid(expand=True)
     for _ in range(5):
         hops.add_column(ratio=1)
+    sqs, s3, sns = ("SQS StockQueue", "S3 processed/", "SNS StockAlerts") if is_wide else ("SQS", "S3", "SNS")
+    dead = f"{figures.dead_letters:,} dead letters" if is_wide else f"{figures.dead_letters:,} dead"
     hops.add_row(
         _hop("producer", f"{moment.sent:,} sent", f"{moment.sent_rate:.1f}/s", "white"),
-        _hop("SQS StockQueue", f"{figures.queued:,} waiting", f"{figures.in_flight:,} in flight", "magenta"),
+        _hop(sqs, f"{figures.queued:,} waiting", f"{figures.in_flight:,} in flight", "magenta"),
         _hop("Lambda", f"p50 {_ms(figures.latency_p50)}", f"p95 {_ms(figures.latency_p95)}", "yellow"),
-        _hop("S3 processed/", f"{figures.stored:,} stored", f"{moment.stored_rate:.1f}/s", "green"),
-        _hop("SNS StockAlerts", f"{len(figures.alerts):,} alerts", f"{figures.dead_letters:,} dead letters", "red"),
+        _hop(s3, f"{figures.stored:,} stored", f"{moment.stored_rate:.1f}/s", "green"),
+        _hop(sns, f"{len(figures.alerts):,} alerts", dead, "red"),
     )
+    records = Panel(records_table(figures.records), title="last records", border_style="green")
+    if not is_wide:
+        return Group(head, hops, records, _alerts_panel(figures.alerts[-_ALERTS_BELOW:]))
     below = Table.grid(expand=True)
     below.add_column(ratio=3)
     below.add_column(ratio=2)
-    below.add_row(
-        Panel(records_table(figures.records), title="last records", border_style="green"),
-        Panel(_alert_lines(figures.alerts[-LAST_RECORDS:]), title="alerts", border_style="red"),
-    )
+    below.add_row(records, _alerts_panel(figures.alerts[-LAST_RECORDS:]))
     return Group(head, hops, below)
 
 
@@ -92,13 +97,15 @@ def show_results(console: Console, figures: Figures) -> None:
     """The alerts and the last records, when the market has closed."""
     console.print()
     alerts = Table(
-        title=f"Alerts ({len(figures.alerts)}), as a subscriber of StockAlerts gets them", title_justify="left"
+        title=f"Alerts ({len(figures.alerts)}), as a subscriber of StockAlerts gets them",
+        title_justify="left",
+        box=None,
     )
-    alerts.add_column("subject")
-    alerts.add_column("event time")
-    alerts.add_column("tick")
+    alerts.add_column("subject", no_wrap=True)
+    alerts.add_column("event time", no_wrap=True)
+    alerts.add_column("tick", overflow="fold")  # it is there to be copied: stockpipe trace
     for alert in figures.alerts:
-        alerts.add_row(alert.subject, str(alert.fields.get("event_time", "")), alert.tick_id)
+        alerts.add_row(alert.subject, str(alert.fields.get("event_time", ""))[11:-1], alert.tick_id)
     if figures.alerts:
         console.print(alerts)
     else:
@@ -110,9 +117,9 @@ def show_results(console: Console, figures: Figures) -> None:
 def records_table(records: Sequence[dict[str, Any]], title: str | None = None) -> Table:
     """Stored records, newest first."""
     table = Table(title=title, title_justify="left", expand=title is None, box=None)
-    table.add_column("symbol", style="bold")
-    table.add_column("price", justify="right")
-    table.add_column("volume", justify="right")
+    table.add_column("symbol", style="bold", no_wrap=True)
+    table.add_column("price", justify="right", no_wrap=True)
+    table.add_column("volume", justify="right", no_wrap=True)
     table.add_column("event time", no_wrap=True)
     table.add_column("latency", justify="right", no_wrap=True)
     for record in records:
@@ -127,6 +134,10 @@ def records_table(records: Sequence[dict[str, Any]], title: str | None = None) -
     return table
 
 
+def _alerts_panel(alerts: Sequence[Alert]) -> Panel:
+    return Panel(_alert_lines(alerts), title="alerts", border_style="red")
+
+
 def _alert_lines(alerts: Sequence[Alert]) -> RenderableType:
     if not alerts:
         return Text("none yet", style="dim")
@@ -134,7 +145,9 @@ def _alert_lines(alerts: Sequence[Alert]) -> RenderableType:
 
 
 def _hop(title: str, first: str, second: str, colour: str) -> Panel:
-    return Panel(Text(f"{first}\n{second}", justify="center"), title=title, border_style=colour)
+    return Panel(
+        Text(f"{first}\n{second}", justify="center", no_wrap=True), title=title, border_style=colour, padding=0
+    )
 
 
 def _ms(latency: float | None) -> str:
