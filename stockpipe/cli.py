@@ -1,5 +1,6 @@
 """Which commands are there? Each room has its own; here they become one command line."""
 
+import inspect
 from importlib.metadata import version
 from typing import Annotated
 
@@ -40,6 +41,16 @@ def _put_under(room: typer.Typer, panel: str) -> None:
             _put_under(group.typer_instance, panel)  # its commands stand beside the room's own
 
 
+def _join_lines(app: typer.Typer) -> None:
+    """Make each paragraph of every docstring one line: Typer keeps the source's line breaks in all but the first."""
+    for command in app.registered_commands:
+        text = command.help or inspect.getdoc(command.callback) or ""
+        command.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+    for group in app.registered_groups:
+        if group.typer_instance:
+            _join_lines(group.typer_instance)
+
+
 _add(demo_app, "Start here")
 app.add_typer(
     emulator_app,
@@ -58,6 +69,7 @@ _add(producer_app, "Ticks")
 _add(operations_app, "Operations")
 _add(analytics_app, "History")
 _add(console_app, "Operations")
+_join_lines(app)
 
 
 def _print_version(wanted: bool) -> None:
