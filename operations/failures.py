@@ -1,5 +1,6 @@
 """What the function's log says about messages that it left to SQS: one line for each failed delivery."""
 
+import json
 import re
 from dataclasses import dataclass
 
@@ -30,10 +31,7 @@ class Failure:
 def failures_of(
     aws: Aws, names: Names, *, message_id: str | None, tick_id: str | None, since_ms: int, until_ms: int | None = None
 ) -> list[Failure]:
-    """The failed deliveries of a message, oldest first; none where there is no log group.
-
-    A tick id alone finds them only if the tick is valid.
-    """
+    """The failed deliveries of a message, oldest first; none where there is no log group."""
     known_by = message_id or tick_id
     if not known_by or not _QUOTABLE.fullmatch(known_by):
         return []
@@ -51,7 +49,15 @@ def _failure(line: Line) -> Failure:
         at_ms=line.at_ms,
         request_id=line.request_id,
         message_id=str(line.fields.get("message_id") or ""),
-        tick_id=str(line.fields.get("tick_id") or ""),
+        tick_id=str(line.fields.get("tick_id") or _told_id(str(line.fields.get("body") or ""))),
         reason=str(line.fields.get("reason", "")),
         rejected=line.message == _REJECTED,
     )
+
+
+def _told_id(body: str) -> str:
+    """The tick id that the body of a rejected message tells, if it is whole and tells one."""
+    try:
+        return str(json.loads(body)["tick_id"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return ""

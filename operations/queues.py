@@ -1,5 +1,6 @@
 """Looking into a queue without consuming from it, for everyone who shows one."""
 
+import json
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -50,6 +51,29 @@ def depth(aws: Aws, url: str) -> Depth:
         in_flight=int(counts["ApproximateNumberOfMessagesNotVisible"]),
         delayed=int(counts["ApproximateNumberOfMessagesDelayed"]),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Redelivery:
+    """When SQS delivers a failed message again, in seconds, and after how many receives it gives up (None: never)."""
+
+    seconds: int
+    receives: int | None
+
+    @property
+    def text(self) -> str:
+        """In words."""
+        end = f"is dead-lettered after {self.receives} receives" if self.receives else "is never dead-lettered"
+        return f"a failed message is delivered again after {self.seconds} s and {end}"
+
+
+def redelivery(aws: Aws, url: str) -> Redelivery:
+    """How the queue treats what failed, in one call."""
+    attributes = aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout", "RedrivePolicy"])[
+        "Attributes"
+    ]
+    receives = json.loads(attributes.get("RedrivePolicy", "{}")).get("maxReceiveCount")
+    return Redelivery(int(attributes["VisibilityTimeout"]), None if receives is None else int(receives))
 
 
 def hidden_seconds(count: int) -> int:

@@ -6,6 +6,7 @@ that time only.
 """
 
 import json
+import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -15,11 +16,11 @@ from typing import Literal
 from operations import compacted, deadletters, tick_search
 from operations.alerts import peek_inbox
 from operations.deadletters import DeadLetter
-from operations.failures import failures_of
+from operations.failures import Failure, failures_of
 from operations.function_log import read_log
 from operations.live_function import read_environment
 from operations.log_lines import Line, read_line
-from operations.queues import depth
+from operations.queues import Redelivery, depth, redelivery
 from operations.tick_search import StoredTick
 from pipeline.environment import Environment
 from pipeline.tick import InvalidTickError, Tick, alert_marker_key, parse, to_epoch_ms
@@ -33,6 +34,7 @@ Outcome = Literal["stored", "dead-lettered", "on its way", "not found"]
 
 _LONGEST_INVOCATION_MS = 900_000
 _MOST_LOG_PAGES = 50
+_MOST_RECEIVES = 10  # deliveries to look for in the log, where the queue has no limit
 _BEFORE_MS = 1_000  # clocks of SQS, Lambda and CloudWatch Logs differ a little
 
 
@@ -47,7 +49,10 @@ class Hop:
 
 @dataclass(frozen=True)
 class Trace:
-    """What became of a tick. What isn't known, or didn't happen, is None."""
+    """What became of a tick. What isn't known, or didn't happen, is None.
+
+    `reason` is why it is dead-lettered, or why it failed so far.
+    """
 
     tick_id: str
     outcome: Outcome
@@ -135,25 +140,29 @@ def _assemble(aws: Aws, names: Names, function: Environment, found: _Found) -> T
     alerted = _alerted(aws, function, tick)
     if alerted and alerted.tick_id == tick_id:
         hops += _alert_hops(aws, names, alerted)
-    if sent_ms is not None:
-        processed_ms = _processed_ms(stored) if stored else None
-        until_ms = None if processed_ms is None else processed_ms + _BEFORE_MS
-        failures = failures_of(
-            aws, names, message_id=message_id, tick_id=tick_id, since_ms=sent_ms - _BEFORE_MS, until_ms=until_ms
-        )
-        hops += [
-            Hop("failed", failure.at_ms, f"{failure.reason}; Lambda request {failure.request_id}")
-            for failure in failures
-        ]
-        if stored and processed_ms is not None:
-            hops += _stored_hops(aws, names, stored, sent_ms, processed_ms)
+    processed_ms = _processed_ms(stored) if stored else None
+    again = None if stored or letter else redelivery(aws, queue_url(aws, names, names.queue))
+    failures = failures_of(
+        aws,
+        names,
+        message_id=message_id,
+        tick_id=tick_id,
+        since_ms=(_first_delivery_ms(again) if sent_ms is None else sent_ms) - _BEFORE_MS,
+        until_ms=None if processed_ms is None else processed_ms + _BEFORE_MS,
+    )
+    hops += [
+        Hop("failed", failure.at_ms, f"{failure.reason}; Lambda request {failure.request_id}") for failure in failures
+    ]
+    if stored and sent_ms is not None and processed_ms is not None:
+        hops += _stored_hops(aws, names, stored, sent_ms, processed_ms)
     if alerted and alerted.tick_id != tick_id:
         hops.append(Hop("not alerted", None, f"{alerted.tick_id} alerted its window: {alerted.marker_key}"))
     if letter:
         hops.append(Hop("dead-lettered", None, f"{letter.reason}; see: stockpipe dlq show {letter.message_id}"))
+    outcome = _outcome(aws, names, found, failures)
     return Trace(
         tick_id=tick_id,
-        outcome=_outcome(aws, names, found),
+        outcome=outcome,
         tick=tick,
         message_id=message_id,
         request_id=(stored.request_id or None) if stored else None,
@@ -161,7 +170,7 @@ def _assemble(aws: Aws, names: Names, function: Environment, found: _Found) -> T
         latency_ms=stored.record.get("latency_ms") if stored else None,
         alert_marker=alerted.marker_key if alerted else None,
         sns_message_id=alerted.sns_message_id if alerted and alerted.tick_id == tick_id else None,
-        reason=letter.reason if letter else None,
+        reason=letter.reason if letter else _failing(failures, again) if outcome == "on its way" else None,
         hops=_in_order(hops),
     )
 
@@ -284,12 +293,27 @@ def _alert_hops(aws: Aws, names: Names, alerted: _Alerted) -> list[Hop]:
     return hops
 
 
-def _outcome(aws: Aws, names: Names, found: _Found) -> Outcome:
+def _first_delivery_ms(again: Redelivery | None) -> int:
+    """When a message that SQS still delivers again was delivered first, at the earliest; milliseconds since 1970."""
+    longest_seconds = again.seconds * ((again.receives or _MOST_RECEIVES) + 1) if again else 0
+    return time.time_ns() // 1_000_000 - 1_000 * longest_seconds
+
+
+def _failing(failures: list[Failure], again: Redelivery | None) -> str | None:
+    """`failed 2 times so far: price is a string; a failed message is delivered again …`."""
+    if not failures or again is None:
+        return None
+    times = "once" if len(failures) == 1 else f"{len(failures)} times"
+    return f"failed {times} so far: {failures[-1].reason}; {again.text}"
+
+
+def _outcome(aws: Aws, names: Names, found: _Found, failures: list[Failure]) -> Outcome:
     if found.stored:
         return "stored"
     if found.letter:
         return "dead-lettered"
-    return "on its way" if found.sent and depth(aws, queue_url(aws, names, names.queue)).total else "not found"
+    known = found.sent or failures
+    return "on its way" if known and depth(aws, queue_url(aws, names, names.queue)).total else "not found"
 
 
 def _in_order(hops: list[Hop]) -> tuple[Hop, ...]:

@@ -14,9 +14,11 @@ from operations import deadletters
 from operations.deadletters import DeadLetter, Redrive
 from operations.display import age, one_line, plain_table, print_json_line, printable, timestamp
 from operations.failures import Failure, failures_of
-from operations.queues import PEEK_LIMIT, depth
+from operations.queues import PEEK_LIMIT, depth, redelivery
 from profiles.environment import queue_url
 from profiles.errors import CannotRunError
+from profiles.names import Names
+from profiles.session import Aws
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -50,6 +52,7 @@ def list_letters(
         return
     if not letters and not total:
         terminal.console.print("no dead letters")
+        _hint_at_retries(environment)
         return
     table = plain_table("message id", "age", "tick", "reason", "body")
     now_ms = time.time_ns() // 1_000_000
@@ -125,6 +128,7 @@ def redrive(
     environment = terminal.open_environment(profile, prefix, bucket)
     aws, names = environment.aws, environment.names
     with terminal.errors.status("sending back …"):
+        _warn_of_no_ticks(aws, names, message)
         result = (
             deadletters.redrive_all(aws, names) if message is None else deadletters.redrive_one(aws, names, message)
         )
@@ -180,6 +184,28 @@ def describe(result: Redrive) -> str:
     way = "SQS message move task" if result.way == "task" else "copied, then deleted"
     more = "" if result.finished else "; SQS is still at it: stockpipe dlq list"
     return f"sent {result.moved} messages back ({way}){more}"
+
+
+def _hint_at_retries(environment: terminal.Environment) -> None:
+    """Say what may become a dead letter: what the function has, or failed and waits for its next delivery."""
+    aws, names = environment.aws, environment.names
+    url = queue_url(aws, names, names.queue)
+    if in_flight := depth(aws, url).in_flight:
+        _note(
+            f"{in_flight:,} messages are being processed or retried: {redelivery(aws, url).text}. "
+            'Failures so far: stockpipe logs --filter "tick rejected"'
+        )
+
+
+def _warn_of_no_ticks(aws: Aws, names: Names, message: str | None) -> None:
+    """Say in advance which messages will be back."""
+    if message is None:
+        letters = deadletters.list_dead_letters(aws, names)
+    else:
+        found = deadletters.find(aws, names, message)
+        letters = [found] if found else []
+    if bad := sum(not letter.is_valid_tick for letter in letters):
+        _note(f"{bad} of {len(letters)} messages can't succeed, because they are no ticks: they will fail again")
 
 
 def _delivery(failure: Failure) -> str:

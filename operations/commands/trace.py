@@ -59,7 +59,9 @@ def trace(
 
 def _show(found: Trace) -> None:
     terminal.console.print(headline(found), soft_wrap=True)
-    if found.outcome == "on its way":
+    if found.outcome == "on its way" and found.reason:
+        _note(f"It {printable(found.reason)}.")
+    elif found.outcome == "on its way":
         _note("It is sent and neither stored nor dead-lettered; the queue isn't empty, so ask again in a moment.")
     if found.outcome == "not found":
         _note("Neither stored nor dead-lettered. Was the emulator restarted, or the environment removed since?")
