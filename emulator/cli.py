@@ -2,9 +2,11 @@
 
 import contextlib
 import dataclasses
+import os
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 from rich.table import Table
@@ -28,8 +30,27 @@ app = typer.Typer(
 EngineName = StrEnum("EngineName", {name: name for name in (*ENGINES, compose.NAME)})  # type: ignore[misc]
 _DEFAULT_ENGINE = EngineName(lifecycle.DEFAULT_ENGINE)
 
+
+def default_port() -> int:
+    """The port of AWS_ENDPOINT_URL, where that is on this machine's loopback: the one that the other commands use."""
+    try:
+        url = urlsplit(os.environ.get("AWS_ENDPOINT_URL", ""))
+        port = url.port
+    except ValueError:  # not a URL; the commands that use it say so
+        return lifecycle.DEFAULT_PORT
+    return port if port and url.hostname in {"localhost", "127.0.0.1", "::1"} else lifecycle.DEFAULT_PORT
+
+
 PortOption = Annotated[
-    int, typer.Option("--port", min=1, max=65535, help="Port on 127.0.0.1. Several engines can run, one per port.")
+    int,
+    typer.Option(
+        "--port",
+        min=1,
+        max=65535,
+        default_factory=default_port,
+        show_default=f"that of AWS_ENDPOINT_URL on loopback, else {lifecycle.DEFAULT_PORT}",
+        help="Port on 127.0.0.1. Several engines can run, one per port.",
+    ),
 ]
 
 
@@ -52,10 +73,11 @@ def progress() -> Iterator[Observer]:
 
 @app.command()
 def start(
+    *,
     engine: Annotated[
         EngineName, typer.Option("--engine", envvar="STOCKPIPE_ENGINE", help="Which emulator to run.")
     ] = _DEFAULT_ENGINE,
-    port: PortOption = lifecycle.DEFAULT_PORT,
+    port: PortOption,
     enforce_iam: Annotated[
         bool, typer.Option("--enforce-iam", help="Deny what IAM policies don't allow, as AWS does (ministack only).")
     ] = False,
@@ -99,19 +121,26 @@ def _show_how_to_use(endpoint_url: str) -> None:
 
 @app.command()
 def stop(
-    port: PortOption = lifecycle.DEFAULT_PORT,
+    *,
+    port: PortOption,
     everything: Annotated[bool, typer.Option("--all", help="Stop every emulator that was started here.")] = False,
 ) -> None:
     """Stop an emulator and all processes that came of it. What isn't ours is left alone."""
-    ports = [port]
-    if everything:
-        ports = [*(entry.port for entry in lifecycle.status()), *(stack.port for stack in compose.stacks())]
+    ports = _ports_in_use() if everything else [port]
     with progress() as observer:
         stopped = [number for number in ports if lifecycle.stop(number, observer) or compose.stop(number, observer)]
     if stopped:
         console.print("\n".join(f"stopped the emulator on port {number}" for number in stopped))
+    elif everything:
+        console.print("nothing to stop")
     else:
-        console.print("nothing to stop" if everything else f"nothing to stop: no emulator of ours on port {port}")
+        others = ", ".join(f"--port {number}" for number in _ports_in_use())
+        hint = f". There is one at: {others} (--all stops every one)" if others else ""
+        console.print(f"nothing to stop: no emulator of ours on port {port}{hint}", soft_wrap=True)
+
+
+def _ports_in_use() -> list[int]:
+    return [*(entry.port for entry in lifecycle.status()), *(stack.port for stack in compose.stacks())]
 
 
 @app.command()
@@ -124,8 +153,8 @@ def status(
 ) -> None:
     """Show which emulators run, and who answers at a port. Exit code 1: none, or one that ended by itself."""
     found = {entry.port: entry for entry in lifecycle.status(port)}
-    if port is None and lifecycle.DEFAULT_PORT not in found:
-        found.update({entry.port: entry for entry in lifecycle.status(lifecycle.DEFAULT_PORT)})
+    if port is None and default_port() not in found:
+        found.update({entry.port: entry for entry in lifecycle.status(default_port())})
     found.update({stack.port: _as_status(stack) for stack in compose.stacks() if port in (None, stack.port)})
     entries = [found[number] for number in sorted(found)]
     if as_json:
@@ -144,7 +173,8 @@ def status(
 
 @app.command()
 def logs(
-    port: PortOption = lifecycle.DEFAULT_PORT,
+    *,
+    port: PortOption,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on with what comes, until the engine ends.")
     ] = False,

@@ -313,3 +313,33 @@ def test_the_command_line(free_port: int) -> None:
     assert "serving" in run.invoke(cli.app, ["logs", *port]).output
     assert f"stopped the emulator on port {free_port}" in run.invoke(cli.app, ["stop", *port]).output
     assert "nothing to stop" in run.invoke(cli.app, ["stop", "--all"]).output
+
+
+def test_without_a_port_it_is_the_one_that_the_other_commands_use(
+    free_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = CliRunner()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port}")
+    assert run.invoke(cli.app, ["start", "--engine", "ministack"]).exit_code == 0
+    assert [entry.port for entry in lifecycle.status()] == [free_port]
+    assert "serving" in run.invoke(cli.app, ["logs"]).output
+
+    elsewhere = run.invoke(cli.app, ["stop", "--port", "1"])
+    assert f"no emulator of ours on port 1. There is one at: --port {free_port} " in elsewhere.output
+    assert f"stopped the emulator on port {free_port}" in run.invoke(cli.app, ["stop"]).output
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "port"),
+    [
+        ("", 4566),
+        ("http://localhost:15700", 15700),
+        ("https://127.0.0.1:15701/", 15701),
+        ("http://localhost", 4566),
+        ("http://emulator.example:15700", 4566),
+        ("http://localhost:nonsense", 4566),
+    ],
+)
+def test_the_default_port(endpoint: str, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    assert cli.default_port() == port
