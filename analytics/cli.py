@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -64,6 +65,7 @@ def query(
         raise typer.BadParameter("that looks like SQL: give it with --sql")
     else:
         asked = name
+    said: list[str] = []  # which engine answered is said with its answer, not before an error
     with errors.status("Asking …") as status:
         result = history.run_query(
             environment.aws,
@@ -72,9 +74,11 @@ def query(
             engine,
             table=table if name else None,
             progress=status.update,
-            announce=_announce,
+            announce=said.append,
         )
     _show(result, output_format, output, chart=chart)
+    for text in said:
+        _announce(text)
 
 
 @app.command()
@@ -126,17 +130,27 @@ def _list_queries() -> None:
 
 
 def _show(result: Result, output_format: str, output: Path | None, *, chart: bool) -> None:
-    drawn = render.as_chart(result, width=min(console.width, 120), colour=console.is_terminal) if chart else None
     if output_format == "table" and output is None:
         console.print(render.as_table(result))
     else:
         _write(result, output_format, output)
-    if drawn:
-        (console if output_format == "table" else errors).print(Text.from_ansi(drawn), soft_wrap=True)
+    if chart:
+        _draw(result, console if output_format == "table" else errors)
     cost = f", {result.scanned_bytes:,} bytes scanned, ${result.cost_dollars:.5f}" if result.engine == "athena" else ""
-    errors.print(f"[dim]{len(result.rows):,} rows from {result.engine} in {result.seconds:.2f} s{cost}[/]")
+    rows = "1 row" if len(result.rows) == 1 else f"{len(result.rows):,} rows"
+    errors.print(f"[dim]{rows} from {result.engine} in {result.seconds:.2f} s{cost}[/]", soft_wrap=True)
     for note in result.notes:
         _announce(note)
+
+
+def _draw(result: Result, where: Console) -> None:
+    """The rows are the answer: where they can't be drawn, that is a remark and no failure."""
+    try:
+        drawn = render.as_chart(result, width=min(console.width, 120), colour=console.is_terminal)
+    except HistoryError as error:
+        _announce(str(error))
+        return
+    where.print(Text.from_ansi(drawn), soft_wrap=True)
 
 
 def _write(result: Result, output_format: str, output: Path | None) -> None:

@@ -44,7 +44,7 @@ def _run_once(aws: Aws, names: Names, translation: dialect.Translation, progress
         attacher = Attacher(aws, names, connection, progress)
         counts = [attacher.attach(table_of(names, name), translation) for name in translation.tables]
         _lock(connection, names)
-        columns, rows = _execute(connection, translation)
+        columns, rows = _execute(connection, translation, names)
     return Result(
         columns=columns,
         rows=rows,
@@ -81,13 +81,13 @@ def _lock(connection: duckdb.DuckDBPyConnection, names: Names) -> None:
 
 
 def _execute(
-    connection: duckdb.DuckDBPyConnection, translation: dialect.Translation
+    connection: duckdb.DuckDBPyConnection, translation: dialect.Translation, environment: Names
 ) -> tuple[tuple[Column, ...], tuple[tuple[Any, ...], ...]]:
     sql = translation.duckdb_sql
     try:
         described = connection.execute(f"{_DESCRIBE}{sql}").fetchall()
     except duckdb.Error as error:
-        raise HistoryError(_explained(error, translation, len(_DESCRIBE))) from error
+        raise HistoryError(_explained(error, translation, environment, len(_DESCRIBE))) from error
     names, kinds = [row[0] for row in described], [row[1] for row in described]
     with_zone = [kind == "TIMESTAMP WITH TIME ZONE" for kind in kinds]
     # by position, because names may repeat; as microseconds, because DuckDB would want pytz for a time with its zone
@@ -97,7 +97,7 @@ def _execute(
     except duckdb.IOException:
         raise
     except duckdb.Error as error:
-        raise HistoryError(_explained(error, translation, 0)) from error
+        raise HistoryError(_explained(error, translation, environment, 0)) from error
     columns = tuple(
         Column(name, _ATHENA_TYPES.get(kind, kind.lower())) for name, kind in zip(names, kinds, strict=True)
     )
@@ -108,15 +108,26 @@ def _value(value: Any, zoned: bool) -> Any:
     return _EPOCH + timedelta(microseconds=value) if zoned and value is not None else value
 
 
-def _explained(error: duckdb.Error, translation: dialect.Translation, prefix: int) -> str:
+def _explained(error: duckdb.Error, translation: dialect.Translation, names: Names, prefix: int) -> str:
     kind, _, rest = str(error).partition(": ")
     try:
         details = json.loads(rest)
     except ValueError:
         return str(error)
-    message = " ".join(details["exception_message"].split())
+    message = f"{kind}: {' '.join(details['exception_message'].split())}"
+    if details.get("error_subtype") == "COLUMN_NOT_FOUND":
+        message = _missing_column(details.get("name", ""), translation.tables, names) or message
     where = dialect.locate(translation, int(details["position"]) - prefix) if "position" in details else None
-    return f"{where}: {kind}: {message}" if where else f"{kind}: {message}"
+    return f"{where}: {message}" if where else message
+
+
+def _missing_column(column: str, tables: tuple[str, ...], names: Names) -> str | None:
+    """Which table hasn't got the column; None where one has it, and it is out of scope only."""
+    columns = {table: [name for name, _ in table_of(names, table).columns] for table in tables}
+    if not columns or any(column.lower() in known for known in columns.values()):
+        return None
+    has = "; ".join(f"table {table} has {', '.join(known)}" for table, known in columns.items())
+    return f"there is no column {column!r}: {has}"
 
 
 def _why_empty(tables: tuple[str, ...], counts: list[tuple[int, int]], names: Names) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from analytics.store import read_csv, write_csv
 
 ROWS_IN_TABLE = 100
 LABELS_ON_AXIS = 6
+_TOO_LARGE = 1e15  # to be written without an exponent
 
 _TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*m")
 _WHOLE = {"tinyint", "smallint", "integer", "bigint"}
@@ -33,8 +34,12 @@ def as_table(result: Result) -> Table:
     for column in result.columns:
         is_number = _kind(column) in _WHOLE | _FRACTIONS
         table.add_column(column.name, justify="right" if is_number else "left", overflow="fold")
-    for row in result.rows[:ROWS_IN_TABLE]:
-        table.add_row(*("[dim]-[/]" if value is None else _for_person(value) for value in row))
+    shown = result.rows[:ROWS_IN_TABLE]
+    digits = [max((_digits(row[i]) for row in shown), default=0) for i in range(len(result.columns))]
+    for row in shown:
+        table.add_row(
+            *("[dim]-[/]" if value is None else _for_person(value, n) for value, n in zip(row, digits, strict=True))
+        )
     return table
 
 
@@ -122,9 +127,16 @@ def _parquet_type(column: Column) -> str:
     return column.type if column.type.startswith("decimal(") else "VARCHAR"
 
 
-def _for_person(value: Any) -> str:
+def _digits(value: Any) -> int:
+    """How many digits a fraction has after its point, up to 6: a column shows as many for all of its values."""
+    if not isinstance(value, float) or not abs(value) < _TOO_LARGE:
+        return 0
+    return len(f"{value:.6f}".rstrip("0").partition(".")[2])
+
+
+def _for_person(value: Any, digits: int) -> str:
     if isinstance(value, float):
-        return f"{value:,.6f}".rstrip("0").rstrip(".") if abs(value) < 1e15 else str(value)
+        return f"{value:,.{digits}f}" if abs(value) < _TOO_LARGE else str(value)
     return str(_for_program(value)).replace("[", "\\[")
 
 

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -110,3 +111,31 @@ def test_an_unknown_name_is_an_error_with_suggestions(stockpipe: Any) -> None:
     done = stockpipe("query", "candle", "--engine", "duckdb")
     assert isinstance(done.exception, HistoryError)
     assert "Did you mean candles" in str(done.exception)
+
+
+def test_rows_that_can_not_be_drawn_are_shown_all_the_same(stockpipe: Any) -> None:
+    sql = "SELECT symbol FROM records WHERE symbol = 'AAPL' LIMIT 1"
+    done = stockpipe("query", "--sql", sql, "--engine", "duckdb", "--chart")
+    assert done.exit_code == 0
+    assert "AAPL" in done.stdout
+    assert "nothing to draw" in done.stderr
+    assert "1 row from duckdb" in done.stderr
+
+
+def test_which_engine_answered_is_not_said_before_an_error(stockpipe: Any) -> None:
+    done = stockpipe("query", "candles", "--table", "records")
+    assert isinstance(done.exception, HistoryError)
+    assert "no Athena" not in done.stderr
+
+
+def test_a_column_that_a_table_lacks_is_named_with_the_table(stockpipe: Any) -> None:
+    done = stockpipe("query", "candles", "--table", "records", "--engine", "duckdb")
+    assert isinstance(done.exception, HistoryError)
+    assert re.search(r"there is no column '(event_time|tick_id)': table records has symbol, ", str(done.exception))
+    assert "Binder" not in str(done.exception)
+
+
+def test_fractions_of_a_column_have_the_same_number_of_digits(stockpipe: Any) -> None:
+    sql = "SELECT x FROM (VALUES (CAST(1 AS double)), (2.5e0), (1234.125e0)) AS t(x)"
+    shown = stockpipe("query", "--sql", sql, "--engine", "duckdb").stdout
+    assert re.findall(r"[\d,]+\.\d+", shown) == ["1.000", "2.500", "1,234.125"]
