@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,16 @@ def test_the_demo_ends_by_itself_with_the_proof_and_leaves_nothing(engine: str, 
     assert "\x1b[" not in result.stdout
 
 
+@pytest.fixture
+def stopped_at_the_end(free_port: int, tmp_path: Path) -> Iterator[None]:
+    """Whatever the test finds wrong, no engine goes on."""
+    yield
+    stockpipe("emulator", "stop", port=free_port, state=tmp_path)
+    assert not answers(free_port)
+
+
 @pytest.mark.ministack
+@pytest.mark.usefixtures("stopped_at_the_end")
 def test_a_demo_that_is_kept_can_be_used_and_then_stopped(free_port: int, tmp_path: Path) -> None:
     kept = stockpipe("demo", "--seconds", "2", "--engine", "ministack", "--keep", port=free_port, state=tmp_path)
     assert kept.returncode == 0, kept.stdout + kept.stderr
