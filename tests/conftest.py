@@ -6,6 +6,7 @@ are set up once per machine, not once per test run.
 
 import os
 import secrets
+import signal
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +19,11 @@ from emulator.lifecycle import Running
 from profiles.session import Aws, open_endpoint
 
 _NOT_RUN = "not run: "
+
+# A shell starts background jobs with SIGINT ignored, and their children inherit that: the tests that press Ctrl-C in
+# a process of theirs would then wait in vain.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True)

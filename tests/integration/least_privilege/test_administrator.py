@@ -75,10 +75,7 @@ def test_an_environment_lives_and_ends_with_exactly_this_policy(enforced: Endpoi
 def test_drift_is_put_right_with_it_too(enforced: Endpoint, settings: Settings) -> None:
     user, root, names = administrator(enforced, admin_policy(settings.names)), enforced.as_(ROOT), settings.names
     up(user, settings)
-    url = root.sqs.get_queue_url(QueueName=names.queue)["QueueUrl"]
-    root.sqs.untag_queue(QueueUrl=url, TagKeys=["stockpipe:environment"])
     root.iam.put_role_policy(RoleName=names.role, PolicyName="another", PolicyDocument=json.dumps(admin_policy(names)))
-    root.lambda_.untag_resource(Resource=names.function_arn, TagKeys=["stockpipe:environment"])
     root.s3.delete_bucket_policy(Bucket=names.bucket)
     root.s3.delete_public_access_block(Bucket=names.bucket)
     changed = dataclasses.replace(
