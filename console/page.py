@@ -74,6 +74,7 @@ class Page:
         self._is_dark = False
         ui.add_css(_STYLE)
         self._theme = ui.dark_mode(None)
+        self._theme_chosen = False  # on this page, with a click
         self._head(profile, names)
         with ui.element("div").classes("page") as figures:
             self._trouble()
@@ -93,7 +94,7 @@ class Page:
         self._foot()
         ui.skip_link("Skip to the live figures", target=figures)
         ui.on("tab", self._tab_said)
-        ui.on("theme", lambda event: self._set_theme(str(event.args), keep=False))
+        ui.on("theme", lambda event: self._remembered_theme(str(event.args)))
         ui.timer(_LOOK_SECONDS, self.update)
 
     async def start(self) -> None:
@@ -177,7 +178,13 @@ class Page:
     def _next_theme(self) -> None:
         values = [value for _, value, _ in _THEMES]
         name = _THEMES[(values.index(self._theme.value) + 1) % len(_THEMES)][0]
+        self._theme_chosen = True
         self._set_theme(name, keep=True)
+
+    def _remembered_theme(self, name: str) -> None:
+        """What the browser remembers comes late where somebody has already clicked: the click counts."""
+        if not self._theme_chosen:
+            self._set_theme(name, keep=False)
 
     def _set_theme(self, wanted: str, *, keep: bool) -> None:
         name, value, symbol = next((theme for theme in _THEMES if theme[0] == wanted), _THEMES[0])
