@@ -1,6 +1,5 @@
 """What an open page costs while nothing happens, counted on a real endpoint."""
 
-import asyncio
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,6 +11,7 @@ from console.refresher import QUIET_AFTER_SECONDS, QUIET_SECONDS, Refresher
 from console.sources import Sources
 from profiles.names import Names
 from profiles.session import open_endpoint
+from tests.support.coroutines import run
 
 SERVICES = ("sqs", "s3", "lambda", "logs", "cloudwatch")
 # docs/console.md promises this.
@@ -50,7 +50,7 @@ def test_an_idle_page_stays_below_the_documented_cost(ministack: Any) -> None:
             await refresher.refresh()
             time.seconds += refresher.pace() or 0
 
-    asyncio.run(look())
+    run(look())
 
     # then the pace, scaled to an hour, is what the documentation says
     assert refresher.model.trouble is None

@@ -16,6 +16,7 @@ from operations.queues import Depth
 from profiles.errors import CannotRunError
 from profiles.names import Names
 from profiles.session import Aws, Profile
+from tests.support.coroutines import run
 
 EMULATOR = Profile("local", "http://localhost:4566")
 AWS = Profile("prod", None)
@@ -97,7 +98,7 @@ def refresher(endpoint: Endpoint, time: Time) -> Refresher:
 
 
 def refresh(refresher: Refresher) -> None:
-    asyncio.run(refresher.refresh())
+    run(refresher.refresh())
 
 
 def test_it_reads_less_the_less_is_going_on(refresher: Refresher, endpoint: Endpoint, time: Time) -> None:
@@ -175,7 +176,7 @@ def test_what_nobody_foresaw_is_shown_and_does_not_end_the_loop(
         await asyncio.wait_for(look_until(is_well=True), 10)
         loop.cancel()
 
-    asyncio.run(fail_and_recover())
+    run(fail_and_recover())
     assert "could not refresh" in caplog.text
 
 
