@@ -6,14 +6,13 @@ stopped, with its folder and every process of it gone. A start that fails at any
 
 import dataclasses
 import shutil
-import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from emulator import environments, interpreters, processes, state
+from emulator import environments, interpreters, loopback, processes, state
 from emulator.engines import Engine, Settings, engine_named
 from emulator.identity import Identity, identify
 from emulator.interpreters import Interpreter
@@ -188,20 +187,11 @@ def _running(record: Record, *, already_running: bool) -> Running:
 
 
 def _refuse_taken_port(engine: Engine, port: int) -> None:
-    """Both asked and tried: where somebody listens on all interfaces, macOS lets a second one bind to loopback."""
-    reason = "somebody listens there"
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        taken = probe.connect_ex(("127.0.0.1", port)) == 0
-    if not taken:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError as error:
-                reason = error.strerror or str(error)
-            else:
-                return
+    """On each of its addresses: a client that is sent to `localhost` may use any of them."""
+    reasons = filter(None, (loopback.why_taken(host, port) for host in loopback.hosts()))
+    reason = next(reasons, None)
+    if reason is None:
+        return
     found = identify(f"http://127.0.0.1:{port}") or identify(f"https://127.0.0.1:{port}")
     who = f"is taken: {found} answers there, not started by stockpipe" if found else f"can't be used ({reason})"
     use_it = f" Use the one that runs (AWS_ENDPOINT_URL=http://localhost:{port}), or choose" if found else " Choose"
@@ -237,7 +227,7 @@ def _start(engine: Engine, settings: Settings, extra: Mapping[str, str], observe
         folder.mkdir(parents=True, mode=0o700)
     observer(f"starting {engine.full_title} on port {settings.port}")
     process = processes.start_detached(
-        engine.command(python, settings),
+        engine.command(python),
         engine.process_environment(python, settings, extra),
         settings.folder,
         state.log_path(settings.port),
