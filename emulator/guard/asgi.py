@@ -35,13 +35,12 @@ class Guard:
         )
         if reason is None:
             await self._app(scope, receive, _with_cors(send, _cors_headers(self._rules.allowed_origin(values), values)))
-        elif scope["type"] == "websocket":
-            await receive()
-            await send({"type": "websocket.close", "code": 1008, "reason": reason})
         else:
+            # hypercorn and uvicorn have this extension, so that a refused handshake gets a whole answer, too.
+            prefix = "http" if scope["type"] == "http" else "websocket.http"
             headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"x-content-type-options", b"nosniff")]
-            await send({"type": "http.response.start", "status": 403, "headers": headers})
-            await send({"type": "http.response.body", "body": f"{reason}\n".encode()})
+            await send({"type": f"{prefix}.response.start", "status": 403, "headers": headers})
+            await send({"type": f"{prefix}.response.body", "body": f"{reason}\n".encode()})
 
 
 def _cors_headers(origin: str | None, values: Values) -> list[tuple[bytes, bytes]]:

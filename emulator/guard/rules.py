@@ -59,7 +59,7 @@ class Rules:
         host = hosts[0].lower()
         if not (_is_loopback(host) or _name_of(host) in self.hosts):
             return (
-                f"refused: the Host {ascii(hosts[0][:100])} is not a loopback name. Use localhost, 127.0.0.1 or [::1]; "
+                f"refused: the Host {hosts[0][:100]!a} is not a loopback name. Use localhost, 127.0.0.1 or [::1]; "
                 f"{HOSTS_VARIABLE} in the server's environment allows further names"
             )
         if not target.startswith("/") and target != "*":
@@ -68,7 +68,7 @@ class Rules:
         own = f"{'https' if secure else 'http'}://{host}"
         foreign = senders - {own} - self.origins
         if foreign:
-            return f"refused: it comes from another site, {ascii(min(foreign)[:100])}. {self.hint}"
+            return f"refused: it comes from another site, {min(foreign)[:100]!a}. {self.hint}"
         if senders & self.origins:
             return None
         return self._refusal_by_metadata(method, target, values, known=bool(senders))

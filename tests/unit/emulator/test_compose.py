@@ -15,7 +15,7 @@ def _no_docker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def test_without_an_engine_start_says_where_it_looked_and_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(CannotRunError) as caught:
-        compose.start(4566, lambda _: None)
+        compose.start(4566, {}, lambda _: None)
 
     text = str(caught.value)
     assert "\n" not in text

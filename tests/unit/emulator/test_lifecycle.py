@@ -42,9 +42,7 @@ HANGS = "import time; print('thinking', flush=True); time.sleep(300)"
 
 
 def small_engine(script: str) -> Engine:
-    return dataclasses.replace(
-        engines.MINISTACK, arguments=("-c", script), python_required=False, stop_grace_seconds=1
-    )
+    return dataclasses.replace(engines.MINISTACK, arguments=("-c", script), python_required=False, stop_grace_seconds=1)
 
 
 @pytest.fixture(autouse=True)
