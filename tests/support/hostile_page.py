@@ -23,7 +23,7 @@ const until = (element, read) => new Promise(done => {
     element.onload = () => { try { done(read ? read() : 'loaded'); } catch { done(''); } };
     element.onerror = () => done('');
     if (!element.isConnected) document.body.append(element);
-    setTimeout(() => done(''), 3000);  // Chromium doesn't always tell that a frame was loaded
+    setTimeout(() => done(''), 1500);  // Chromium doesn't always tell that a frame was loaded
 });
 const make = (name, values) => Object.assign(document.createElement(name), values);
 const text = answer => answer.text();

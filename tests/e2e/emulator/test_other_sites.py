@@ -4,7 +4,7 @@ import json
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -125,16 +125,17 @@ def evil_port() -> Iterator[int]:
         yield port
 
 
-def everything(target: Target, base: str) -> list[Call]:
-    """Every way with a request of its own, and every request in some way."""
-    by_get = [Call(way, f"{base}/?Action=CreateQueue&QueueName=pwned-{number}") for number, way in enumerate(GET_WAYS)]
-    by_post = [
-        Call(way, f"{base}/?Action=CreateQueue&QueueName=pwned-post-{number}", "x=1")
-        for number, way in enumerate(POST_WAYS)
-    ]
+def by_every_way(base: str, get_ways: Sequence[str], post_ways: Sequence[str]) -> list[Call]:
+    """Each way to send a request, each with a queue of its own to make."""
     return [
-        *by_get,
-        *by_post,
+        Call(way, f"{base}/?Action=CreateQueue&QueueName=pwned-{number}", "x=1" if way in post_ways else "")
+        for number, way in enumerate([*get_ways, *post_ways])
+    ]
+
+
+def everything(target: Target, base: str) -> list[Call]:
+    """Every request that does harm, in one of the ways that can send it."""
+    return [
         *(Call("image without referrer", url) for _, url in target.takeover(base)),
         *(Call("fetch no-cors POST", url, body, kind) for _, url, body, kind in target.uploads(base)),
         *(Call("fetch no-cors POST", url, '{"action": "kill"}', "text/plain") for url in target.internal(base)),
@@ -145,31 +146,41 @@ def everything(target: Target, base: str) -> list[Call]:
     ]
 
 
-# The page's host, and the host under which it reaches the engine. To plain http of the last one browsers send no
-# Sec-Fetch-Site.
+@dataclass(frozen=True)
+class Site:
+    """A page's host, the host under which it reaches the engine, and the ways that it tries."""
+
+    page_host: str
+    host: str
+    get_ways: Sequence[str] = ("image without referrer", "fetch no-cors", "popup without opener")
+    post_ways: Sequence[str] = ("form POST",)
+
+
 SITES = [
-    pytest.param("127.0.0.1", "127.0.0.1", id="another port"),
-    pytest.param("evil.test", "127.0.0.1", id="another site"),
-    pytest.param("evil.test", "rebind.test", id="a name made to point here"),
-    pytest.param("evil.test", "localhost.localstack.cloud", id="a public name that points here"),
+    pytest.param(Site("evil.test", "127.0.0.1", GET_WAYS, POST_WAYS), id="another site"),
+    pytest.param(Site("127.0.0.1", "127.0.0.1"), id="another port"),
+    pytest.param(Site("evil.test", "rebind.test"), id="a name made to point here"),
+    # Browsers send no Sec-Fetch-Site to plain http of a name that isn't a loopback one.
+    pytest.param(Site("evil.test", "localhost.localstack.cloud"), id="a public name that points here"),
 ]
 
 
-@pytest.mark.parametrize(("page_host", "host"), SITES)
+@pytest.mark.parametrize("site", SITES)
 def test_a_page_makes_nothing_happen_and_reads_nothing(
-    browser: Browser, evil_port: int, target: Target, page_host: str, host: str
+    browser: Browser, evil_port: int, target: Target, site: Site
 ) -> None:
     # given an engine, and a page of another site
     before = target.footprint()
-    calls = everything(target, f"http://{host}:{urlsplit(target.endpoint_url).port}")
+    base = f"http://{site.host}:{urlsplit(target.endpoint_url).port}"
+    calls = [*by_every_way(base, site.get_ways, site.post_ways), *everything(target, base)]
 
     # when it tries everything
-    seen = attack(browser, f"http://{page_host}:{evil_port}/", calls)
+    seen = attack(browser, f"http://{site.page_host}:{evil_port}/", calls)
 
     # then each request that was sent was refused, nothing was read, and nothing changed
     assert {call.url for call in calls if call.way not in UNSEEN_WAYS} <= seen.asked
     answers = {url: statuses for url, statuses in seen.statuses.items() if urlsplit(url).port != evil_port}
-    assert len(answers) > 20
+    assert len(answers) > 10
     assert {url: statuses for url, statuses in answers.items() if statuses != {403}} == {}
     assert {call.way: text for call, text in seen.read.items() if text} == {}
     assert target.footprint() == before
@@ -195,7 +206,7 @@ def test_an_address_opened_from_a_mail_shows_the_engines_pages_only(
     before = target.footprint()
     page = browser.new_context().new_page()
     statuses = []
-    for _, url in target.takeover(target.endpoint_url):
+    for _, url in target.takeover(target.endpoint_url)[:2]:
         for opened in (url, f"http://evil.test:{evil_port}/redirect?to={quote(url)}"):
             answer = page.goto(opened)
             assert answer is not None
