@@ -71,11 +71,11 @@ class Rules:
             return f"refused: it comes from another site, {min(foreign)[:100]!a}. {self.hint}"
         if senders & self.origins:
             return None
-        return self._refusal_by_metadata(method, target, values, known=bool(senders))
+        return self._refusal_by_metadata(method, target, values)
 
-    def _refusal_by_metadata(self, method: str, target: str, values: Values, *, known: bool) -> str | None:
+    def _refusal_by_metadata(self, method: str, target: str, values: Values) -> str | None:
         sites = set(values("sec-fetch-site"))
-        if not sites and not known and any(agent.startswith("Mozilla/") for agent in values("user-agent")):
+        if not sites and any(agent.startswith("Mozilla/") for agent in values("user-agent")):
             sites = {"none"}
         if sites <= {"same-origin"}:
             return None
