@@ -116,6 +116,7 @@ def _localstack_variables(settings: Settings) -> Mapping[str, str]:
         "PYTHONPATH": str(settings.plugin),
         "GATEWAY_LISTEN": settings.addresses,
         "GATEWAY_SERVER": "guarded",
+        "HOSTNAME_FROM_LAMBDA": "127.0.0.1",  # else any one of those addresses: LocalStack keeps them in a set
         "LOCALSTACK_HOST": f"localhost:{settings.port}",
         "SERVICES": _SERVICES,
         "FILESYSTEM_ROOT": str(settings.data),

@@ -60,7 +60,14 @@ def test_localstack_has_the_settings_that_it_has_embedded() -> None:
     inside = configuration("docker-compose.yml")["localstack"]["environment"]
     embedded = LOCALSTACK.variables(Settings(4566, Path("/any"), runtimes={"python3.11": Path("/any")}))
     of_the_machine = {  # addresses and folders; the executor and the guard are set in the image
-        *("GATEWAY_SERVER", "GATEWAY_LISTEN", "PYTHONPATH", "FILESYSTEM_ROOT", "LOCALSTACK_VOLUME_DIR"),
+        *(
+            "GATEWAY_SERVER",
+            "HOSTNAME_FROM_LAMBDA",
+            "GATEWAY_LISTEN",
+            "PYTHONPATH",
+            "FILESYSTEM_ROOT",
+            "LOCALSTACK_VOLUME_DIR",
+        ),
         *("LAMBDA_RUNTIME_EXECUTOR", "LAMBDA_PROCESS_PYTHON"),
     }
 
