@@ -4,7 +4,7 @@ import json
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -133,54 +133,59 @@ def by_every_way(base: str, get_ways: Sequence[str], post_ways: Sequence[str]) -
     ]
 
 
-def everything(target: Target, base: str) -> list[Call]:
-    """Every request that does harm, in one of the ways that can send it."""
+def harm(target: Target, base: str) -> list[Call]:
+    """Every request that changes or shows what belongs to the user, in one of the ways that can send it."""
     return [
         *(Call("image without referrer", url) for _, url in target.takeover(base)),
         *(Call("fetch no-cors POST", url, body, kind) for _, url, body, kind in target.uploads(base)),
+        *(Call(way, f"{base}/{target.name}/secret") for way in ("fetch cors", "fetch with preflight")),
+    ]
+
+
+def everything(target: Target, base: str) -> list[Call]:
+    """Every way, every request, and the engines' internal pages."""
+    return [
+        *by_every_way(base, GET_WAYS, POST_WAYS),
+        *harm(target, base),
         *(Call("fetch no-cors POST", url, '{"action": "kill"}', "text/plain") for url in target.internal(base)),
         *(Call("fetch cors", url) for url in target.internal(base)),
-        *(Call(way, f"{base}/{target.name}/secret") for way in ("fetch cors", "iframe", "fetch with preflight")),
+        Call("iframe", f"{base}/{target.name}/secret"),
         Call("fetch with preflight", f"{base}/", '{"QueueName": "pwned-by-json"}'),
         Call("websocket", f"{base}/"),
     ]
 
 
-@dataclass(frozen=True)
-class Site:
-    """A page's host, the host under which it reaches the engine, and the ways that it tries."""
-
-    page_host: str
-    host: str
-    get_ways: Sequence[str] = ("image without referrer", "fetch no-cors", "popup without opener")
-    post_ways: Sequence[str] = ("form POST",)
+def much(target: Target, base: str) -> list[Call]:
+    """Less of it: the ways that tell least about where they come from."""
+    return [*by_every_way(base, ("fetch no-cors", "popup without opener"), ("form POST",)), *harm(target, base)]
 
 
+# The page's host, the host under which it reaches the engine, and what it tries.
 SITES = [
-    pytest.param(Site("evil.test", "127.0.0.1", GET_WAYS, POST_WAYS), id="another site"),
-    pytest.param(Site("127.0.0.1", "127.0.0.1"), id="another port"),
-    pytest.param(Site("evil.test", "rebind.test"), id="a name made to point here"),
+    pytest.param(("evil.test", "127.0.0.1", everything), id="another site"),
+    pytest.param(("127.0.0.1", "127.0.0.1", much), id="another port"),
+    pytest.param(("evil.test", "rebind.test", much), id="a name made to point here"),
     # Browsers send no Sec-Fetch-Site to plain http of a name that isn't a loopback one.
-    pytest.param(Site("evil.test", "localhost.localstack.cloud"), id="a public name that points here"),
+    pytest.param(("evil.test", "localhost.localstack.cloud", much), id="a public name that points here"),
 ]
 
 
 @pytest.mark.parametrize("site", SITES)
 def test_a_page_makes_nothing_happen_and_reads_nothing(
-    browser: Browser, evil_port: int, target: Target, site: Site
+    browser: Browser, evil_port: int, target: Target, site: tuple[str, str, Callable[[Target, str], list[Call]]]
 ) -> None:
     # given an engine, and a page of another site
     before = target.footprint()
-    base = f"http://{site.host}:{urlsplit(target.endpoint_url).port}"
-    calls = [*by_every_way(base, site.get_ways, site.post_ways), *everything(target, base)]
+    page_host, host, attempts = site
+    calls = attempts(target, f"http://{host}:{urlsplit(target.endpoint_url).port}")
 
     # when it tries everything
-    seen = attack(browser, f"http://{site.page_host}:{evil_port}/", calls)
+    seen = attack(browser, f"http://{page_host}:{evil_port}/", calls)
 
     # then each request that was sent was refused, nothing was read, and nothing changed
     assert {call.url for call in calls if call.way not in UNSEEN_WAYS} <= seen.asked
     answers = {url: statuses for url, statuses in seen.statuses.items() if urlsplit(url).port != evil_port}
-    assert len(answers) > 10
+    assert len(answers) >= 5
     assert {url: statuses for url, statuses in answers.items() if statuses != {403}} == {}
     assert {call.way: text for call, text in seen.read.items() if text} == {}
     assert target.footprint() == before
@@ -191,7 +196,7 @@ def test_a_name_made_to_point_here_gets_no_answer_for_its_own_pages(browser: Bro
     before = target.footprint()
     base = f"http://rebind.test:{urlsplit(target.endpoint_url).port}"
 
-    seen = attack(browser, base, everything(target, base))
+    seen = attack(browser, base, much(target, base))
 
     # all that it could read is the refusal
     assert {text.partition(":")[0] for text in seen.read.values()} <= {"", "loaded", "refused"}
