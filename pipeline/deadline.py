@@ -18,6 +18,9 @@ ANSWER_MS = 1_000
 class OutOfTimeError(Exception):
     """The invocation's time is up. A request under way may still succeed: a redelivery finds out."""
 
+    def __init__(self, reason: str = "no answer from AWS in the time that the function has") -> None:
+        super().__init__(reason)
+
 
 class Deadline:
     """The deadline of one invocation that has `remaining_ms` milliseconds until Lambda ends it.
@@ -39,7 +42,7 @@ class Deadline:
     def check(self) -> None:
         """Raise `OutOfTimeError` after the deadline."""
         if self.seconds_left() == 0:
-            raise OutOfTimeError("no answer from AWS in the time that the function has")
+            raise OutOfTimeError
 
     def sleep(self, seconds: float) -> None:
         """Wait for so many seconds, but not past the deadline."""

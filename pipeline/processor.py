@@ -164,7 +164,7 @@ def _error(call: Future[Any], deadline: Deadline) -> BaseException | None:
         return call.exception(timeout=deadline.seconds_left())
     except TimeoutError:
         call.cancel()  # where it hasn't begun
-        return OutOfTimeError("no answer from AWS in the time that the function has")
+        return OutOfTimeError()
 
 
 def _moment(item: Received) -> tuple[int, str]:
