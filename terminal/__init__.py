@@ -4,6 +4,7 @@ Exit codes: 0 = done and true; 1 = a check says no; 2 = it could not run, and on
 130 = interrupted with Ctrl-C.
 """
 
+import functools
 import json
 import os
 import sys
@@ -47,7 +48,7 @@ ProfileOption = Annotated[
     typer.Option(
         "--profile",
         envvar="STOCKPIPE_PROFILE",
-        help="AWS profile. 'local' is built in: the emulator at localhost:4566 (or AWS_ENDPOINT_URL).",
+        help="AWS profile. 'local' is built in: always an emulator, at localhost:4566 or AWS_ENDPOINT_URL.",
         rich_help_panel="Environment",
     ),
 ]
@@ -85,10 +86,17 @@ class Environment:
 def open_environment(profile: str, prefix: str = "", bucket: str | None = None) -> Environment:
     """Resolve `--profile`, `--prefix` and `--bucket`. Asks STS for the account id. Raises `CannotRunError`."""
     aws = open_profile(profile)
+    if aws.profile.remark:
+        _say_once(aws.profile.remark)
     try:
         return Environment(aws, Names(aws.account, prefix, bucket))
     except ValueError as error:
         raise CannotRunError(str(error)) from error
+
+
+@functools.cache
+def _say_once(text: str) -> None:
+    errors.print(text, markup=False, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:
@@ -104,15 +112,15 @@ def run(app: typer.Typer) -> None:
     try:
         app()
     except CannotRunError as error:
-        _fail(str(error))
+        _fail(error)
     except NOT_AWS as error:
-        _fail(f"AWS refused: {error}")
+        _fail(CannotRunError(f"AWS refused: {error}"))
     except Exception as error:
         sys.excepthook(type(error), error, error.__traceback__)
         sys.exit(EXIT_CANNOT_RUN)
 
 
-def _fail(text: str) -> None:
+def _fail(error: CannotRunError) -> None:
     errors.print("[bold red]error:[/] ", end="")
-    errors.print(text, markup=False, soft_wrap=True)
+    errors.print(str(error), markup=False, soft_wrap=True)
     sys.exit(EXIT_CANNOT_RUN)
