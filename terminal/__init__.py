@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console, ConsoleDimensions
 
-from profiles.errors import CannotRunError
+from profiles.errors import CannotRunError, one_line
 from profiles.names import Names
 from profiles.session import BUILT_IN_PROFILE, NOT_AWS, Aws, open_profile
 
@@ -112,15 +112,15 @@ def run(app: typer.Typer) -> None:
     try:
         app()
     except CannotRunError as error:
-        _fail(error)
+        _fail(str(error))
     except NOT_AWS as error:
-        _fail(CannotRunError(f"AWS refused: {error}"))
+        _fail(one_line(f"AWS refused: {error}"))
     except Exception as error:
         sys.excepthook(type(error), error, error.__traceback__)
         sys.exit(EXIT_CANNOT_RUN)
 
 
-def _fail(error: CannotRunError) -> None:
+def _fail(text: str) -> None:
     errors.print("[bold red]error:[/] ", end="")
-    errors.print(str(error), markup=False, soft_wrap=True)
+    errors.print(text, markup=False, soft_wrap=True)
     sys.exit(EXIT_CANNOT_RUN)
