@@ -114,7 +114,6 @@ _load_file = functools.cache(_LOADER.load_file)  # botocore reads its models onc
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     made = World(Recorder(), Recorder(), tmp_path, monkeypatch)
     send = URLLib3Session.send
 

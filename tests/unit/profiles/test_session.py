@@ -51,19 +51,10 @@ region = us-east-2
 @pytest.fixture(autouse=True)
 def aws_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A user whose whole AWS configuration is the file above."""
-    for name in (
-        "AWS_PROFILE",
-        "AWS_DEFAULT_PROFILE",
-        "AWS_ENDPOINT_URL",
-        "AWS_ACCESS_KEY_ID",
-        "AWS_SECRET_ACCESS_KEY",
-    ):
-        monkeypatch.delenv(name, raising=False)
     config = tmp_path / "config"
     config.write_text(MAKE_CONFIG.format(key=REAL_LOOKING_KEY))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     return config
 
 

@@ -93,7 +93,6 @@ def test_it_is_one_line(
     # given
     (tmp_path / "config").write_bytes(config if isinstance(config, bytes) else config.encode())
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setattr(credentials, "PROCESS_SECONDS", 0.5 if "sleep" in str(config) else 60)
     monkeypatch.setattr("sys.argv", ["stockpipe", "status", "--profile", "p"])
 
