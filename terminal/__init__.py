@@ -4,7 +4,6 @@ Exit codes: 0 = done and true; 1 = a check says no; 2 = it could not run, and on
 130 = interrupted with Ctrl-C.
 """
 
-import functools
 import json
 import os
 import sys
@@ -87,16 +86,11 @@ def open_environment(profile: str, prefix: str = "", bucket: str | None = None) 
     """Resolve `--profile`, `--prefix` and `--bucket`. Asks STS for the account id. Raises `CannotRunError`."""
     aws = open_profile(profile)
     if aws.profile.remark:
-        _say_once(aws.profile.remark)
+        errors.print(aws.profile.remark, markup=False, soft_wrap=True)
     try:
         return Environment(aws, Names(aws.account, prefix, bucket))
     except ValueError as error:
         raise CannotRunError(str(error)) from error
-
-
-@functools.cache
-def _say_once(text: str) -> None:
-    errors.print(text, markup=False, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:

@@ -18,11 +18,13 @@ from botocore.exceptions import EndpointConnectionError
 from botocore.httpsession import URLLib3Session
 from botocore.loaders import JSONFileLoader
 from botocore.session import Session as BotocoreSession
+from typer.testing import CliRunner
 
 from emulator.identity import identify
 from profiles import endpoints
 from profiles.errors import CannotRunError
 from profiles.session import Aws, open_profile
+from stockpipe.cli import app
 
 REAL_KEY = "AKIAIOSFODNN7EXAMPLE"
 # What a request may not carry to an emulator, in any header or in its body.
@@ -390,6 +392,21 @@ def test_real_keys_go_to_aws_only_and_with_tls(world: World, case: Case) -> None
         assert host.startswith("https://")
         assert host.endswith((".amazonaws.com", ".api.aws"))
         assert f"Credential={REAL_KEY}/" in said
+
+
+def test_a_command_without_a_profile_never_reaches_aws(world: World) -> None:
+    """What the README promises: also for a user whose shell and files are all about AWS."""
+    shell = {"AWS_PROFILE": "base", "AWS_ACCESS_KEY_ID": "KEY", "AWS_SECRET_ACCESS_KEY": "real-secret"}
+    files = "".join(f"[{name}]\n{REAL}" for name in ("default", "profile base", "profile local"))
+    world.configure(files, "", {**shell, "AWS_ENDPOINT_URL": "EMULATOR"})
+
+    result = CliRunner().invoke(app, ["status"])
+
+    assert isinstance(result.exception, CannotRunError)  # the server refuses everything
+    assert result.stderr.startswith("note: the profile 'local' in your AWS configuration is not used")
+    assert world.elsewhere == []
+    assert world.emulator.seen
+    assert all("Credential=test/" in request for request in world.emulator.seen)
 
 
 def test_a_proxy_on_the_way_to_aws_sees_no_credentials(world: World) -> None:
