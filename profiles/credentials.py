@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from botocore.credentials import ProcessProvider
+from botocore.exceptions import CredentialRetrievalError
 from botocore.session import Session
 
 from profiles.errors import ProfileError
@@ -52,9 +53,10 @@ class Process(subprocess.Popen[bytes]):
     """A credential_process that is killed after `PROCESS_SECONDS`."""
 
     def communicate(self, input: bytes | None = None, timeout: float | None = None) -> tuple[bytes, bytes]:  # noqa: A002
-        """Raises `TimeoutError`."""
+        """Raises `CredentialRetrievalError`."""
         try:
             return super().communicate(input, timeout or PROCESS_SECONDS)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise TimeoutError(f"it was ended after {PROCESS_SECONDS:.0f} s without an answer") from None
+            said = f"it was ended after {PROCESS_SECONDS:.0f} s without an answer"
+            raise CredentialRetrievalError(provider=ProcessProvider.METHOD, error_msg=said) from None

@@ -1,7 +1,7 @@
 """Which endpoint each service's requests go to, and which access keys may go there.
 
 Two rules hold for every request: AWS is reached with TLS and with keys that AWS could have issued; an emulator gets
-keys that are known to be dummies. `emulator_url` applies them to a configuration before anything is sent, so that the
+keys that are known to be dummies. `resolve` applies them to a configuration before anything is sent, so that the
 message can name the setting. `guard` applies them to each request just before it is sent, whatever was configured.
 """
 
@@ -36,13 +36,16 @@ _DUMMY_KEYS = re.compile(rf"{DUMMY_KEY}|[0-9]{{12}}")
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
 _AWS_KEYS = re.compile(r"(AKIA|ASIA)[A-Z0-9]{12,124}")
 
-# AWS's own domains; the last one has the sign-in service. Only AWS can get a certificate for a host below them.
+# AWS's own domains; the last one has the sign-in service. Only AWS has certificates for the hosts below them.
 _AWS_DOMAINS = ("amazonaws.com", "amazonaws.com.cn", "amazonaws.eu", "api.aws", "aws.amazon.com")
 
 # Anything else in a URL (a user, a query, a backslash) is read in different ways by different parsers.
 _PLAIN_URL = re.compile(
     r"https?://(\[[0-9a-f:.]+\]|[a-z0-9-]+(\.[a-z0-9-]+)*\.?)(:[0-9]+)?(/[\w.~/-]*)?", re.IGNORECASE | re.ASCII
 )
+
+# Settings of a profile that are read here and in `profiles.session`. botocore makes a mapping of indented lines.
+_SINGLE_VALUES = ("region", "endpoint_url", "services", "ignore_configured_endpoint_urls", "aws_access_key_id")
 
 _SIGNING_KEY = re.compile(r"Credential=([^/]*)/|^AWS ([^:]*):")  # signature versions 4 and 2
 
@@ -94,7 +97,7 @@ def require_plain_url(url: str, source: str) -> None:
     raise ProfileError(f"{url!r} ({source}) isn't a plain http or https address such as http://localhost:4566")
 
 
-def emulator_url(
+def resolve(
     name: str, settings: Mapping[str, Any], sections: Mapping[str, Any], environ: Mapping[str, str]
 ) -> Endpoint:
     """The one endpoint of all services with the profile `name`; `url` None is AWS.
@@ -102,6 +105,9 @@ def emulator_url(
     `settings` are the profile's, `sections` the services sections of the same files. Raises `ProfileError` where some
     services would go to AWS and others not, or to several emulators.
     """
+    for setting in _SINGLE_VALUES:
+        if not isinstance(settings.get(setting, ""), str):
+            raise ProfileError(f"profile {name} needs the value of {setting} on the same line")
     first, *others = _configured(name, settings, sections, environ)
     for other in others:
         if first.is_aws != other.is_aws or not (first.is_aws or first.url == other.url):

@@ -23,12 +23,12 @@ from profiles import credentials
 from profiles.endpoints import (
     DUMMY_KEY,
     Endpoint,
-    emulator_url,
     guard,
     is_aws_host,
     is_aws_key,
     is_dummy_key,
     require_plain_url,
+    resolve,
 )
 from profiles.errors import ProfileError
 from profiles.names import REGION
@@ -216,10 +216,10 @@ def open_profile(name: str = BUILT_IN_PROFILE, *, environ: Mapping[str, str] | N
             f"Make one with: aws configure --profile {name}"
         )
     settings = known[name]
+    endpoint = resolve(name, settings, config.get("services", {}), environ)
     region = settings.get("region", REGION)
     if region != REGION:
         raise ProfileError(f"profile {name} is for region {region}; stockpipe runs in {REGION} only")
-    endpoint = emulator_url(name, settings, config.get("services", {}), environ)
     return _emulator(name, endpoint, settings) if endpoint.url else _aws(name, botocore_session)
 
 

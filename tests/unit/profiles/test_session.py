@@ -134,6 +134,15 @@ def test_a_profile_with_endpoint_url_is_an_emulator() -> None:
     assert aws.lambda_.meta.endpoint_url == "http://127.0.0.1:4999"
 
 
+@pytest.mark.parametrize("profile", ["emulator", "pretending"])
+def test_an_endpoint_in_the_shell_comes_before_the_profiles_as_in_every_sdk(
+    monkeypatch: pytest.MonkeyPatch, profile: str
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4998")
+
+    assert open_profile(profile).sns.meta.endpoint_url == "http://127.0.0.1:4998"
+
+
 def test_a_profile_without_endpoint_url_is_aws() -> None:
     aws = open_profile("prod")
 
