@@ -22,10 +22,9 @@ def profile(name: str, environ: Mapping[str, str] | None) -> tuple[Check, Aws | 
         aws = open_profile(name, environ=environ)
     except ProfileError as error:
         return failed("profile", str(error), "choose another with --profile, or repair this one"), None
-    if aws.profile.remark:
-        return info("profile", aws.profile.remark), aws
-    where = aws.profile.endpoint_url or "AWS"
-    return ok("profile", f"{name}: {where}, region {REGION}"), aws
+    found = f"{name}: {aws.profile.endpoint_url or 'AWS'}, region {REGION}"
+    remark = aws.profile.remark
+    return (info("profile", f"{found}; {remark}") if remark else ok("profile", found)), aws
 
 
 def engine(aws: Aws) -> Check:
