@@ -68,7 +68,7 @@ class World:
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     name = f"StockProcessor-{uuid.uuid4().hex}"  # loggers are kept by this name
-    for variable in [name for name in os.environ if name.startswith(("AWS_", "POWERTOOLS_"))]:
+    for variable in [name for name in os.environ if name.startswith("POWERTOOLS_")]:
         monkeypatch.delenv(variable)
     with mock_aws():
         monkeypatch.setenv("AWS_REGION", REGION)
