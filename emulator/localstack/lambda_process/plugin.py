@@ -19,7 +19,7 @@ class ProcessRuntimeExecutorPlugin(Plugin):  # type: ignore[misc,unused-ignore]
         return ProcessRuntimeExecutor
 
 
-@hooks.on_infra_start()  # type: ignore[misc,unused-ignore]
+@hooks.on_infra_start()  # type: ignore[untyped-decorator,unused-ignore]
 def exact_sqs_poller() -> None:
     """Before any mapping polls. What fails here ends the start of LocalStack."""
     from . import sqs_poller  # noqa: PLC0415

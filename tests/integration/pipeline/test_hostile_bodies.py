@@ -4,7 +4,6 @@ import base64
 import hashlib
 import json
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,7 @@ def handler(event, context):
 
 
 @pytest.fixture(params=ENGINES)
-def aws(request: pytest.FixtureRequest) -> Iterator[Any]:
+def aws(request: pytest.FixtureRequest) -> Any:
     return request.getfixturevalue(request.param).aws
 
 

@@ -173,6 +173,28 @@ def test_a_failed_init_phase_is_reported_and_tried_again_by_the_invocation(make:
     assert lines[2:4] == ["START RequestId: id-1 Version: $LATEST", "hm"]
 
 
+def test_a_function_that_misuses_the_runtime_api_only_misleads_itself(make: Make) -> None:
+    # given a function that asks for another invocation and answers others, before it returns
+    sandbox = make("""
+        import http.client, os
+        def handler(event):
+            answers = []
+            for method, path in [("GET", "next"), ("POST", "another/response"), ("POST", "another/error")]:
+                connection = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+                connection.request(method, "/2018-06-01/runtime/invocation/" + path)
+                response = connection.getresponse()
+                answers.append([response.status, response.getheader("Lambda-Runtime-Aws-Request-Id")])
+            return answers
+    """)
+    sandbox.start()
+
+    # when it is invoked, then the invocation has its own outcome, and so has the next
+    for request_id in ("id-1", "id-2"):
+        outcome = call(sandbox, None, request_id)
+        assert not outcome.is_error
+        assert json.loads(outcome.payload) == [[200, request_id], [400, None], [400, None]]
+
+
 def test_too_much_memory_ends_as_on_aws(make: Make) -> None:
     sandbox = make(
         """
