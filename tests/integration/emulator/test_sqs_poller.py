@@ -1,7 +1,12 @@
-"""The poller inside a real LocalStack: batches, filters and limits as on AWS, whatever the bodies are."""
+"""The poller inside a real LocalStack: batches, filters and limits as on AWS, whatever the bodies are.
+
+At the end, what ministack's poller does otherwise (docs/engines.md).
+"""
 
 import json
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +33,9 @@ def handler(event, context):
 """
 
 
+Batch = tuple[list[str], int]
+
+
 class Flow:
     """A queue, and a function that writes down what its mapping hands over."""
 
@@ -39,26 +47,32 @@ class Flow:
         self._function = Functions(aws).create(RECORDER.format(path=str(self._seen)))
         self._mapping = mapping
 
-    def run(self, *bodies: str, until: int) -> list[tuple[list[str], int]]:
-        """Have the bodies polled, all at once, until nothing is left and `until` have been seen."""
+    @contextmanager
+    def polled(self, *bodies: str) -> Iterator[None]:
+        """Have the bodies polled, all at once."""
         for body in bodies:
             self._aws.sqs.send_message(QueueUrl=self.url, MessageBody=body)
         arn = f"arn:aws:sqs:us-east-2:{self._aws.account}:{self._queue}"
         mapping = self._aws.lambda_.create_event_source_mapping(
             EventSourceArn=arn, FunctionName=self._function, BatchSize=10, **self._mapping
         )
-        try:
-            wait_until(lambda: self._left() == 0 and sum(len(got) for got, _ in self._batches()) >= until)
-            return self._batches()
-        finally:
-            self._aws.lambda_.delete_event_source_mapping(UUID=mapping["UUID"])
+        yield
+        self._aws.lambda_.delete_event_source_mapping(UUID=mapping["UUID"])
+        self._aws.sqs.delete_queue(QueueUrl=self.url)
+
+    def run(self, *bodies: str, until: int) -> list[Batch]:
+        """Have the bodies polled until nothing is left and `until` have been seen."""
+        with self.polled(*bodies):
+            wait_until(lambda: self._left() == 0 and sum(len(got) for got, _ in self.batches()) >= until)
+            return self.batches()
 
     def _left(self) -> int:
         names: Any = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         counts = self._aws.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=names)["Attributes"]
         return sum(map(int, counts.values()))
 
-    def _batches(self) -> list[tuple[list[str], int]]:
+    def batches(self) -> list[Batch]:
+        """What was handed over so far."""
         return [tuple(json.loads(line)) for line in self._seen.read_text().splitlines()] if self._seen.exists() else []
 
 
@@ -127,3 +141,18 @@ def test_localstack_does_not_start_with_another_poller_than_the_one_we_replace(
         CannotRunError, match=r"(?s)ended with exit code 1 .*LocalStack has no SqsPoller\.handle_messages"
     ):
         lifecycle.start("localstack", find_free_port(), extra_environment={"PYTHONPATH": f"{tmp_path}:{path}"})
+
+
+def test_on_ministack_a_hostile_body_fails_a_batch_that_is_filtered(ministack: Any, tmp_path: Path) -> None:
+    flow = Flow(ministack.aws, tmp_path, **filters({"body": {"price": [101]}}))
+
+    with flow.polled('{"price": 101}', MANY_BRACKETS):
+        wait_until(lambda: "ESM SQS poller error: maximum recursion" in ministack.running.log_path.read_text())
+        assert flow.batches() == []
+
+
+def test_on_ministack_a_batch_over_the_payload_limit_is_one_event(ministack: Any, tmp_path: Path) -> None:
+    [(bodies, size)] = Flow(ministack.aws, tmp_path).run(*("x" * MIB for _ in range(7)), until=7)
+
+    assert len(bodies) == 7
+    assert size > 6 * MIB
