@@ -84,6 +84,7 @@ def filters(*patterns: dict[str, Any]) -> dict[str, Any]:
     ("pattern", "delivered"),
     [
         pytest.param({"body": {"price": [{"numeric": [">", 100]}]}}, ['{"price": 101}', ' {"price":1e3}'], id="json"),
+        pytest.param({"body": {"price": [{"exists": False}]}}, ['{"other": 1}'], id="json-without"),
         pytest.param({"body": ["hello"]}, ["hello"], id="text"),
         pytest.param({"messageAttributes": {"kind": {"stringValue": ["x"]}}}, [], id="attribute"),
     ],
@@ -96,6 +97,7 @@ def test_a_filter_is_matched_against_the_body_as_on_aws(
 
     # when bodies of all kinds come, among them those that a parser does not survive
     others = [
+        '{"other": 1}',
         '{"price": 1}',
         '{"price": null}',
         '"hello"',
