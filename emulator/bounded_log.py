@@ -73,7 +73,7 @@ def shorten(log: Path) -> None:
     copy = log.with_name(f"{log.name}.tmp")
     with log.open("r+b") as file:
         try:
-            shutil.copyfile(log, copy)
+            shutil.copy(log, copy)  # with its mode
         finally:
             file.truncate(0)
     copy.replace(earlier(log))

@@ -10,8 +10,8 @@ Only that process gets an answer: the operating system is asked whose connection
 and web pages, whatever they send. (A token in the address would need a client that takes a path after the port. The
 part of AWS's client that reports a failed init phase uses Python's `http.client`, which takes none.)
 
-Every answer leaves in one write and without Nagle's algorithm: otherwise a delayed
-acknowledgement costs each invocation 40 ms.
+Every answer leaves in one write and without Nagle's algorithm: otherwise a delayed acknowledgement costs each
+invocation 40 ms.
 """
 
 import contextlib

@@ -93,7 +93,7 @@ def test_where_the_copy_cannot_be_written_the_log_is_emptied_all_the_same(
     log = tmp_path / "log"
     log.write_text("text")
 
-    def full(*_: object) -> None:
+    def full(*_: object, **_others: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("shutil.copyfile", full)
