@@ -47,8 +47,9 @@ def exit_code(pid: int) -> int | None:
     child = _children.get(pid)
     if child is None:
         return None
-    if _is_zombie(pid):
-        child.wait()  # its first thread has ended; the others end with it, and only then is there a code
+    with contextlib.suppress(psutil.Error):
+        if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+            child.wait()  # its first thread has ended; the others end with it, and only then is there a code
     return child.poll()
 
 

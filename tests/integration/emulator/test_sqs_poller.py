@@ -132,7 +132,7 @@ def test_localstack_does_not_start_with_another_poller_than_the_one_we_replace(
     monkeypatch.setenv("STOCKPIPE_STATE_DIR", str(tmp_path))
     (tmp_path / "sitecustomize.py").write_text(
         "import sys\n"
-        "if any('loopback' in argument for argument in sys.orig_argv):\n"
+        "if any('bounded_log' in argument for argument in sys.orig_argv):\n"
         "    from localstack.services.lambda_.event_source_mapping import esm_worker_factory\n"
         "    esm_worker_factory.SqsPoller = object\n"
     )
