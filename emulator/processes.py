@@ -13,6 +13,8 @@ from pathlib import Path
 
 import psutil
 
+from emulator import bounded_log
+
 _KILL_SECONDS = 10
 
 # The engines that this very process started: as their parent it has to collect them, or they end as zombies.
@@ -20,10 +22,15 @@ _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
 def start_detached(command: Sequence[str], environ: Mapping[str, str], folder: Path, log: Path) -> psutil.Process:
-    """Start `command` in a session of its own, in `folder`, printing to `log`. Its pid is its process group, too."""
-    with log.open("wb") as output:
+    """Start a Python program in a session of its own, in `folder`, printing to `log`, which is kept within bounds.
+
+    Its pid is its process group, too.
+    """
+    bounded_log.earlier(log).unlink(missing_ok=True)
+    log.write_bytes(b"")
+    with log.open("ab") as output:
         child = subprocess.Popen(
-            command,
+            bounded_log.command(command, log),
             cwd=folder,
             env=dict(environ),
             stdin=subprocess.DEVNULL,
@@ -38,7 +45,12 @@ def start_detached(command: Sequence[str], environ: Mapping[str, str], folder: P
 def exit_code(pid: int) -> int | None:
     """The exit code of an engine that this process started and that has ended; None for any other."""
     child = _children.get(pid)
-    return child.poll() if child else None
+    if child is None:
+        return None
+    with contextlib.suppress(psutil.Error):
+        if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+            child.wait()  # its first thread has ended; the others end with it, and only then is there a code
+    return child.poll()
 
 
 def running(pid: int, created: float) -> psutil.Process | None:

@@ -14,8 +14,7 @@ def configuration(*files: str, **variables: str) -> dict[str, Any]:
     """What Compose makes of the files and the user's variables, with all profiles."""
     named = [argument for file in files for argument in ("--file", file)]
     command = ["docker", "compose", *named, "--profile", "*", "config", "--format", "json"]
-    environ = {key: value for key, value in os.environ.items() if not key.startswith("STOCKPIPE_")} | variables
-    answer = subprocess.run(command, cwd=ROOT, env=environ, check=True, capture_output=True, text=True)
+    answer = subprocess.run(command, cwd=ROOT, env=os.environ | variables, check=True, capture_output=True, text=True)
     services: dict[str, Any] = json.loads(answer.stdout)["services"]
     return services
 
