@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from analytics.result import HistoryError
 from analytics.store import ListedObject
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 THREADS = 32
+READS = 3  # botocore repeats requests, but not the reading of a body that breaks off
 
 _Item = TypeVar("_Item")
 _Answer = TypeVar("_Answer")
@@ -85,11 +86,16 @@ def _visible(page: Any) -> list[ListedObject]:
     ]
 
 
-def _fetch_one(s3: "S3Client", bucket: str, one: ListedObject) -> Fetched:
+def _fetch_one(s3: "S3Client", bucket: str, one: ListedObject, reads: int = READS) -> Fetched:
     try:
         answer = s3.get_object(Bucket=bucket, Key=one.key)
-        return Fetched(one, answer["ETag"].strip('"'), answer["Body"].read())
     except ClientError as error:
         if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
             return Fetched(one, None, None)
-        raise
+        raise HistoryError(f"object {one.key!r} can't be read: {error}") from error
+    try:
+        return Fetched(one, answer["ETag"].strip('"'), answer["Body"].read())
+    except BotoCoreError as error:
+        if reads > 1:
+            return _fetch_one(s3, bucket, one, reads - 1)
+        raise HistoryError(f"object {one.key!r} can't be read: {error}") from error
