@@ -1,21 +1,26 @@
 """What an offline query may take: time, memory, and disk for what doesn't fit into the memory."""
 
+import atexit
 import os
+import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from typing import TypeVar
 
 import duckdb
 
 from analytics.result import HistoryError
+from terminal import EXIT_CANNOT_RUN
+
+EXIT_INTERRUPTED = 130
 
 SECONDS = 60
 MEMORY_MIB = 1024
 SPILL_GIB = 10
 SECONDS_VARIABLE = "STOCKPIPE_QUERY_SECONDS"
-MEMORY_VARIABLE = "STOCKPIPE_QUERY_MEMORY_MIB"
+MEMORY_VARIABLE = "STOCKPIPE_QUERY_MIB"
 HIGHEST = 10**7  # of both: 115 days, 9.5 TiB
 
 _INTERRUPTS = 10
@@ -59,8 +64,8 @@ class Limits:
 def run_within(limit: Limits, connection: duckdb.DuckDBPyConnection, work: Callable[[], _Answer]) -> _Answer:
     """`work()` in a thread, so that the time limit and Ctrl-C end the wait at once.
 
-    DuckDB obeys an interrupt between chunks of rows. One call of a function on one huge value can take longer: it is
-    left to itself, and ends with the process.
+    DuckDB obeys an interrupt between chunks of rows. One call of a function on one huge value can take longer: nobody
+    waits for it, and it ends with the process at the latest.
     """
     answer: Future[_Answer] = Future()
 
@@ -71,17 +76,31 @@ def run_within(limit: Limits, connection: duckdb.DuckDBPyConnection, work: Calla
             answer.set_exception(error)
 
     thread = threading.Thread(target=worker, daemon=True)
-    thread.start()
     try:
+        thread.start()
         return answer.result(limit.seconds)
     except TimeoutError:
+        _interrupt(answer, connection, EXIT_CANNOT_RUN)
         raise HistoryError(limit.too_long) from None
-    finally:
-        for _ in range(_INTERRUPTS):
-            if not thread.is_alive():
-                break
-            connection.interrupt()  # again: one that comes between two statements is lost
-            thread.join(_SECONDS_PER_INTERRUPT)
+    except KeyboardInterrupt:
+        _interrupt(answer, connection, EXIT_INTERRUPTED)
+        raise
+
+
+def _interrupt(answer: Future[_Answer], connection: duckdb.DuckDBPyConnection, exit_code: int) -> None:
+    atexit.register(_leave, answer, exit_code)
+    for _ in range(_INTERRUPTS):
+        connection.interrupt()  # again: one that comes between two statements is lost
+        if wait([answer], _SECONDS_PER_INTERRUPT).done:
+            return
+
+
+def _leave(answer: Future[_Answer], exit_code: int) -> None:
+    """Python would end a thread that is still inside DuckDB by aborting the process."""
+    if not answer.done():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(exit_code)
 
 
 def _from_environment(variable: str, default: int) -> int:

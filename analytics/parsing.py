@@ -44,7 +44,7 @@ def _reads(tree: exp.Expr) -> bool:
     if isinstance(tree, exp.Query | exp.Values):
         return tree.find(*_CHANGES) is None
     if isinstance(tree, exp.Command):
-        verb, rest = tree.name.upper(), tree.expression.name
+        verb, rest = tree.name.upper(), tree.text("expression")
         # EXPLAIN ANALYZE runs what it explains
         return verb == "SHOW" or (verb == "EXPLAIN" and isinstance(parse_reading(_EXPLAIN.sub("", rest, 1)), exp.Query))
     return isinstance(tree, exp.Describe)
