@@ -105,7 +105,7 @@ def query(
             engine,
             table=table if name else None,
             limit=limit,
-            progress=status.update,
+            progress=lambda text: status.update(Text(text)),
             announce=said.append,
         )
     _show(result, output_format, output, chart=chart)
@@ -140,7 +140,7 @@ def compact(
             environment.names,
             engine,
             delete_compacted=delete_compacted,
-            progress=status.update,
+            progress=lambda text: status.update(Text(text)),
             announce=_announce,
         )
     kept = done.objects_kept
