@@ -35,6 +35,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ATHENA_TYPES = {"FLOAT": "real", "HUGEINT": "bigint", "TIMESTAMP WITH TIME ZONE": "timestamp with time zone"}
 _DESCRIBE = "DESCRIBE "
 _ROWS_AT_ONCE = 2048  # DuckDB's own chunks
+_CTRL_C = "Query interrupted"  # what DuckDB makes of it in the main thread
 _ATTEMPTS = 3  # another process may merge the cache's files while this one reads them
 
 
@@ -88,6 +89,10 @@ def connect(limit: Limits | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.execute("SET enable_progress_bar = false")
         try:
             yield connection
+        except RuntimeError as error:
+            if str(error) == _CTRL_C:
+                raise KeyboardInterrupt from error
+            raise
         finally:
             with suppress(duckdb.Error):  # a call that doesn't end has it: both end with the process
                 connection.close()
