@@ -173,3 +173,20 @@ def test_a_function_call_that_obeys_no_interrupt_does_not_outlive_the_command(hi
     assert child.returncode == 2
     assert re.fullmatch(r"error: the query was stopped after its limit of 1 s\. .*\n", said)
     assert scratch() == []
+
+
+def test_ctrl_c_does_not_wait_for_an_endpoint_that_never_answers() -> None:
+    program = (
+        "import signal, threading; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from analytics.objects import in_parallel\n"
+        "asked = lambda _: (print('asked', flush=True), threading.Event().wait())\n"
+        "list(in_parallel(asked, range(40)))\n"
+    )
+    child = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "asked\n"
+        child.send_signal(signal.SIGINT)
+        assert "KeyboardInterrupt" in child.communicate(timeout=20)[1]
+    finally:
+        child.kill()
