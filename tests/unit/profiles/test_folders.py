@@ -55,6 +55,7 @@ def _symlink(path: Path) -> None:
 )
 @each_folder
 def test_what_is_no_folder_of_ones_own_is_refused(
+    *,
     variable: str,
     folder: Callable[[], Path],
     make: Callable[[Path], None],
