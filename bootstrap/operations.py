@@ -153,9 +153,10 @@ def _status(resource: Resource, live: Live | Unavailable | None) -> ResourceStat
         return ResourceStatus(id_of(resource), False, "", "skipped", (), live.reason)
     if live is None:
         return ResourceStatus(id_of(resource), False, "", "missing", ())
-    return ResourceStatus(
-        id_of(resource), True, live.arn, live.state, differences(resource.declared(), live.attributes)
-    )
+    drift = differences(resource.declared(), live.attributes)
+    if live.duplicates:
+        drift += (Difference("Duplicates", [one.arn for one in live.duplicates], []),)
+    return ResourceStatus(id_of(resource), True, live.arn, live.state, drift)
 
 
 def _plan_removal(aws: Aws, resources: tuple[Resource, ...], settings: Settings, keep_data: bool) -> Plan:

@@ -74,7 +74,7 @@ _ids = [f"{one.operation}-{one.text[:24]}" for one in PASSING]
 def _steps() -> list[tuple[str, Step]]:
     found: list[tuple[str, Step]] = []
     for resource in RESOURCES:
-        live = Live("arn", "Active", resource.declared(), "default", notes={"inline": []})
+        live = Live("arn", "Active", resource.declared(), "default", {"UUID": "0" * 36}, {"inline": []})
         steps = (*resource.create(), *resource.update(live, CHANGED), *resource.delete(live))
         found += [(id_of(resource), step) for step in steps]
     return found
