@@ -18,6 +18,7 @@ import pytest
 from typer.testing import CliRunner
 
 from emulator import cli, engines, environments, lifecycle, processes, state
+from profiles import folders
 from profiles.errors import CannotRunError
 from tests.support.small_engine import small_engine
 from tests.support.waiting import wait_until
@@ -246,6 +247,20 @@ def test_a_lock_that_never_comes_free_is_one_line(free_port: int, monkeypatch: p
     with state.locked(lock), pytest.raises(CannotRunError, match=f"another command has held the lock {lock} for 0 s"):
         lifecycle.stop(free_port, said.append)
     assert said == [f"another command is busy with port {free_port}: waiting"]
+
+
+@pytest.mark.usefixtures("running")
+def test_stop_says_what_is_kept_with_its_path(free_port: int) -> None:
+    manifests = folders.manifests_folder()
+    manifests.mkdir()
+
+    result = CliRunner().invoke(cli.app, ["stop", "--port", str(free_port)])
+
+    assert result.output.splitlines()[-1] == (
+        f"kept: its log ({state.log_path(free_port)}), the manifests of what was sent ({manifests}), "
+        f"the caches ({folders.cache_folder()})"
+    )
+    assert state.log_path(free_port).exists()
 
 
 @pytest.mark.usefixtures("running")
