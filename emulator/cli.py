@@ -131,19 +131,23 @@ def stop(
     Its log, the manifests of what was sent and the caches are kept. Whatever isn't ours is left alone.
     """
     ports = _ports_in_use() if everything else [port]
-    stopped, failed = [], []
+    stopped: list[int] = []
+    kept: list[str] = []
+    failed: list[str] = []
     with progress() as observer:
         for number in ports:
             try:
-                if lifecycle.stop(number, observer) or compose.stop(number, observer):
+                if lifecycle.stop(number, observer):
+                    stopped.append(number)
+                    kept.append(f"its log ({log_path(number)})")
+                elif compose.stop(number, observer):
                     stopped.append(number)
             except CannotRunError as error:
                 failed.append(str(error))
     for number in stopped:
         console.print(f"stopped the emulator on port {number}: no process and no data of it is left")
     if stopped:
-        logs_kept = [f"its log ({path})" for number in stopped if (path := log_path(number)).exists()]
-        console.print(f"kept: {', '.join([*logs_kept, folders.kept_in_words()])}", soft_wrap=True, markup=False)
+        console.print(f"kept: {', '.join([*kept, folders.kept_in_words()])}", soft_wrap=True, markup=False)
     if failed:
         raise CannotRunError("; ".join(failed))
     if stopped:

@@ -323,8 +323,8 @@ def _clean_up(port: int, record: Record | None) -> None:
         raise CannotRunError(f"{_title(record)} on port {port} can't be stopped: {_pids(left)} goes on, with {folder}")
     if processes.can_print_to(log):
         raise CannotRunError(
-            f"{_title(record)} on port {port} can't be stopped from here: one of its processes (another user's, or in "
-            f"another container) still has {log} open, and may need {folder}"
+            f"{_title(record)} on port {port} can't be stopped from here: a process that came of it, and can't be seen "
+            f"or recognised, has {log} open (`lsof {log}`), and may need {folder}"
         )
     _remove(folder)
     state.forget(port)

@@ -30,9 +30,13 @@ _children: dict[int, subprocess.Popen[bytes]] = {}
 def start_detached(command: Sequence[str], environ: Mapping[str, str], folder: Path, log: Path) -> psutil.Process:
     """Start `command` in a session of its own, in `folder`, printing to `log`. Its pid is its process group, too.
 
-    Raises `CannotRunError` while an earlier one still prints there.
+    Raises `CannotRunError` while an earlier one still prints there, or if nothing can be written there.
     """
-    with os.fdopen(private_file(str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND), "ab") as output:
+    try:
+        opened = private_file(str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    except OSError as error:
+        raise CannotRunError(f"the log {log} can't be written: {error.strerror}") from error
+    with os.fdopen(opened, "ab") as output:
         try:
             fcntl.flock(output, fcntl.LOCK_EX | fcntl.LOCK_NB)  # see `can_print_to`
         except BlockingIOError:
@@ -60,10 +64,10 @@ def can_print_to(log: Path) -> bool:
     try:
         with log.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
     except BlockingIOError:
         return True
+    except OSError:  # there is no such file
+        return False
     return False
 
 

@@ -16,6 +16,7 @@ import fcntl
 import json
 import math
 import os
+import re
 import tempfile
 import time
 import types
@@ -34,6 +35,7 @@ Observer = Callable[[str], None]
 
 _LOCK_SECONDS = 600.0  # a first start downloads an engine in that time
 _LOCK_POLL_SECONDS = 0.1
+_LOOPBACK = re.compile(r"https?://(127\.0\.0\.1|localhost|\[::1\]):\d+")
 
 
 def state_folder() -> Path:
@@ -103,15 +105,15 @@ def load(port: int) -> Record | None:
         record = Record(**fields)
     except (OSError, ValueError, TypeError, KeyError, RecursionError, psutil.Error):
         return None
-    return record if record.port == port and _types_are_right(record) else None
+    return record if record.port == port and _is_valid(record) else None
 
 
-def _types_are_right(record: Record) -> bool:
+def _is_valid(record: Record) -> bool:
     for name, kind in typing.get_type_hints(Record).items():
         origin = typing.get_origin(kind)
         if not isinstance(getattr(record, name), kind if origin in (None, types.UnionType) else origin):
             return False
-    return all(isinstance(value, str) for value in record.extra_environment.values())
+    return _LOOPBACK.fullmatch(record.endpoint_url) is not None
 
 
 def damaged(port: int) -> Path | None:
@@ -138,10 +140,9 @@ def known_ports() -> list[int]:
 def locked(path: Path, waiting: Callable[[], None] | None = None, seconds: float = math.inf) -> Iterator[None]:
     """Hold the lock file `path` (at the latest it ends with its holder); `waiting` is called if another has it.
 
-    Raises `CannotRunError` if it has not come free after `seconds`.
+    Raises `CannotRunError` if it has not come free after `seconds`, or can't be opened.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
+    with _opened(path) as file:
         # Programs that the holder runs (with close_fds=False) hold it too: one that outlives it is waited for.
         os.set_inheritable(file.fileno(), True)
         deadline = time.monotonic() + seconds
@@ -156,6 +157,14 @@ def locked(path: Path, waiting: Callable[[], None] | None = None, seconds: float
                 )
             time.sleep(_LOCK_POLL_SECONDS)
         yield
+
+
+def _opened(path: Path) -> typing.TextIO:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("a", encoding="utf-8")
+    except OSError as error:
+        raise CannotRunError(f"the lock {path} can't be opened: {error.strerror}") from error
 
 
 def _lock(file: typing.TextIO) -> bool:

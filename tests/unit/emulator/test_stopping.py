@@ -105,13 +105,14 @@ GARBAGE = [
     '{"engine": 1}',
     '{"engine": [], "version": {}, "port": "x", "pid": "1", "started": 0, "endpoint_url": null}',
     '{"pid": 1e400, "created": "yesterday"}',
+    '{"engine": "ministack", "version": "1", "port": PORT, "pid": 1, "started": "", "endpoint_url": "http://example.com:1"}',
     "\x00\xff",
 ]
 
 
 @pytest.mark.parametrize("text", GARBAGE, ids=range(len(GARBAGE)))
 def test_a_record_that_cannot_be_read_is_said_so_and_can_be_stopped(text: str, free_port: int) -> None:
-    record_path(free_port).write_bytes(text.encode("latin-1"))
+    record_path(free_port).write_bytes(text.replace("PORT", str(free_port)).encode("latin-1"))
 
     shown = CliRunner().invoke(cli.app, ["status"])
     assert shown.exit_code == 1
@@ -133,6 +134,15 @@ def test_an_engine_whose_record_is_lost_is_found_by_its_folder(
         lifecycle.start("ministack", free_port)
     assert running.is_running(), "its data is not thrown away"
     assert lifecycle.stop(free_port)
+    assert nothing_is_left(free_port)
+
+
+@pytest.mark.parametrize(("suffix", "said"), [("lock", "can't be opened"), ("log", "can't be written")])
+def test_a_folder_where_a_file_should_be_is_one_line(suffix: str, said: str, free_port: int) -> None:
+    path = state.state_folder() / f"{free_port}.{suffix}"
+    path.mkdir()
+    with pytest.raises(CannotRunError, match=f"the {suffix} {path} {said}: Is a directory"):
+        lifecycle.start("ministack", free_port)
     assert nothing_is_left(free_port)
 
 
