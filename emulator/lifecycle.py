@@ -321,7 +321,7 @@ def _clean_up(port: int, record: Record | None) -> None:
     left = processes.stop(pid, mark, folder, engine.stop_grace_seconds if engine else 1)
     if left:
         raise CannotRunError(f"{_title(record)} on port {port} can't be stopped: {_pids(left)} goes on, with {folder}")
-    if processes.can_print_to(log):
+    if processes.can_print_to(log, for_seconds=processes.KILL_SECONDS):
         raise CannotRunError(
             f"{_title(record)} on port {port} can't be stopped from here: a process that came of it, and can't be seen "
             f"or recognised, has {log} open (`lsof {log}`), and may need {folder}"

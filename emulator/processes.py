@@ -20,7 +20,7 @@ import psutil
 from profiles.errors import CannotRunError
 from profiles.folders import private_file
 
-_KILL_SECONDS = 10.0
+KILL_SECONDS = 10.0
 _POLL_SECONDS = 0.02
 
 # The engines that this very process started: as their parent it has to collect them, or they end as zombies.
@@ -55,12 +55,22 @@ def start_detached(command: Sequence[str], environ: Mapping[str, str], folder: P
     return psutil.Process(child.pid)
 
 
-def can_print_to(log: Path) -> bool:
+def can_print_to(log: Path, *, for_seconds: float = 0) -> bool:
     """Whether a process that was started with this log, or one that inherited it, is alive: wherever and whoever it is.
 
     The log's lock is inherited with the open file, and ends with the last process that has it. So this also knows of
-    processes that can't be seen from here: in another container, or another user's.
+    processes that can't be seen from here: in another container, or another user's. A killed process with many threads
+    may have it for a moment after it is called a zombie: the lock is tried `for_seconds`.
     """
+    deadline = time.monotonic() + for_seconds
+    while _is_locked(log):
+        if time.monotonic() >= deadline:
+            return True
+        time.sleep(_POLL_SECONDS)
+    return False
+
+
+def _is_locked(log: Path) -> bool:
     try:
         with log.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -172,7 +182,7 @@ def stop(pid: int, mark: str, folder: Path, grace_seconds: float) -> list[psutil
     if leader := running(pid, mark):
         _send(leader, signal.SIGTERM)
         _wait_for_the_end(grace_seconds, [leader])
-    deadline = time.monotonic() + _KILL_SECONDS
+    deadline = time.monotonic() + KILL_SECONDS
     while left := _still_alive(members, family(pid, mark, folder)):  # again: a function may have been started meanwhile
         if time.monotonic() > deadline:
             return left

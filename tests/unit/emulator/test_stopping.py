@@ -200,15 +200,18 @@ def test_a_process_that_cannot_be_ended_is_named_and_keeps_its_data(
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(processes, "_send", lambda *_: None)  # as if it were another user's
-        patch.setattr(processes, "_KILL_SECONDS", 0)
+        patch.setattr(processes, "KILL_SECONDS", 0)
         said = stop_command(free_port)
     assert f"ministack 1.5.33 on port {free_port} can't be stopped: pid {running.pid} goes on" in said
     assert state.private_folder(free_port).exists()
     assert lifecycle.status(free_port)[0].state == "running"
 
 
-def test_an_engine_that_runs_where_it_cannot_be_seen_keeps_its_data(free_port: int) -> None:
+def test_an_engine_that_runs_where_it_cannot_be_seen_keeps_its_data(
+    free_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As in a container with the same state folder: its pid means nothing here, but it holds the lock of its log."""
+    monkeypatch.setattr(processes, "KILL_SECONDS", 0)
     lifecycle.start("ministack", free_port)
     lifecycle.stop(free_port)
     write_record(free_port, pid=1, started="this boot 1")
