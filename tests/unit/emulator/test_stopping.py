@@ -114,12 +114,18 @@ GARBAGE = [
 def test_a_record_that_cannot_be_read_is_said_so_and_can_be_stopped(text: str, free_port: int) -> None:
     record_path(free_port).write_bytes(text.replace("PORT", str(free_port)).encode("latin-1"))
 
-    shown = CliRunner().invoke(cli.app, ["status"])
-    assert shown.exit_code == 1
-    assert "its record can't be read (stop removes it)" in shown.output
-    assert CliRunner().invoke(cli.app, ["status", "--json"]).exit_code == 1
+    assert [(entry.port, entry.state) for entry in lifecycle.status()] == [(free_port, "damaged")]
     assert lifecycle.stop(free_port)
     assert lifecycle.status() == []
+
+
+def test_status_says_which_record_cannot_be_read(free_port: int) -> None:
+    record_path(free_port).write_text("{")
+
+    shown = CliRunner().invoke(cli.app, ["status"])
+
+    assert shown.exit_code == 1
+    assert "its record can't be read (stop removes it)" in shown.output
 
 
 @pytest.mark.parametrize("damage", [lambda path: path.write_text("{"), Path.unlink])
