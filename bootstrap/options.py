@@ -31,7 +31,7 @@ def settings_from(
     *,
     alert_threshold: Annotated[float, _option("--alert-threshold", "Alert at this price in dollars, or above.")] = 1200,
     alert_cooldown: Annotated[
-        int, _option("--alert-cooldown", "At most one alert a symbol in so many seconds; 0 alerts every time.")
+        int, _option("--alert-cooldown", "Seconds of event time that share one alert per symbol; 0 = no sharing.")
     ] = 60,
     alert_email: Annotated[str | None, _option("--alert-email", "Address to be asked to confirm alert emails.")] = None,
     object_layout: Annotated[

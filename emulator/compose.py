@@ -9,13 +9,14 @@ import os
 import shutil
 import subprocess
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emulator.identity import identify
+from emulator.inherited import DOCKER, inherited
 from emulator.lifecycle import DEFAULT_PORT
 from emulator.state import Observer
 from profiles.errors import CannotRunError
@@ -158,7 +159,7 @@ def _address() -> str | None:
     if os.environ.get("DOCKER_HOST") or not shutil.which("docker"):
         return os.environ.get("DOCKER_HOST")
     command = ["docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]
-    asked = subprocess.run(command, capture_output=True, text=True, check=False)
+    asked = subprocess.run(command, capture_output=True, text=True, check=False, env=inherited(further=DOCKER))
     return asked.stdout.strip() or None
 
 
@@ -166,7 +167,7 @@ def _require_compose() -> None:
     if not (FOLDER / "docker-compose.yml").exists():
         raise CannotRunError(f"--engine {NAME} works in a checkout of stockpipe only: there is no docker-compose.yml")
     try:
-        subprocess.run(["docker", "compose", "version"], capture_output=True, check=True)
+        subprocess.run(["docker", "compose", "version"], capture_output=True, check=True, env=inherited(further=DOCKER))
     except (OSError, subprocess.CalledProcessError) as error:
         raise CannotRunError(
             f"a Docker engine answers, but the command 'docker compose' doesn't work: install Compose 2, {_INSTEAD}"
@@ -176,7 +177,7 @@ def _require_compose() -> None:
 def _compose(project: str, port: int, arguments: list[str], observer: Observer) -> None:
     """Run `docker compose` in the checkout, passing its lines on. Raises `CannotRunError` with the last ones."""
     command = ["docker", "compose", "--progress", "plain", "--project-name", project, *arguments]
-    environ: Mapping[str, str] = {**os.environ, "STOCKPIPE_PORT": str(port)}
+    environ = {**inherited(further=DOCKER), "STOCKPIPE_PORT": str(port)}
     last: deque[str] = deque(maxlen=4)
     with subprocess.Popen(
         command, cwd=FOLDER, env=environ, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT

@@ -7,7 +7,6 @@ folder beside it, so that a change to it doesn't cost another environment of 325
 """
 
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
@@ -18,13 +17,13 @@ from pathlib import Path
 import uv
 
 from emulator import state
+from emulator.inherited import inherited
 from emulator.interpreters import Interpreter
 from emulator.state import Observer
 from profiles.errors import CannotRunError
 from profiles.folders import cache_folder
 
 _MARKER = ".complete"
-_OF_OTHER_ENVIRONMENTS = {"VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "UV_SYSTEM_PYTHON", "UV_PYTHON"}
 _LAYOUT = "1"  # part of the key: change it when environments are built differently
 
 
@@ -127,13 +126,12 @@ def _run_uv(arguments: Sequence[str], title: str, observer: Observer) -> None:
 
 def run(command: Sequence[str], folder: Path, title: str, observer: Observer) -> None:
     """Run one step of a set-up in `folder`, and show what it prints. Raises `CannotRunError` with the end of that."""
-    environ = {key: value for key, value in os.environ.items() if key not in _OF_OTHER_ENVIRONMENTS}
     lines: list[str] = []
     # close_fds=False: it inherits the lock. Should this process be killed, nobody builds over a uv that still writes.
     with subprocess.Popen(
         command,
         cwd=folder,
-        env=environ,
+        env=inherited(),
         text=True,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import uv
 
+from emulator.inherited import inherited
 from emulator.state import Observer
 
 _PROBE_SECONDS = 20
@@ -48,7 +49,12 @@ def probe(path: Path) -> Interpreter | None:
     """Run `path` and ask it what it is; None where it doesn't run or isn't an ordinary CPython."""
     try:
         answer = subprocess.run(
-            [path, "-I", "-c", _PROBE], capture_output=True, timeout=_PROBE_SECONDS, check=True, text=True
+            [path, "-I", "-c", _PROBE],
+            capture_output=True,
+            timeout=_PROBE_SECONDS,
+            check=True,
+            text=True,
+            env=inherited(),
         ).stdout
         found = json.loads(answer)
         return Interpreter(Path(found["path"]), found["version"]) if found["usable"] else None
@@ -136,7 +142,7 @@ def _uv(arguments: list[str], environ: Mapping[str, str], seconds: float) -> str
             timeout=seconds,
             check=True,
             text=True,
-            env=dict(environ),
+            env=inherited(environ),
         ).stdout
     except (OSError, subprocess.SubprocessError):
         return None

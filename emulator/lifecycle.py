@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from emulator import engines, environments, interpreters, processes, state
+from emulator import bounded_log, engines, environments, interpreters, processes, state
 from emulator.engines import Engine, Settings, engine_named
 from emulator.identity import Identity, identify
 from emulator.interpreters import Interpreter
@@ -162,14 +162,12 @@ def logs(
         raise CannotRunError(
             f"no engine was started on port {port}, so there is no log. See: stockpipe emulator status"
         )
-    with path.open(encoding="utf-8", errors="replace") as file:
-        while True:
-            record = state.load(port)
-            alive = record is not None and processes.running(record.pid, record.started) is not None
-            yield from (line.rstrip("\n") for line in file)
-            if not (follow and alive):
-                return
-            wait(0.2)
+
+    def going_on() -> bool:
+        record = state.load(port)
+        return follow and record is not None and processes.running(record.pid, record.started) is not None
+
+    yield from bounded_log.lines(path, going_on, lambda: wait(0.2))
 
 
 def last_log_lines(port: int, count: int = _LAST_LINES) -> list[str]:

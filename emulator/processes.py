@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 
+from emulator import bounded_log
 from profiles.errors import CannotRunError
 from profiles.folders import private_file
 
@@ -28,8 +29,9 @@ _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
 def start_detached(command: Sequence[str], environ: Mapping[str, str], folder: Path, log: Path) -> psutil.Process:
-    """Start `command` in a session of its own, in `folder`, printing to `log`. Its pid is its process group, too.
+    """Start a Python program in a session of its own, in `folder`, printing to `log`, which is kept within bounds.
 
+    Its pid is its process group, too.
     Raises `CannotRunError` while an earlier one still prints there, or if nothing can be written there.
     """
     try:
@@ -42,8 +44,9 @@ def start_detached(command: Sequence[str], environ: Mapping[str, str], folder: P
         except BlockingIOError:
             raise CannotRunError(f"a process of an engine that ran before is still there: it has {log} open") from None
         output.truncate(0)
+        bounded_log.earlier(log).unlink(missing_ok=True)
         child = subprocess.Popen(
-            command,
+            bounded_log.command(command, log),
             cwd=folder,
             env=dict(environ),
             stdin=subprocess.DEVNULL,
@@ -84,7 +87,12 @@ def _is_locked(log: Path) -> bool:
 def exit_code(pid: int) -> int | None:
     """The exit code of an engine that this process started and that has ended; None for any other."""
     child = _children.get(pid)
-    return child.poll() if child else None
+    if child is None:
+        return None
+    with contextlib.suppress(psutil.Error):
+        if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+            child.wait()  # its first thread has ended; the others end with it, and only then is there a code
+    return child.poll()
 
 
 def start_mark(pid: int) -> str:

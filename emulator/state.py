@@ -4,6 +4,7 @@ State folder (`profiles.folders.state_folder`)::
 
     emulators/<port>.json   what runs there (`Record`)
     emulators/<port>.log    what it printed; locked by its processes as long as they live
+    emulators/<port>.log.1  what it printed before (`emulator.bounded_log`)
     emulators/<port>/       its private home, data and temporary folder; gone after stop
     emulators/<port>.lock   held while a command starts or stops it
 

@@ -1,4 +1,4 @@
-"""At most one alert per symbol and window, and never none, though several functions see the window's ticks at once.
+"""At least one alert per symbol and window, and a second one only where the outcome of the first stayed unknown.
 
 A window has a marker in the bucket, `alerts/<SYMBOL>/<WINDOW>.json`, with two states:
 
@@ -6,21 +6,26 @@ A window has a marker in the bucket, `alerts/<SYMBOL>/<WINDOW>.json`, with two s
                           │  ▲
                           └──┘ taken over by another, once the claim has expired
 
-A claim expires when the invocation that made it must have ended: a function can't outlive its timeout, so whoever takes
-an expired claim over knows that its owner is gone (or has given the claim back, because SNS refused). Whoever finds a
-claim that hasn't expired waits briefly for the alert; if there is none by then, its own tick fails and SQS delivers it
-again later. So a second alert for a window needs a function that dies between SNS's answer and the overwrite.
+A claim expires when Lambda ends the invocation that made it. Its owner sends nothing after its deadline, which is
+earlier, so whoever takes an expired claim over knows that its owner won't publish any more. Whoever finds a claim that
+hasn't expired waits briefly for the alert. If there is none by then, its own tick fails and SQS delivers it again.
+
+SNS is asked once. If it has certainly not taken the message, the claim is given back. If that is unknown (no answer in
+time, a closed connection, an error 5xx), the claim is left to expire. In both cases the tick fails.
+docs/data-contract.md says when an alert can repeat.
 """
 
 import json
 import uuid
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, EndpointConnectionError
 
 from pipeline.bucket import Bucket
 from pipeline.clock import Clock
+from pipeline.deadline import Deadline, OutOfTimeError
 from pipeline.tick import Tick, iso_utc, to_epoch_ms
 
 if TYPE_CHECKING:
@@ -29,7 +34,9 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
 
 LONGEST_WAIT_SECONDS = 3.0
-_SHARE_OF_REMAINING_TIME = 0.25
+_SHARE_FOR_WAITING = 0.25
+_SHARE_FOR_PUBLISHING = 0.8  # the rest is for the marker, and for storing the batch
+_LEAST_PUBLISH_SECONDS = 0.2  # with less, SNS's answer would probably come too late
 _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 0.4
 _REMEMBERED_WINDOWS = 10_000
@@ -51,12 +58,17 @@ class _Marker:
 
 
 class Alerter:
-    """Publishes alerts for one topic. `remaining_ms` arguments are the invocation's remaining time in milliseconds."""
+    """Publishes alerts for one topic.
+
+    `sns` makes a client that tries once and gives up after so many seconds. Each publish has a client of its own:
+    botocore fixes the timeouts of a client, and a connection that was kept through a freeze may be dead, which with a
+    single attempt would look like an unknown outcome.
+    """
 
     def __init__(
         self,
         bucket: Bucket,
-        sns: "SNSClient",
+        sns: "Callable[[float], SNSClient]",
         clock: Clock,
         *,
         topic_arn: str,
@@ -71,96 +83,104 @@ class Alerter:
         self._cooldown_seconds = cooldown_seconds
         self._published: set[str] = set()  # saves a warm function the calls; the markers are the truth
 
-    def ensure(self, key: str, tick: Tick, remaining_ms: "Callable[[], int]") -> bool:
+    def ensure(self, key: str, tick: Tick, deadline: Deadline) -> bool:
         """See to it that the window with the marker `key` has its alert; `tick` is what it would be about.
 
-        True: published by this call. False: there was one. Raises `AlertPendingError`, or what boto3 raises: then the
-        alert is not known to be sent.
+        True: published by this call. False: there was one. Raises `AlertPendingError`, `OutOfTimeError`, or what boto3
+        raises: then the alert is not known to be sent and marked.
         """
         if key in self._published:
             return False
         claim_id = str(uuid.uuid4())
-        etag = self._claim(key, tick, claim_id, remaining_ms)
+        etag = self._claim(key, tick, claim_id, deadline)
         if etag is not None:
-            self._publish_and_mark(key, tick, claim_id, etag)
+            self._publish_and_mark(key, tick, claim_id, etag, deadline)
         if len(self._published) >= _REMEMBERED_WINDOWS:
             self._published.clear()
         self._published.add(key)
         return etag is not None
 
-    def _claim(self, key: str, tick: Tick, claim_id: str, remaining_ms: "Callable[[], int]") -> str | None:
+    def _claim(self, key: str, tick: Tick, claim_id: str, deadline: Deadline) -> str | None:
         """The ETag of our claim, or None where the alert has been published."""
-        waiting_until_ms = self._now_ms() + min(LONGEST_WAIT_SECONDS * 1000, remaining_ms() * _SHARE_OF_REMAINING_TIME)
+        waiting_until_ms = self._now_ms() + 1000 * min(
+            LONGEST_WAIT_SECONDS, deadline.seconds_left() * _SHARE_FOR_WAITING
+        )
         pause = _FIRST_PAUSE_SECONDS
-
-        def claim() -> bytes:
-            return self._marker(tick, claim_id, state="claimed", expires_at_ms=self._now_ms() + remaining_ms())
-
-        etag = self._bucket.create(key, claim(), {})
+        claim = self._marker(tick, claim_id, state="claimed", expires_at_ms=deadline.invocation_ends_ms)
+        etag = self._bucket.create(key, claim, {}, deadline)
         while etag is None:
-            found = self._read(key)
+            found = self._read(key, deadline)
             if found.published:
                 return None
-            if found.claim_id == claim_id:  # an attempt of ours whose answer got lost, repeated by botocore
+            if found.claim_id == claim_id:  # an attempt of ours whose answer got lost
                 return found.etag
             if found.expires_at_ms <= self._now_ms():
-                etag = self._bucket.replace(key, claim(), found.etag)
+                etag = self._bucket.replace(key, claim, found.etag, deadline)
             elif self._now_ms() >= waiting_until_ms:
                 raise AlertPendingError(f"the alert of {key} is claimed by another invocation and not yet published")
             else:
-                self._clock.sleep(pause)
+                deadline.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
         return etag
 
-    def _publish_and_mark(self, key: str, tick: Tick, claim_id: str, etag: str) -> None:
+    def _publish_and_mark(self, key: str, tick: Tick, claim_id: str, etag: str, deadline: Deadline) -> None:
         try:
-            sns_message_id = self._publish(key, tick)
-        except (BotoCoreError, ClientError):
-            self._overwrite(key, etag, self._marker(tick, claim_id, state="claimed", expires_at_ms=0))
+            sns_message_id = self._publish(key, tick, deadline)
+        except Exception as error:
+            if _not_sent(error):
+                with suppress(OutOfTimeError):
+                    self._overwrite(key, etag, self._marker(tick, claim_id, state="claimed", expires_at_ms=0), deadline)
             raise
         published_at = iso_utc(self._clock.now())
         self._overwrite(
             key,
             etag,
             self._marker(tick, claim_id, state="published", sns_message_id=sns_message_id, published_at=published_at),
+            deadline,
         )
 
-    def _overwrite(self, key: str, etag: str, marker: bytes) -> None:
-        """Overwrite our claim. That this fails changes nothing for our tick: the claim expires by itself."""
-        try:
-            self._bucket.replace(key, marker, etag)
-        except (BotoCoreError, ClientError):
-            return
+    def _overwrite(self, key: str, etag: str, marker: bytes, deadline: Deadline) -> None:
+        """Overwrite our claim. Raises `OutOfTimeError` where it isn't known whether S3 has done it.
 
-    def _publish(self, key: str, tick: Tick) -> str:
-        answer = self._sns.publish(
-            TopicArn=self._topic_arn,
-            Subject=subject(tick, self._threshold),
-            Message=json.dumps(
-                {
-                    "symbol": tick.symbol,
-                    "price": tick.price,
-                    "threshold": self._threshold,
-                    "volume": tick.volume,
-                    "tick_id": tick.tick_id,
-                    "timestamp": tick.timestamp,
-                    "event_time": iso_utc(tick.event_time),
-                    "window": key.rsplit("/", 1)[1].removesuffix(".json"),
-                    "cooldown_seconds": self._cooldown_seconds,
-                }
-            ),
-            MessageAttributes={
-                "symbol": {"DataType": "String", "StringValue": tick.symbol},
-                "price": {"DataType": "Number", "StringValue": _filterable(tick.price)},
-            },
-        )
-        return answer["MessageId"]
+        An unmet condition ends this, too: our own attempt has arrived, or somebody has taken the claim over. What S3
+        refuses, it would refuse again: our tick goes on, and the claim expires by itself.
+        """
+        with suppress(BotoCoreError, ClientError):
+            self._bucket.replace(key, marker, etag, deadline)
+
+    def _publish(self, key: str, tick: Tick, deadline: Deadline) -> str:
+        """Ask SNS once, and return its message id."""
+        seconds = deadline.seconds_left() * _SHARE_FOR_PUBLISHING
+        if seconds < _LEAST_PUBLISH_SECONDS:
+            raise OutOfTimeError("too little time is left to publish an alert")
+        with closing(self._sns(seconds)) as sns:
+            return sns.publish(
+                TopicArn=self._topic_arn,
+                Subject=subject(tick, self._threshold),
+                Message=json.dumps(
+                    {
+                        "symbol": tick.symbol,
+                        "price": tick.price,
+                        "threshold": self._threshold,
+                        "volume": tick.volume,
+                        "tick_id": tick.tick_id,
+                        "timestamp": tick.timestamp,
+                        "event_time": iso_utc(tick.event_time),
+                        "window": key.rsplit("/", 1)[1].removesuffix(".json"),
+                        "cooldown_seconds": self._cooldown_seconds,
+                    }
+                ),
+                MessageAttributes={
+                    "symbol": {"DataType": "String", "StringValue": tick.symbol},
+                    "price": {"DataType": "Number", "StringValue": _filterable(tick.price)},
+                },
+            )["MessageId"]
 
     def _marker(self, tick: Tick, claim_id: str, **state: Any) -> bytes:
         return json.dumps({**state, "tick_id": tick.tick_id, "claim_id": claim_id}).encode()
 
-    def _read(self, key: str) -> _Marker:
-        body, etag = self._bucket.read(key)
+    def _read(self, key: str, deadline: Deadline) -> _Marker:
+        body, etag = self._bucket.read(key, deadline)
         try:
             content = json.loads(body)
             return _Marker(
@@ -174,6 +194,17 @@ class Alerter:
 
     def _now_ms(self) -> int:
         return to_epoch_ms(self._clock.now())
+
+
+def _not_sent(error: Exception) -> bool:
+    """Whether SNS has certainly not taken the message: we never reached it, or it has refused with an error 4xx.
+
+    An error 5xx doesn't say whether the message was taken before something failed.
+    https://docs.aws.amazon.com/sns/latest/api/CommonErrors.html
+    """
+    if isinstance(error, ClientError):
+        return 400 <= error.response["ResponseMetadata"]["HTTPStatusCode"] < 500
+    return isinstance(error, OutOfTimeError | EndpointConnectionError | ConnectTimeoutError)
 
 
 def subject(tick: Tick, threshold: float) -> str:

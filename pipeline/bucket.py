@@ -1,33 +1,43 @@
 """The bucket, written under conditions: what makes a redelivered tick land once and an alert belong to one function.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+
+Requests are repeated here and not by botocore, which would begin another attempt after the deadline. The repeat of a
+write whose answer got lost is refused, because its first attempt has changed the object: so None can also mean that the
+object is the caller's own.
 """
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from itertools import count
+from typing import TYPE_CHECKING, TypeVar
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnectionError
 
-from pipeline.clock import Clock
+from pipeline.deadline import Deadline
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+_T = TypeVar("_T")
 _ATTEMPTS = 5
 _FIRST_PAUSE_SECONDS = 0.05
+_LONGEST_PAUSE_SECONDS = 1.0
 
 
 class Bucket:
-    """One bucket. What AWS refuses for any other reason than an unmet condition is raised as boto3 raises it."""
+    """One bucket. What S3 refuses for any other reason than an unmet condition is raised as boto3 raises it.
 
-    def __init__(self, s3: "S3Client", clock: Clock, name: str) -> None:
+    After the deadline no request is sent: `OutOfTimeError`.
+    """
+
+    def __init__(self, s3: "S3Client", name: str) -> None:
         self._s3 = s3
-        self._clock = clock
         self._name = name
 
-    def create(self, key: str, body: bytes, metadata: Mapping[str, str]) -> str | None:
-        """Create an object. Returns its ETag, or None where the key is taken."""
-        return self._unless_refused(
+    def create(self, key: str, body: bytes, metadata: Mapping[str, str], deadline: Deadline) -> str | None:
+        """Create an object. Returns its ETag, or None where the key is taken. Gives up after five attempts."""
+        return _unless_refused(
             lambda: self._s3.put_object(
                 Bucket=self._name,
                 Key=key,
@@ -35,36 +45,64 @@ class Bucket:
                 ContentType="application/json",
                 Metadata=metadata,
                 IfNoneMatch="*",
-            )["ETag"]
+            )["ETag"],
+            deadline,
+            attempts=_ATTEMPTS,
         )
 
-    def replace(self, key: str, body: bytes, etag: str) -> str | None:
-        """Overwrite the object that has this ETag. Returns the new one, or None where somebody else was first."""
-        return self._unless_refused(
+    def replace(self, key: str, body: bytes, etag: str, deadline: Deadline) -> str | None:
+        """Overwrite the object that has this ETag. Returns the new one, or None where the object has another by now.
+
+        Repeated until S3 has answered, or until the deadline.
+        """
+        return _unless_refused(
             lambda: self._s3.put_object(
                 Bucket=self._name, Key=key, Body=body, ContentType="application/json", IfMatch=etag
-            )["ETag"]
+            )["ETag"],
+            deadline,
+            attempts=None,
         )
 
-    def read(self, key: str) -> tuple[bytes, str]:
+    def read(self, key: str, deadline: Deadline) -> tuple[bytes, str]:
         """The object's content and ETag."""
-        answer = self._s3.get_object(Bucket=self._name, Key=key)
-        return answer["Body"].read(), answer["ETag"]
 
-    def _unless_refused(self, put: Callable[[], str]) -> str | None:
-        """Call `put`; 412 PreconditionFailed is None.
+        def get() -> tuple[bytes, str]:
+            answer = self._s3.get_object(Bucket=self._name, Key=key)
+            return answer["Body"].read(), answer["ETag"]
 
-        409 ConditionalRequestConflict means that another conditional write to the key was under way: AWS asks for a
-        retry, and botocore doesn't do it by itself.
-        """
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                return put()
-            except ClientError as error:
-                code = error.response["Error"]["Code"]
-                if code == "PreconditionFailed":
-                    return None
-                if code != "ConditionalRequestConflict" or attempt == _ATTEMPTS:
-                    raise
-            self._clock.sleep(_FIRST_PAUSE_SECONDS * 2 ** (attempt - 1))
-        raise AssertionError("unreachable: the last attempt returns or raises")
+        return _repeated(get, deadline, attempts=_ATTEMPTS)
+
+
+def _unless_refused(put: Callable[[], str], deadline: Deadline, *, attempts: int | None) -> str | None:
+    try:
+        return _repeated(put, deadline, attempts=attempts)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "PreconditionFailed":
+            return None
+        raise
+
+
+def _repeated(call: Callable[[], _T], deadline: Deadline, *, attempts: int | None) -> _T:
+    """Call until there is an answer that a repeat wouldn't change; None = as often as the deadline allows."""
+    pause = _FIRST_PAUSE_SECONDS
+    for attempt in count(1):
+        deadline.check()
+        try:
+            return call()
+        except (ClientError, HTTPClientError, NoConnectionError) as error:
+            if attempt == attempts or not _worth_a_repeat(error):
+                raise
+        deadline.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+    raise AssertionError("unreachable: the loop returns or raises")
+
+
+def _worth_a_repeat(error: Exception) -> bool:
+    """Whether the outcome is unknown (no answer, 5xx) or AWS asks for a repeat.
+
+    409 ConditionalRequestConflict: another conditional write to the key was under way.
+    """
+    if not isinstance(error, ClientError):
+        return True
+    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+    return status >= 500 or error.response["Error"]["Code"] in ("ConditionalRequestConflict", "RequestTimeout")

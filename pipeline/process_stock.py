@@ -6,9 +6,10 @@ an emulator, `AWS_ENDPOINT_URL` from the environment that Lambda gives the funct
 """
 
 import os
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from aws_lambda_powertools import Logger, Metrics
@@ -18,19 +19,25 @@ from botocore.config import Config
 from pipeline.alerts import Alerter
 from pipeline.bucket import Bucket
 from pipeline.clock import Clock
+from pipeline.deadline import Deadline
 from pipeline.environment import Environment
 from pipeline.processor import BatchResult, Processor
 from pipeline.storage import Store
 
+if TYPE_CHECKING:
+    from mypy_boto3_sns import SNSClient
+
 NAMESPACE = "Stockpipe"
 _SERVICE = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "StockProcessor")
 _WORKERS = 16
-# Short timeouts and few attempts: a call that hangs must fail its own ticks, not time the whole batch out. Path-style
-# addressing works at every endpoint, `bucket.localhost` doesn't resolve everywhere.
+_CONNECT_SECONDS = 2.0
+# One attempt: `Bucket` repeats requests itself, and a publish isn't repeated. Short timeouts: a call that hangs must
+# fail its own ticks, not time the whole batch out. Path-style addressing works at every endpoint, `bucket.localhost`
+# doesn't resolve everywhere.
 _CLIENT_CONFIG = Config(
-    connect_timeout=2,
+    connect_timeout=_CONNECT_SECONDS,
     read_timeout=4,
-    retries={"mode": "standard", "total_max_attempts": 3},
+    retries={"total_max_attempts": 1},
     max_pool_connections=_WORKERS,
     s3={"addressing_style": "path"},
 )
@@ -41,21 +48,31 @@ logger = Logger(service=_SERVICE)
 metrics = Metrics(namespace=NAMESPACE, service=_SERVICE)
 
 
+_clock = Clock()
+_making_a_client = threading.Lock()  # boto3's default session isn't thread-safe
+
+
+def _sns(seconds: float) -> "SNSClient":
+    """A client whose one attempt takes `seconds` at most, and a quarter of that more to connect."""
+    timeouts = Config(connect_timeout=min(_CONNECT_SECONDS, seconds / 4), read_timeout=seconds)
+    with _making_a_client:
+        return boto3.client("sns", config=_CLIENT_CONFIG.merge(timeouts))
+
+
 def _build() -> Processor:
     environment = Environment.read(os.environ)
-    clock = Clock()
-    bucket = Bucket(boto3.client("s3", config=_CLIENT_CONFIG), clock, environment.bucket)
+    bucket = Bucket(boto3.client("s3", config=_CLIENT_CONFIG), environment.bucket)
     alerter = Alerter(
         bucket,
-        boto3.client("sns", config=_CLIENT_CONFIG),
-        clock,
+        _sns,
+        _clock,
         topic_arn=environment.topic_arn,
         threshold=environment.alert_threshold,
         cooldown_seconds=environment.alert_cooldown_seconds,
     )
     return Processor(
         alerter,
-        Store(bucket, clock, environment.object_layout),
+        Store(bucket, _clock, environment.object_layout),
         ThreadPoolExecutor(_WORKERS, thread_name_prefix="aws"),
         threshold=environment.alert_threshold,
         cooldown_seconds=environment.alert_cooldown_seconds,
@@ -69,9 +86,8 @@ _processor = _build()
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, list[dict[str, str]]]:
     """Process one SQS batch; the answer names the messages that SQS must deliver again (partial batch response)."""
-    result = _processor.process(
-        event, request_id=context.aws_request_id, remaining_ms=context.get_remaining_time_in_millis
-    )
+    deadline = Deadline(_clock, context.get_remaining_time_in_millis())
+    result = _processor.process(event, request_id=context.aws_request_id, deadline=deadline)
     _log(result, len(event["Records"]))
     _measure(result)
     return result.response()

@@ -5,23 +5,16 @@ alert, and with the layout `batch` those of a symbol share one object. The answe
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html#services-sqs-batchfailurereporting
 """
 
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.alerts import Alerter
+from pipeline.deadline import Deadline, OutOfTimeError
 from pipeline.storage import Received, Store, Stored
 from pipeline.tick import InvalidTickError, Tick, alert_marker_key, parse
 
 EXCERPT_CHARACTERS = 200
-# Kept for answering. A function that runs out of time fails its whole batch: ticks that are stored long since would
-# end in the dead-letter queue, too.
-ANSWER_MS = 1_000
-
-
-class OutOfTimeError(Exception):
-    """AWS didn't answer in the time that the function has. The call may still succeed: a redelivery will find out."""
 
 
 class MalformedEventError(ValueError):
@@ -77,25 +70,31 @@ class Processor:
         self._threshold = threshold
         self._cooldown_seconds = cooldown_seconds
 
-    def process(self, event: Any, *, request_id: str, remaining_ms: Callable[[], int]) -> BatchResult:
+    def process(self, event: Any, *, request_id: str, deadline: Deadline) -> BatchResult:
         """Store, alert, or fail each message of `event`.
 
         An object without alerts is stored at once, so that no trouble with SNS reaches its ticks. One with alerts is
         stored after them, without the ticks whose alert can't be sent: they are stored when it has been, or never.
-        Raises `MalformedEventError`.
+        Calls that still run at the deadline are left alone, and begin no other request. Raises `MalformedEventError`.
         """
+        try:
+            return self._process(event, request_id, deadline)
+        finally:
+            deadline.end()
+
+    def _process(self, event: Any, request_id: str, deadline: Deadline) -> BatchResult:
         result = BatchResult()
         groups = self._store.objects(self._received(event, result))
         quiet = [group for group in groups if not any(item.alert for item in group)]
         loud = [group for group in groups if any(item.alert for item in group)]
-        puts = [(group, self._pool.submit(self._store.put, group, request_id)) for group in quiet]
-        unalerted = self._alert([item for group in loud for item in group if item.alert], remaining_ms, result)
+        puts = [(group, self._pool.submit(self._store.put, group, request_id, deadline)) for group in quiet]
+        unalerted = self._alert([item for group in loud for item in group if item.alert], deadline, result)
         for group in loud:
             items = [item for item in group if not (item.alert and self._marker_key(item.tick) in unalerted)]
             if items:
-                puts.append((items, self._pool.submit(self._store.put, items, request_id)))
+                puts.append((items, self._pool.submit(self._store.put, items, request_id, deadline)))
         for group, put in puts:
-            self._count(group, put, remaining_ms, result)
+            self._count(group, put, deadline, result)
         return result
 
     def _received(self, event: Any, result: BatchResult) -> list[Received]:
@@ -116,18 +115,18 @@ class Processor:
                 received.append(Received(message_id, sent_timestamp_ms, tick, alert=tick.price >= self._threshold))
         return received
 
-    def _alert(self, items: list[Received], remaining_ms: Callable[[], int], result: BatchResult) -> set[str]:
+    def _alert(self, items: list[Received], deadline: Deadline, result: BatchResult) -> set[str]:
         """One alert per window, about its earliest tick. Returns the markers of the windows that have none."""
         windows: dict[str, list[Received]] = {}
         for item in items:
             windows.setdefault(self._marker_key(item.tick), []).append(item)
         calls = {
-            key: self._pool.submit(self._alerter.ensure, key, min(members, key=_moment).tick, remaining_ms)
+            key: self._pool.submit(self._alerter.ensure, key, min(members, key=_moment).tick, deadline)
             for key, members in windows.items()
         }
         unalerted = set()
         for key, call in calls.items():
-            error = _error(call, remaining_ms)
+            error = _error(call, deadline)
             if error is not None:
                 unalerted.add(key)
                 result.failures.extend(_failure(item, "not alerted", error) for item in windows[key])
@@ -137,10 +136,8 @@ class Processor:
             result.alerts_suppressed += len(windows[key]) - published
         return unalerted
 
-    def _count(
-        self, group: list[Received], put: Future[Stored], remaining_ms: Callable[[], int], result: BatchResult
-    ) -> None:
-        error = _error(put, remaining_ms)
+    def _count(self, group: list[Received], put: Future[Stored], deadline: Deadline, result: BatchResult) -> None:
+        error = _error(put, deadline)
         if error is not None:
             result.failures.extend(_failure(item, "not stored", error) for item in group)
             return
@@ -162,12 +159,12 @@ def _read(fields: dict[str, Any], message_id: str, body: Any) -> tuple[Tick, int
     return parse(body, message_id=message_id, sent_timestamp_ms=int(sent)), int(sent)
 
 
-def _error(call: Future[Any], remaining_ms: Callable[[], int]) -> BaseException | None:
+def _error(call: Future[Any], deadline: Deadline) -> BaseException | None:
     try:
-        return call.exception(timeout=max(0, remaining_ms() - ANSWER_MS) / 1000)
+        return call.exception(timeout=deadline.seconds_left())
     except TimeoutError:
-        call.cancel()
-        return OutOfTimeError("no answer from AWS in the time that the function has")
+        call.cancel()  # where it hasn't begun
+        return OutOfTimeError()
 
 
 def _moment(item: Received) -> tuple[int, str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pipeline.bucket import Bucket
 from pipeline.clock import Clock
+from pipeline.deadline import Deadline
 from pipeline.environment import Layout
 from pipeline.tick import Tick, batch_key, encode_record, record_key, to_epoch_ms, to_record
 
@@ -43,8 +44,11 @@ class Store:
             groups.setdefault(self._group(item.tick), []).append(item)
         return list(groups.values())
 
-    def put(self, group: list[Received], request_id: str) -> Stored:
-        """Create the object of one group. The object's metadata says which invocation made it, for tracing."""
+    def put(self, group: list[Received], request_id: str, deadline: Deadline) -> Stored:
+        """Create the object of one group. The object's metadata says which invocation made it, for tracing.
+
+        Raises `OutOfTimeError`, or what boto3 raises: then the object isn't known to be stored.
+        """
         unique: dict[str, Received] = {}
         for item in group:
             unique.setdefault(record_key(item.tick), item)
@@ -60,6 +64,7 @@ class Store:
             self._key([item.tick for item in items]),
             "".join(lines).encode(),
             {"request-id": request_id},
+            deadline,
         )
         if etag is None:
             return Stored((), len(group))

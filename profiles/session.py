@@ -1,7 +1,7 @@
 """From a profile's name to AWS clients.
 
-The profile is all that differs between an emulator and AWS: its `endpoint_url` and its credentials. Two promises are
-kept here: real credentials are never sent to an emulator, and dummy ones never to AWS.
+The profile is all that differs between an emulator and AWS: its endpoint and its credentials. Two promises are kept
+here: real credentials are never sent to an emulator, and dummy ones never to AWS. `profiles.endpoints` has the rules.
 """
 
 import os
@@ -19,7 +19,18 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 from botocore.session import Session as BotocoreSession
 
-from profiles.errors import CannotRunError
+from profiles import credentials
+from profiles.endpoints import (
+    DUMMY_KEY,
+    Endpoint,
+    guard,
+    is_aws_host,
+    is_aws_key,
+    is_dummy_key,
+    require_plain_url,
+    resolve,
+)
+from profiles.errors import ProfileError
 from profiles.names import REGION
 
 if TYPE_CHECKING:
@@ -37,11 +48,7 @@ if TYPE_CHECKING:
 
 BUILT_IN_PROFILE = "local"
 BUILT_IN_ENDPOINT = "http://localhost:4566"
-DUMMY_KEY = "test"
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
-
-# IAM user keys and temporary keys: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
-_REAL_KEY = re.compile(r"(AKIA|ASIA)[A-Z2-7]{16}")
 
 # One setting for every endpoint. Path-style addressing, because `bucket.localhost` resolves on few machines; retries in
 # botocore's standard mode cover throttling (ThrottlingException, TooManyRequestsException, SlowDown).
@@ -54,23 +61,23 @@ CLIENT_CONFIG = Config(
     s3={"addressing_style": "path"},
 )
 
+# An emulator is reached directly, whatever HTTP_PROXY says; and it has no variants of its endpoint.
+_EMULATOR_CONFIG = Config(proxies={}, use_fips_endpoint=False, use_dualstack_endpoint=False)
+
 # What a call raises where nothing answers, or something that isn't AWS: a web server's HTML can't even be parsed.
 NOT_AWS = (BotoCoreError, ClientError, ResponseParserError)
 
-# The built-in profile reads neither AWS_PROFILE nor the user's files: botocore's variables without any source.
+# An emulator's session reads neither AWS_PROFILE nor the user's files: botocore's variables without any source.
 _NOTHING_OF_THE_USERS = dict.fromkeys(("profile", "config_file", "credentials_file"), (None, None, None, None))
-
-
-class ProfileError(CannotRunError):
-    """The profile can't be used. One line that says why and what to do."""
 
 
 @dataclass(frozen=True)
 class Profile:
-    """A resolved profile. `endpoint_url` None means AWS; anything else is an emulator."""
+    """A resolved profile. `endpoint_url` None means AWS; anything else is an emulator. `remark` is for the user."""
 
     name: str
     endpoint_url: str | None
+    remark: str = ""
 
     @property
     def asks_before_changes(self) -> bool:
@@ -95,6 +102,7 @@ class Aws:
         self.profile = profile
         self.region = REGION
         self._session = session
+        self._config = CLIENT_CONFIG.merge(_EMULATOR_CONFIG) if profile.endpoint_url else CLIENT_CONFIG
         self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()  # boto3 sessions are not thread-safe, clients are
 
@@ -102,7 +110,7 @@ class Aws:
         """The client for a service by botocore's name for it."""
         with self._lock:
             if service not in self._clients:
-                self._clients[service] = self._make(service, CLIENT_CONFIG)
+                self._clients[service] = self._make(service, self._config)
             return self._clients[service]
 
     def _make(self, service: str, config: Config) -> Any:
@@ -113,7 +121,7 @@ class Aws:
     def account(self) -> str:
         """The account id (12 digits) that these credentials belong to."""
         # The first call of every command: where nothing answers, it says so at once instead of retrying for long.
-        sts: STSClient = self._make("sts", CLIENT_CONFIG.merge(Config(retries={"mode": "standard", "max_attempts": 2})))
+        sts: STSClient = self._make("sts", self._config.merge(Config(retries={"mode": "standard", "max_attempts": 2})))
         try:
             return sts.get_caller_identity()["Account"]
         except NOT_AWS as error:
@@ -190,81 +198,100 @@ class Aws:
 
 
 def open_profile(name: str = BUILT_IN_PROFILE, *, environ: Mapping[str, str] | None = None) -> Aws:
-    """Resolve a profile and return its clients; nothing is called yet.
+    """Resolve a profile and return its clients. Requests are made only where AWS issues the profile's credentials.
 
-    `local` is built in, unless the user's AWS config has a profile of that name. The built-in one honours
-    `AWS_ENDPOINT_URL`. Raises `ProfileError` where the profile doesn't exist, its region is not us-east-2, or its
-    credentials and its endpoint don't belong together.
+    `local` is built in: always an emulator, at `AWS_ENDPOINT_URL` or at localhost:4566, with dummy keys. Nothing else
+    of the shell or of the user's files matters to it. Raises `ProfileError` where the profile doesn't exist, its region
+    is not us-east-2, or its credentials and its endpoint don't belong together.
     """
     environ = os.environ if environ is None else environ
-    known = BotocoreSession().full_config["profiles"]
-    if name == BUILT_IN_PROFILE and name not in known:
+    if name == BUILT_IN_PROFILE:
         return _built_in(environ)
+    botocore_session = BotocoreSession()
+    config = _read(botocore_session)
+    known = config["profiles"]
     if name not in known:
         raise ProfileError(
             f"there is no AWS profile {name!r}; known: {', '.join(sorted({*known, BUILT_IN_PROFILE}))}. "
             f"Make one with: aws configure --profile {name}"
         )
-    return _from_config(name, known[name], environ)
+    settings = known[name]
+    endpoint = resolve(name, settings, config.get("services", {}), environ)
+    region = settings.get("region", REGION)
+    if region != REGION:
+        raise ProfileError(f"profile {name} is for region {region}; stockpipe runs in {REGION} only")
+    return _emulator(name, endpoint, settings) if endpoint.url else _aws(name, botocore_session)
 
 
 def open_endpoint(endpoint_url: str) -> Aws:
     """The built-in profile at another address, for emulators that this program started itself."""
-    return _built_in({"AWS_ENDPOINT_URL": endpoint_url})
+    return _with_dummy_key(Profile(BUILT_IN_PROFILE, endpoint_url), DUMMY_KEY)
+
+
+def _read(botocore_session: BotocoreSession) -> Mapping[str, Any]:
+    """The user's AWS configuration: `profiles` and `services`."""
+    try:
+        return botocore_session.full_config
+    except BotoCoreError as error:
+        raise ProfileError(f"the AWS configuration can't be read: {error}. Correct that file") from error
 
 
 def _built_in(environ: Mapping[str, str]) -> Aws:
     endpoint_url = environ.get("AWS_ENDPOINT_URL") or BUILT_IN_ENDPOINT
-    if _is_aws_host(endpoint_url):
+    require_plain_url(endpoint_url, "variable AWS_ENDPOINT_URL")
+    if is_aws_host(urlsplit(endpoint_url).hostname):
         raise ProfileError(f"AWS_ENDPOINT_URL={endpoint_url} is AWS, and profile local is for emulators: unset it")
-    session = boto3.Session(
-        aws_access_key_id=DUMMY_KEY,
-        aws_secret_access_key=DUMMY_KEY,
-        region_name=REGION,
-        botocore_session=BotocoreSession(session_vars=_NOTHING_OF_THE_USERS),
+    return _with_dummy_key(Profile(BUILT_IN_PROFILE, endpoint_url, _remark_on_local()), DUMMY_KEY)
+
+
+def _remark_on_local() -> str:
+    """What the user should know who has a profile of that name, which other programs may need."""
+    try:
+        named = BUILT_IN_PROFILE in _read(BotocoreSession())["profiles"]
+    except ProfileError:
+        named = False  # `local` needs no configuration, so a broken one doesn't matter
+    return (
+        f"note: the profile '{BUILT_IN_PROFILE}' in your AWS configuration is not used: here, "
+        f"'{BUILT_IN_PROFILE}' is always the built-in emulator profile. To use yours, give it another name"
+        if named
+        else ""
     )
-    return Aws(Profile(BUILT_IN_PROFILE, endpoint_url), session)
 
 
-def _from_config(name: str, settings: Mapping[str, Any], environ: Mapping[str, str]) -> Aws:
-    endpoint_url = settings.get("endpoint_url")
-    region = settings.get("region", REGION)
-    if region != REGION:
-        raise ProfileError(f"profile {name} is for region {region}; stockpipe runs in {REGION} only")
-    diverted = sorted(key for key in environ if key.startswith("AWS_ENDPOINT_URL"))
-    if diverted and not endpoint_url:
+def _emulator(name: str, endpoint: Endpoint, settings: Mapping[str, Any]) -> Aws:
+    """Only the profile's own key is looked at, and used only if it is a known dummy: nothing is fetched."""
+    source = credentials.fetched_by(settings)
+    if source:
         raise ProfileError(
-            f"profile {name} is AWS, but {', '.join(diverted)} would send its credentials elsewhere: unset it"
+            f"profile {name} has {source}, and {endpoint} is not AWS: an emulator gets dummy keys only. Remove one of "
+            f"the two, or make a profile for the emulator with the key '{DUMMY_KEY}'"
         )
-    session = boto3.Session(profile_name=name, region_name=REGION)
-    real = bool(_REAL_KEY.fullmatch(_access_key(session, name)))
-    if endpoint_url and _is_aws_host(endpoint_url):
-        endpoint_url = None
-    if endpoint_url and real:
+    key = settings.get("aws_access_key_id", DUMMY_KEY)
+    if not is_dummy_key(key):
         raise ProfileError(
-            f"profile {name} has an access key that looks real and the emulator {endpoint_url} as endpoint_url: "
-            "real credentials are never sent to an emulator. Give that profile the key 'test'"
+            f"profile {name} has an access key that is not a dummy key, and {endpoint} is not AWS: real credentials "
+            f"are never sent to an emulator. Give that profile the key '{DUMMY_KEY}' (or 12 digits), or remove the "
+            "endpoint"
         )
-    if not endpoint_url and not real:
+    return _with_dummy_key(Profile(name, endpoint.url), key)
+
+
+def _with_dummy_key(profile: Profile, key: str) -> Aws:
+    botocore_session = BotocoreSession(session_vars=_NOTHING_OF_THE_USERS)
+    botocore_session.register("before-send", guard(profile.name, profile.endpoint_url))
+    return Aws(profile, boto3.Session(key, DUMMY_KEY, region_name=REGION, botocore_session=botocore_session))
+
+
+def _aws(name: str, botocore_session: BotocoreSession) -> Aws:
+    # Before anything else: fetching credentials makes requests, too.
+    botocore_session.register("before-send", guard(name, None))
+    session = boto3.Session(profile_name=name, region_name=REGION, botocore_session=botocore_session)
+    if not is_aws_key(credentials.access_key_id(botocore_session, name)):
         raise ProfileError(
             f"profile {name} is AWS and has no access key that AWS could have issued. "
-            f"For an emulator, set endpoint_url in that profile"
+            "For an emulator, set endpoint_url in that profile"
         )
-    return Aws(Profile(name, endpoint_url), session)
-
-
-def _access_key(session: boto3.Session, name: str) -> str:
-    """The access key id; profiles with SSO, an assumed role or a credential process get theirs now."""
-    try:
-        credentials = session.get_credentials()
-        if credentials is not None:
-            return credentials.get_frozen_credentials().access_key or ""
-    except (BotoCoreError, ClientError) as error:
-        raise ProfileError(
-            f"profile {name} gets no credentials: {error}. Try: aws sso login --profile {name}, "
-            f"or see why with: aws sts get-caller-identity --profile {name}"
-        ) from error
-    raise ProfileError(f"profile {name} has no credentials. Try: aws configure --profile {name}, or aws sso login")
+    return Aws(Profile(name, None), session)
 
 
 def _start_command(endpoint_url: str) -> str:
@@ -272,8 +299,3 @@ def _start_command(endpoint_url: str) -> str:
     port = urlsplit(endpoint_url).port
     own = port is not None and urlsplit(endpoint_url).hostname in _LOOPBACK and port != urlsplit(BUILT_IN_ENDPOINT).port
     return f"stockpipe emulator start --port {port}" if own else "stockpipe emulator start"
-
-
-def _is_aws_host(endpoint_url: str) -> bool:
-    host = urlsplit(endpoint_url).hostname or ""
-    return host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws")) or host == "amazonaws.com"

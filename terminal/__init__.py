@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console, ConsoleDimensions
 
-from profiles.errors import CannotRunError
+from profiles.errors import CannotRunError, one_line
 from profiles.names import Names
 from profiles.session import BUILT_IN_PROFILE, NOT_AWS, Aws, open_profile
 
@@ -47,7 +47,7 @@ ProfileOption = Annotated[
     typer.Option(
         "--profile",
         envvar="STOCKPIPE_PROFILE",
-        help="AWS profile. 'local' is built in: the emulator at localhost:4566 (or AWS_ENDPOINT_URL).",
+        help="AWS profile. 'local' is built in: always an emulator, at localhost:4566 or AWS_ENDPOINT_URL.",
         rich_help_panel="Environment",
     ),
 ]
@@ -85,6 +85,8 @@ class Environment:
 def open_environment(profile: str, prefix: str = "", bucket: str | None = None) -> Environment:
     """Resolve `--profile`, `--prefix` and `--bucket`. Asks STS for the account id. Raises `CannotRunError`."""
     aws = open_profile(profile)
+    if aws.profile.remark:
+        errors.print(aws.profile.remark, markup=False, soft_wrap=True)
     try:
         return Environment(aws, Names(aws.account, prefix, bucket))
     except ValueError as error:
@@ -106,7 +108,7 @@ def run(app: typer.Typer) -> None:
     except CannotRunError as error:
         _fail(str(error))
     except NOT_AWS as error:
-        _fail(f"AWS refused: {error}")
+        _fail(one_line(f"AWS refused: {error}"))
     except Exception as error:
         sys.excepthook(type(error), error, error.__traceback__)
         sys.exit(EXIT_CANNOT_RUN)

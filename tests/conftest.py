@@ -1,7 +1,7 @@
 """Engines for the tests: real ones, started once per xdist worker, each on a port of its own.
 
-The state folder is a temporary one, so tests never touch what the user runs. The cache folder is the user's: engines
-are set up once per machine, not once per test run.
+Tests and the processes that they start see nothing of the caller's AWS configuration, settings and state. The cache
+folder is the user's: engines are set up once per machine, not once per test run, wherever the user keeps caches.
 """
 
 import os
@@ -13,6 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+# The second one is for a test that can write what it checks.
+_KEPT = {"STOCKPIPE_CACHE_DIR", "STOCKPIPE_WRITE_DOCS"}
+
+# Before any module of the project is imported. Without the files, botocore would read those in the caller's home.
+for _name in [name for name in os.environ if name.startswith(("AWS_", "STOCKPIPE_")) and name not in _KEPT]:
+    del os.environ[_name]
+os.environ.update(AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull, AWS_EC2_METADATA_DISABLED="true")
 
 from emulator import lifecycle
 from emulator.lifecycle import Running

@@ -7,9 +7,10 @@ from urllib.parse import urlsplit
 from emulator import lifecycle
 from emulator.identity import identify
 from operations.display import one_line
-from operations.doctor.check import Check, failed, ok, warning
+from operations.doctor.check import Check, failed, info, ok, warning
+from profiles.errors import ProfileError
 from profiles.names import REGION
-from profiles.session import NOT_AWS, Aws, ProfileError, open_profile
+from profiles.session import NOT_AWS, Aws, open_profile
 
 _CONNECT_SECONDS = 2.0
 _LONGEST_ERROR = 300
@@ -21,8 +22,9 @@ def profile(name: str, environ: Mapping[str, str] | None) -> tuple[Check, Aws | 
         aws = open_profile(name, environ=environ)
     except ProfileError as error:
         return failed("profile", str(error), "choose another with --profile, or repair this one"), None
-    where = aws.profile.endpoint_url or "AWS"
-    return ok("profile", f"{name}: {where}, region {REGION}"), aws
+    found = f"{name}: {aws.profile.endpoint_url or 'AWS'}, region {REGION}"
+    remark = aws.profile.remark
+    return (info("profile", f"{found}; {remark}") if remark else ok("profile", found)), aws
 
 
 def engine(aws: Aws) -> Check:

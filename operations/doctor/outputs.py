@@ -105,7 +105,7 @@ def threshold(aws: Aws, names: Names) -> Check:
         alerted = _has_objects(aws, names, ALERTS_PREFIX)
     except aws.s3.exceptions.NoSuchBucket:
         alerted = False
-    cooldown = f"at most one alert per symbol in {environment.alert_cooldown_seconds} s"
+    cooldown = f"one alert per symbol in {environment.alert_cooldown_seconds} s"
     return ok("threshold", f"{limit:,.2f}, {cooldown}; {'alerts were sent' if alerted else 'no alert yet'}")
 
 

@@ -77,7 +77,7 @@ class Compose:
 def on_host(compose: Compose, *command: str) -> subprocess.CompletedProcess[str]:
     """Run a tool of the virtual environment against it, as a user does after two exports."""
     environ = {
-        **{key: value for key, value in os.environ.items() if not key.startswith("AWS_")},
+        **os.environ,
         "AWS_ENDPOINT_URL": compose.endpoint_url,
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",

@@ -34,7 +34,7 @@ def running_console(endpoint_url: str, log: Path, *options: str) -> Iterator[str
     """The console in a process of its own, on a free port; gives its URL."""
     # NiceGUI behaves differently where it finds pytest's variable.
     environment: Mapping[str, str] = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTEST_", "NICEGUI_"))},
+        **{name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "NICEGUI_"))},
         "AWS_ENDPOINT_URL": endpoint_url,
         "PYTHONUNBUFFERED": "1",
     }

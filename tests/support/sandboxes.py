@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -30,9 +31,9 @@ class Sandbox:
     recorder: Recorder
 
 
-def fresh_settings(account: str) -> Settings:
+def fresh_settings(account: str, **others: Any) -> Settings:
     """Settings under names that no other test uses, also not one in another process."""
-    return Settings(Names(account, f"t{os.getpid() % 1_000_000}-{next(_numbers)}"))
+    return Settings(Names(account, f"t{os.getpid() % 1_000_000}-{next(_numbers)}"), **others)
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from localstack.services.lambda_.invocation.runtime_executor import (  # type: i
     RuntimeExecutor,
 )
 
-from . import environment, interpreters
+from . import environment, interpreters, limits
 from .interpreters import Interpreter
 from .reaper import Reaper
 from .sandbox import Call, Sandbox, Settings
@@ -136,9 +136,13 @@ class ProcessRuntimeExecutor(RuntimeExecutor):  # type: ignore[misc,unused-ignor
             layers=tuple(Path(layer.code.get_unzipped_code_location()) for layer in declared.layers if layer.code),
             extra_path=() if interpreter.compiled else (_STAND_IN,),
         )
+        # -B where the code is the user's own folder: nothing is written there, and a cache can't hide a change.
+        python = [str(interpreter.path), *(["-B"] if hot else [])]
+        module = ["awslambdaric", str(declared.handler)]
         return Settings(
-            # -B where the code is the user's own folder: nothing is written there, and a cache can't hide a change.
-            command=[str(interpreter.path), *(["-B"] if hot else []), "-m", "awslambdaric", str(declared.handler)],
+            command=limits.command(
+                python, module, ephemeral_storage_mb=int(declared.ephemeral_storage.size), environ=os.environ
+            ),
             code=code,
             variables=partial(environment.build, env_vars, declared.environment or {}, runtime, places),
             version=str(self.function_version.id.qualifier),

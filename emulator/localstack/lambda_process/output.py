@@ -6,16 +6,20 @@ import selectors
 import threading
 
 _CHUNK = 65536
+_MOST_BYTES = 64 * 1024 * 1024
 
 
 class Output:
     """Collects one process's standard output and error from a pipe, while it runs and after.
 
     A process writes before it answers; so everything that belongs to an invocation is in the pipe by the time its
-    answer is here, and `take` empties the pipe itself instead of hoping that a reading thread has.
+    answer is here, and `take` empties the pipe itself instead of hoping that a reading thread has. Of what is printed
+    between two calls of `take`, at most `most_bytes` are kept; a line then says how much was not.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most_bytes: int = _MOST_BYTES) -> None:
+        self._most_bytes = most_bytes
+        self._dropped = 0
         self._read_end, self.write_end = os.pipe()
         os.set_blocking(self._read_end, False)
         self._collected = bytearray()
@@ -32,8 +36,12 @@ class Output:
         with self._lock:
             self._drain()
             text = self._collected.decode(errors="replace")
+            dropped = self._dropped
             self._collected.clear()
-        return text if not text or text.endswith("\n") else f"{text}\n"
+            self._dropped = 0
+        if text and not text.endswith("\n"):
+            text += "\n"
+        return f"{text}({dropped} bytes of further output were not kept)\n" if dropped else text
 
     def _follow(self) -> None:
         with selectors.DefaultSelector() as selector:
@@ -50,5 +58,7 @@ class Output:
         with contextlib.suppress(BlockingIOError):
             while not self._ended:
                 chunk = os.read(self._read_end, _CHUNK)
-                self._collected += chunk
+                kept = chunk[: self._most_bytes - len(self._collected)]
+                self._collected += kept
+                self._dropped += len(chunk) - len(kept)
                 self._ended = not chunk

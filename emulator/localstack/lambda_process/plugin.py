@@ -1,12 +1,13 @@
-"""The entry point by which LocalStack finds the executor: `LAMBDA_RUNTIME_EXECUTOR=process`."""
+"""The entry points by which LocalStack finds what this package has for it."""
 
 from typing import Any
 
+from localstack.runtime import hooks  # type: ignore[import-not-found,unused-ignore]
 from plux import Plugin  # type: ignore[import-not-found,unused-ignore]
 
 
 class ProcessRuntimeExecutorPlugin(Plugin):  # type: ignore[misc,unused-ignore]
-    """Named in this package's entry points; the executor itself is imported when LocalStack's Lambda service starts."""
+    """`LAMBDA_RUNTIME_EXECUTOR=process`; the executor itself is imported when LocalStack's Lambda service starts."""
 
     namespace = "localstack.lambda.runtime_executor"
     name = "process"
@@ -16,3 +17,11 @@ class ProcessRuntimeExecutorPlugin(Plugin):  # type: ignore[misc,unused-ignore]
         from .executor import ProcessRuntimeExecutor  # noqa: PLC0415
 
         return ProcessRuntimeExecutor
+
+
+@hooks.on_infra_start()  # type: ignore[untyped-decorator,unused-ignore]
+def exact_sqs_poller() -> None:
+    """Before any mapping polls. What fails here ends the start of LocalStack."""
+    from . import sqs_poller  # noqa: PLC0415
+
+    sqs_poller.install()

@@ -59,6 +59,7 @@ class Runtime:
             raise
         finally:
             self.output.follow()
+        self._api.open_to(self._process.pid)
         self._reaper.watch_group(self._process.pid)
         self._observed = psutil.Process(self._process.pid)
         threading.Thread(target=self._wait, name="lambda-process", daemon=True).start()

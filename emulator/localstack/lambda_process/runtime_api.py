@@ -3,24 +3,42 @@
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 
 What the process tells becomes an event in the order it was told: `Ready` (it asked for the next invocation),
-`InitFailed`, `Answered`. Every answer leaves in one write and without Nagle's algorithm: otherwise a delayed
-acknowledgement costs each invocation 40 ms.
+`InitFailed`, `Answered`. What can't follow what it told before is refused, with the status and type of AWS's own
+emulator, and is no event.
+
+Only that process gets an answer: the operating system is asked whose connection it is. That keeps out other programs
+and web pages, whatever they send. (A token in the address would need a client that takes a path after the port. The
+part of AWS's client that reports a failed init phase uses Python's `http.client`, which takes none.)
+
+Every answer leaves in one write and without Nagle's algorithm: otherwise a delayed acknowledgement costs each
+invocation 40 ms.
 """
 
 import contextlib
 import http.server
+import itertools
+import json
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from queue import SimpleQueue
 from typing import Any, cast
 
+import psutil
+
 from . import failures
 
 _LOOPBACK = "127.0.0.1"
 _PREFIX = "/2018-06-01/runtime/"
+_LINE_BYTES = 65536
+_MOST_DIGITS = 16
+_PATIENCE_SECONDS = 1.0
+_FOREIGN = (
+    b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain\r\nContent-Length: 48\r\nConnection: close\r\n\r\n"
+    b"This Runtime API answers its own function only.\n"
+)
 
 
 @dataclass(frozen=True)
@@ -59,30 +77,87 @@ class Answered:
 Event = Ready | InitFailed | Answered
 
 
+class RefusedError(Exception):
+    """What the process told can't follow what it told before; `status` and `type` are those of AWS's emulator."""
+
+    def __init__(self, status: HTTPStatus, error_type: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.type = error_type
+
+
 class RuntimeApi:
-    """A server on a free loopback port; `tell` is called for each event, from the server's own threads."""
+    """A server on a free loopback port; `tell` is called for each event, from the server's own threads.
+
+    It answers once `open_to` has said which process it is for.
+    """
 
     def __init__(self, tell: Callable[[Event], None], *, max_response_bytes: int) -> None:
-        self.tell = tell
         self.max_response_bytes = max_response_bytes
-        self.invocations: SimpleQueue[Invocation | None] = SimpleQueue()
+        self._tell = tell
+        self._invocations: SimpleQueue[Invocation | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._in_init = True
+        self._is_waiting = False
+        self._current: Invocation | None = None
         self._closed = False
+        self._process: int | None = None
         self._listener = socket.create_server((_LOOPBACK, 0))
-        self._port = self._listener.getsockname()[1]
-        self.address = f"{_LOOPBACK}:{self._port}"
+        self._own_address = self._listener.getsockname()
+        self.address = f"{_LOOPBACK}:{self._own_address[1]}"
+
+    def open_to(self, process: int) -> None:
+        """Answer the process with this pid, and no other."""
+        self._process = process
         threading.Thread(target=self._accept, name="lambda-runtime-api", daemon=True).start()
 
     def hand_over(self, invocation: Invocation) -> None:
         """Give the waiting process its next invocation."""
-        self.invocations.put(invocation)
+        self._invocations.put(invocation)
 
     def close(self) -> None:
         """Stop listening, and let go of a process that still waits."""
         self._closed = True
-        self.invocations.put(None)
+        self._invocations.put(None)
+        if self._process is None:
+            self._listener.close()
+            return
         # Closing a socket doesn't wake a thread that accepts on it; a connection does.
         with contextlib.suppress(OSError):
-            socket.create_connection((_LOOPBACK, self._port), timeout=1).close()
+            socket.create_connection(self._own_address, timeout=1).close()
+
+    def next(self) -> Invocation | None:
+        """Wait for an invocation; None when this is closed. Asked again before the answer, it is the same one."""
+        with self._lock:
+            if self._current:
+                return self._current
+            self._refuse_if(self._is_waiting, "Ready")
+            self._in_init, self._is_waiting = False, True
+        self._tell(Ready())
+        invocation = self._invocations.get()
+        with self._lock:
+            self._is_waiting, self._current = False, invocation
+        return invocation
+
+    def fail_init(self, failed: InitFailed) -> None:
+        """The init phase has failed. Raises `RefusedError` after it."""
+        with self._lock:
+            self._refuse_if(not self._in_init, "InitError")
+            self._in_init, self._is_waiting = False, True  # nothing can follow
+        self._tell(failed)
+
+    def answer(self, answered: Answered) -> None:
+        """The outcome of the invocation that is worked on. Raises `RefusedError` for any other."""
+        with self._lock:
+            if self._current is None or self._current.request_id != answered.request_id:
+                raise RefusedError(HTTPStatus.BAD_REQUEST, "InvalidRequestID", "Invalid request ID")
+            self._current = None
+        self._tell(answered)
+
+    def _refuse_if(self, not_allowed: bool, state: str) -> None:
+        if not_allowed:
+            message = f"State transition to {state} failed for runtime. Error: State transition is not allowed"
+            raise RefusedError(HTTPStatus.FORBIDDEN, "InvalidStateTransition", message)
 
     def _accept(self) -> None:
         with self._listener:
@@ -98,7 +173,19 @@ class RuntimeApi:
     def _serve(self, connection: socket.socket, address: tuple[str, int]) -> None:
         # The process may be killed at any moment: then its connection just ends.
         with connection, contextlib.suppress(OSError):
-            _Handler(connection, address, cast(Any, self))
+            if self._is_of_the_process(address):
+                _Handler(connection, address, cast(Any, self))
+                return
+            connection.settimeout(_PATIENCE_SECONDS)
+            connection.recv(_LINE_BYTES)
+            connection.sendall(_FOREIGN)
+
+    def _is_of_the_process(self, address: tuple[str, int]) -> bool:
+        try:
+            connections = psutil.Process(self._process).net_connections("tcp4")
+        except psutil.Error:
+            return False
+        return any(found.laddr == address and found.raddr == self._own_address for found in connections)
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -113,9 +200,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if self.path != f"{_PREFIX}invocation/next":
             self._reply(HTTPStatus.NOT_FOUND, b"{}")
             return
-        api = self._api
-        api.tell(Ready())
-        invocation = api.invocations.get()
+        try:
+            invocation = self._api.next()
+        except RefusedError as refused:
+            self._refuse(refused)
+            return
         if invocation is None:
             self.close_connection = True
             return
@@ -133,37 +222,66 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """`POST …/init/error`, `…/invocation/<id>/response` and `…/invocation/<id>/error`."""
         api = self._api
-        body = self._body()
-        match self.path.removeprefix(_PREFIX).split("/"):
-            case ["init", "error"]:
-                api.tell(InitFailed(body, self.headers.get("Lambda-Runtime-Function-Error-Type", "")))
-            case ["invocation", request_id, "response"] if len(body) > api.max_response_bytes:
-                too_large = failures.response_too_large(len(body), api.max_response_bytes)
-                # AWS documents 413 here, on which its Python client ends with a traceback; staying warm is kinder.
-                api.tell(Answered(request_id, too_large, is_error=True))
-            case ["invocation", request_id, "response"]:
-                api.tell(Answered(request_id, body, is_error=False))
-            case ["invocation", request_id, "error"]:
-                api.tell(Answered(request_id, body, is_error=True))
-            case _:
-                self._reply(HTTPStatus.NOT_FOUND, b"{}")
-                return
+        try:
+            body, size = self._body()
+            # AWS documents 413 here, on which its Python client ends with a traceback; staying warm is kinder.
+            is_too_large = size > api.max_response_bytes
+            if is_too_large:
+                body = failures.response_too_large(size, api.max_response_bytes)
+            match self.path.removeprefix(_PREFIX).split("/"):
+                case ["init", "error"]:
+                    api.fail_init(InitFailed(body, self.headers.get("Lambda-Runtime-Function-Error-Type", "")))
+                case ["invocation", request_id, "response" | "error" as kind]:
+                    api.answer(Answered(request_id, body, is_error=is_too_large or kind == "error"))
+                case _:
+                    self._reply(HTTPStatus.NOT_FOUND, b"{}")
+                    return
+        except RefusedError as refused:
+            self._refuse(refused)
+            return
         self._reply(HTTPStatus.ACCEPTED, b'{"status":"OK"}')
 
     @property
     def _api(self) -> RuntimeApi:
         return cast(RuntimeApi, self.server)
 
-    def _body(self) -> bytes:
+    def _body(self) -> tuple[bytes, int]:
+        """The body and its size; of one that is over the limit no more than that is kept. Raises `RefusedError`."""
+        kept, size = bytearray(), 0
+        for end in itertools.accumulate(self._lengths()):
+            while size < end:
+                piece = self.rfile.read(min(end - size, _LINE_BYTES))
+                if not piece:
+                    raise self._malformed("HTTP request detected as truncated")
+                size += len(piece)
+                if size <= self._api.max_response_bytes:
+                    kept += piece
+        return bytes(kept), size
+
+    def _lengths(self) -> Iterator[int]:
+        """The length of each part of the body that is next in the stream."""
         if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
-            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        body = b""
-        while size := int(self.rfile.readline().split(b";")[0], 16):
-            body += self.rfile.read(size)
-            self.rfile.readline()
-        while self.rfile.readline().strip():
+            yield self._number(self.headers.get("Content-Length", "0"), 10)
+            return
+        while length := self._number(self.rfile.readline(_LINE_BYTES).split(b";")[0].decode("latin-1"), 16):
+            yield length
+            self.rfile.readline(_LINE_BYTES)
+        while self.rfile.readline(_LINE_BYTES).strip():
             pass
-        return body
+
+    def _number(self, text: str, base: int) -> int:
+        digits = text.strip()
+        if not digits or len(digits) > _MOST_DIGITS or not set(digits.lower()) <= set("0123456789abcdef"[:base]):
+            raise self._malformed("HTTP request has no valid length")
+        return int(digits, base)
+
+    def _malformed(self, message: str) -> RefusedError:
+        self.close_connection = True
+        return RefusedError(HTTPStatus.BAD_REQUEST, "InvalidRequest", message)
+
+    def _refuse(self, refused: RefusedError) -> None:
+        body = json.dumps({"errorMessage": str(refused), "errorType": refused.type}).encode()
+        self._reply(refused.status, body)
 
     def _reply(self, status: HTTPStatus, body: bytes, headers: Mapping[str, str] | None = None) -> None:
         self.send_response(status)

@@ -1,7 +1,6 @@
 """What the compose files say, as Compose reads them."""
 
 import json
-import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,7 @@ def configuration(*files: str) -> dict[str, Any]:
     """What Compose makes of the files, with all profiles."""
     named = [argument for file in files for argument in ("--file", file)]
     command = ["docker", "compose", *named, "--profile", "*", "config", "--format", "json"]
-    environ = {key: value for key, value in os.environ.items() if not key.startswith("STOCKPIPE_")}
-    answer = subprocess.run(command, cwd=ROOT, env=environ, check=True, capture_output=True, text=True)
+    answer = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     services: dict[str, Any] = json.loads(answer.stdout)["services"]
     return services
 

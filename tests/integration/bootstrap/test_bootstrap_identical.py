@@ -28,11 +28,9 @@ PREFIX = f"same{os.getpid() % 1_000_000}"
 
 
 @pytest.fixture
-def on_aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Aws, list[str]]]:
+def on_aws() -> Iterator[tuple[Aws, list[str]]]:
     """Clients of a profile without endpoint_url, and the host names that they call. moto answers."""
     hosts: list[str] = []
-    for variable in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(variable)
     with mock_aws(config={"lambda": {"use_docker": False}, "iam": {"load_aws_managed_policies": False}}):
         session = boto3.Session("AKIAIOSFODNN7EXAMPLE", "moto", region_name="us-east-2")
         aws = Aws(Profile("aws", None), session)

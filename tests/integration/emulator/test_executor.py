@@ -271,6 +271,25 @@ def test_several_environments_of_one_function_run_at_once(functions: Functions) 
     assert len({folder for _, folder in results}) == 4
 
 
+def test_a_greedy_function_gets_an_error_of_its_own(functions: Functions) -> None:
+    greedy = functions.create("""
+        import os, tempfile
+        def handler(event, context):
+            if event == "files":
+                return len([os.open(os.devnull, os.O_RDONLY) for _ in range(5000)])
+            with tempfile.TemporaryFile() as file:
+                file.truncate(event)
+    """)
+    neighbour = functions.create("handler = lambda event, context: event")
+
+    allowed, large, files = (functions.invoke(greedy, what) for what in (512 * 1024**2, 10 * 1024**3, "files"))
+
+    assert allowed.error == ""
+    assert large.payload["errorMessage"] == "[Errno 27] File too large"
+    assert files.payload["errorMessage"].startswith("[Errno 24] Too many open files")
+    assert functions.invoke(neighbour, "lives").payload == "lives"
+
+
 def test_out_of_memory_is_a_result(functions: Functions) -> None:
     name = functions.create("""
         import time

@@ -32,7 +32,7 @@ class Shell:
         self.names = Names(self.aws.account, prefix)
         self.state = state
         self._environ = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "STOCKPIPE_"))},
+            **os.environ,
             "AWS_ENDPOINT_URL": engine.endpoint_url,
             "STOCKPIPE_STATE_DIR": str(state),
             "STOCKPIPE_PREFIX": prefix,

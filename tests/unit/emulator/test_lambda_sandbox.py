@@ -1,69 +1,16 @@
 """The life of an execution environment, with real processes that speak the Runtime API through our own client."""
 
 import json
-import sys
-import textwrap
 import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
-from emulator.localstack.lambda_process import stand_in
 from emulator.localstack.lambda_process.reaper import Reaper
-from emulator.localstack.lambda_process.sandbox import Call, Outcome, Sandbox, Settings, StoppedError
+from emulator.localstack.lambda_process.sandbox import Outcome, StoppedError
+from tests.support.lambda_sandboxes import Make, call
 from tests.support.waiting import running, wait_until
-
-STAND_IN = Path(stand_in.__path__[0])
-
-# What AWS's runtime client does, in short: load the function, then ask, call and answer for ever.
-LOOP = """
-import json, os, sys
-import runtime_client as api
-sys.stdout.reconfigure(line_buffering=True)  # AWS's client writes through as well
-api.initialize_client("test")
-from function import handler
-print("init")
-while True:
-    payload, headers = api.next()
-    result = handler(json.loads(payload))
-    api.post_invocation_result(headers["Lambda-Runtime-Aws-Request-Id"], json.dumps(result).encode())
-"""
-
-Make = Callable[..., Sandbox]
-
-
-@pytest.fixture
-def make(tmp_path: Path) -> Iterator[Make]:
-    """Sandboxes for functions given as source; all are stopped in the end."""
-    code = tmp_path / "code"
-    code.mkdir()
-    (tmp_path / "loop.py").write_text(LOOP)
-    sandboxes: list[Sandbox] = []
-
-    def make(source: str, reaper: Reaper | None = None, **changes: Any) -> Sandbox:
-        (code / "function.py").write_text(textwrap.dedent(source))
-        values: dict[str, Any] = {
-            "command": [sys.executable, "-B", str(tmp_path / "loop.py")],
-            "code": code,
-            "variables": lambda folder: {"PYTHONPATH": f"{STAND_IN}:{code}", "TMPDIR": str(folder)},
-            "version": "$LATEST",
-            "timeout_seconds": 30,
-            "memory_mb": 512,
-            "max_response_bytes": 1000,
-        }
-        sandboxes.append(Sandbox(Settings(**{**values, **changes}), reaper or Reaper()))
-        return sandboxes[-1]
-
-    yield make
-    for sandbox in sandboxes:
-        sandbox.stop(finish_invocation=False)
-
-
-def call(sandbox: Sandbox, payload: Any = None, request_id: str = "id-1") -> Outcome:
-    return sandbox.invoke(Call(request_id, "arn:function", json.dumps(payload).encode(), "Root=1"))
 
 
 def test_a_process_serves_many_invocations_and_keeps_its_state(make: Make) -> None:
@@ -171,6 +118,28 @@ def test_a_failed_init_phase_is_reported_and_tried_again_by_the_invocation(make:
     assert lines[0] == "hm"
     assert lines[1].startswith("INIT_REPORT Init Duration: ")
     assert lines[2:4] == ["START RequestId: id-1 Version: $LATEST", "hm"]
+
+
+def test_a_function_that_misuses_the_runtime_api_only_misleads_itself(make: Make) -> None:
+    # given a function that asks for another invocation and answers others, before it returns
+    sandbox = make("""
+        import http.client, os
+        def handler(event):
+            answers = []
+            for method, path in [("GET", "next"), ("POST", "another/response"), ("POST", "another/error")]:
+                connection = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+                connection.request(method, "/2018-06-01/runtime/invocation/" + path)
+                response = connection.getresponse()
+                answers.append([response.status, response.getheader("Lambda-Runtime-Aws-Request-Id")])
+            return answers
+    """)
+    sandbox.start()
+
+    # when it is invoked, then the invocation has its own outcome, and so has the next
+    for request_id in ("id-1", "id-2"):
+        outcome = call(sandbox, None, request_id)
+        assert not outcome.is_error
+        assert json.loads(outcome.payload) == [[200, request_id], [400, None], [400, None]]
 
 
 def test_too_much_memory_ends_as_on_aws(make: Make) -> None:

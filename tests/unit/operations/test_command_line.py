@@ -24,9 +24,8 @@ COMMANDS = (
 
 
 def run(*command: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "STOCKPIPE_"))}
     return subprocess.run(
-        command, cwd=ROOT, env={**environ, **environment}, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, timeout=120, check=False
     )
 
 

@@ -87,6 +87,13 @@ def test_nothing_that_listens_is_explained_with_the_port(config: Path, free_port
     assert engine.fix.startswith(f"stockpipe emulator start --port {free_port}")
 
 
+def test_a_profile_local_of_the_users_is_said_to_be_unused(config: Path, free_port: int) -> None:
+    config.write_text("[profile local]\nendpoint_url = http://127.0.0.1:5001\n")
+    profile = by_name(examine("local", environ={"AWS_ENDPOINT_URL": f"http://127.0.0.1:{free_port}"}))["profile"]
+    assert profile.state is State.INFO
+    assert profile.found.startswith(f"local: http://127.0.0.1:{free_port}, region us-east-2; note: the profile 'local'")
+
+
 class _NoAws(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_error(404)

@@ -10,6 +10,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from pipeline.clock import Clock
+from pipeline.deadline import Deadline
 
 Hook = Callable[[str, str, dict[str, Any]], None]
 
@@ -42,6 +43,10 @@ class FakeTime:
     def clock(self) -> Clock:
         return Clock(self.now, self.sleep)
 
+    def deadline(self, remaining_ms: int = 30_000) -> Deadline:
+        """Of an invocation that begins now."""
+        return Deadline(self.clock, remaining_ms)
+
 
 class FakeAws:
     """`hook("before" or "after", operation, parameters)` runs around the moment a call takes effect; it may raise."""
@@ -52,6 +57,7 @@ class FakeAws:
         self.objects: dict[str, tuple[bytes, dict[str, str]]] = {}
         self.published: list[dict[str, Any]] = []
         self.calls: list[str] = []
+        self.publish_timeouts: list[float] = []
         self._lock = threading.Lock()
 
     def put_object(self, **parameters: Any) -> dict[str, str]:
@@ -79,6 +85,14 @@ class FakeAws:
             body = self.objects[parameters["Key"]][0]
         self.hook("after", "GetObject", parameters)
         return {"Body": io.BytesIO(body), "ETag": _etag(body)}
+
+    def sns(self, seconds: float) -> Any:
+        """A client that waits for SNS for so many seconds."""
+        self.publish_timeouts.append(seconds)
+        return self
+
+    def close(self) -> None:
+        """As a client has it."""
 
     def publish(self, **parameters: Any) -> dict[str, str]:
         self.hook("before", "Publish", parameters)

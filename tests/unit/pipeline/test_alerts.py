@@ -5,12 +5,19 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.exceptions import (
+    ClientError,
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ReadTimeoutError,
+)
 
 from pipeline.alerts import LONGEST_WAIT_SECONDS, Alerter, AlertPendingError, subject
 from pipeline.bucket import Bucket
-from pipeline.tick import Tick
-from tests.unit.pipeline.fakes import FakeAws, FakeTime, client_error
+from pipeline.deadline import ANSWER_MS, Deadline, OutOfTimeError
+from pipeline.tick import Tick, to_epoch_ms
+from tests.unit.pipeline.fakes import FakeAws, FakeTime, client_error, no_hook
 
 KEY = "alerts/TSLA/1767623400000.json"
 TICK = Tick("t-1", "TSLA", 1201.33, 100, "2026-01-05T14:30:00.250Z")
@@ -24,12 +31,12 @@ class KilledError(BaseException):
 def alerter(aws: FakeAws, time: FakeTime, threshold: float = 1200.0) -> Alerter:
     fake: Any = aws
     return Alerter(
-        Bucket(fake, time.clock, "b"), fake, time.clock, topic_arn="arn:topic", threshold=threshold, cooldown_seconds=60
+        Bucket(fake, "b"), aws.sns, time.clock, topic_arn="arn:topic", threshold=threshold, cooldown_seconds=60
     )
 
 
 def ensure(an_alerter: Alerter, tick: Tick = TICK) -> bool:
-    return an_alerter.ensure(KEY, tick, lambda: REMAINING_MS)
+    return an_alerter.ensure(KEY, tick, Deadline(an_alerter._clock, REMAINING_MS))
 
 
 def marker(aws: FakeAws) -> dict[str, Any]:
@@ -111,7 +118,7 @@ def test_waiting_takes_only_a_share_of_the_time_that_is_left() -> None:
     with pytest.raises(KilledError):
         ensure(alerter(aws, time))
     with pytest.raises(AlertPendingError):
-        alerter(aws, time).ensure(KEY, TICK, lambda: 1_000)
+        alerter(aws, time).ensure(KEY, TICK, time.deadline(2_000))
     assert sum(time.slept) < 0.6
 
 
@@ -139,15 +146,21 @@ def test_somebody_who_publishes_while_we_wait_saves_us_the_alert() -> None:
 
     fake: Any = aws
     waiting = type(time.clock)(time.now, finish)
-    late = Alerter(Bucket(fake, waiting, "b"), fake, waiting, topic_arn="t", threshold=1.0, cooldown_seconds=60)
-    assert late.ensure(KEY, TICK, lambda: REMAINING_MS) is False
+    late = Alerter(Bucket(fake, "b"), aws.sns, waiting, topic_arn="t", threshold=1.0, cooldown_seconds=60)
+    assert late.ensure(KEY, TICK, Deadline(waiting, REMAINING_MS)) is False
     assert aws.published == []
 
 
 @pytest.mark.parametrize(
-    "error", [client_error("Publish", "Throttled", 429), ReadTimeoutError(endpoint_url="http://sns")]
+    "error",
+    [
+        client_error("Publish", "Throttled", 429),
+        client_error("Publish", "AuthorizationError", 403),
+        EndpointConnectionError(endpoint_url="http://sns"),
+        ConnectTimeoutError(endpoint_url="http://sns"),
+    ],
 )
-def test_a_refused_publish_is_an_error_and_gives_the_claim_back_at_once(error: Exception) -> None:
+def test_a_message_that_sns_has_not_taken_is_an_error_and_gives_the_claim_back_at_once(error: Exception) -> None:
     aws = FakeAws(failing("Publish", error))
     time = aws.time
     with pytest.raises(type(error)):
@@ -157,33 +170,136 @@ def test_a_refused_publish_is_an_error_and_gives_the_claim_back_at_once(error: E
     assert len(aws.published) == 1
 
 
-def test_a_claim_whose_answer_got_lost_is_recognised_as_ours() -> None:
-    """botocore repeats a put that timed out; the repeat is refused, because the first one had arrived."""
+@pytest.mark.parametrize(
+    "error",
+    [
+        ReadTimeoutError(endpoint_url="http://sns"),
+        ConnectionClosedError(endpoint_url="http://sns"),
+        client_error("Publish", "InternalError", 500),
+        client_error("Publish", "ServiceUnavailable", 503),
+        KeyError("MessageId"),
+    ],
+)
+def test_a_publish_of_unknown_outcome_is_an_error_and_repeated_only_once_the_claim_has_expired(
+    error: Exception,
+) -> None:
+    aws = FakeAws(failing("Publish", error, moment="after"))
+    time = aws.time
+    with pytest.raises(type(error)):
+        ensure(alerter(aws, time))
+    assert marker(aws)["state"] == "claimed"
+    # When others come before the invocation has ended, they publish nothing
+    with pytest.raises(AlertPendingError):
+        ensure(alerter(aws, time))
+    assert len(aws.published) == 1
+    # When one comes after it, the alert repeats: that is the price of never none
+    time.sleep(REMAINING_MS / 1000)
+    assert ensure(alerter(aws, time)) is True
+    assert len(aws.published) == 2
+
+
+def test_sns_is_asked_once_and_waited_for_with_most_of_the_time_that_is_left() -> None:
     aws = FakeAws()
     time = aws.time
-    aws.hook = failing("PutObject", client_error("PutObject", "PreconditionFailed", 412), moment="after")
+
+    def slow_claim(moment: str, operation: str, parameters: dict[str, Any]) -> None:
+        if moment == "after" and "IfNoneMatch" in parameters:
+            time.sleep(5)
+
+    aws.hook = slow_claim
+    ensure(alerter(aws, time))
+    left = (REMAINING_MS - ANSWER_MS) / 1000 - 5
+    [seconds] = aws.publish_timeouts
+    assert 0.7 * left < seconds < left
+
+
+def test_a_publish_that_could_not_end_in_time_is_not_begun() -> None:
+    aws = FakeAws()
+    time = aws.time
+    with pytest.raises(OutOfTimeError):
+        alerter(aws, time).ensure(KEY, TICK, time.deadline(ANSWER_MS + 100))
+    assert aws.published == []
+    assert ensure(alerter(aws, time)) is True  # at once: the claim was given back
+
+
+def test_nothing_is_sent_after_the_deadline() -> None:
+    aws = FakeAws()
+    with pytest.raises(OutOfTimeError):
+        alerter(aws, aws.time).ensure(KEY, TICK, aws.time.deadline(ANSWER_MS))
+    assert aws.calls == []
+
+
+def test_a_claim_expires_when_lambda_ends_its_invocation() -> None:
+    """However late it was made: not that long after it was made."""
+    aws = FakeAws(failing("Publish", KilledError()))
+    time = aws.time
+    deadline = time.deadline(REMAINING_MS)
+    time.sleep(7)
+    with pytest.raises(KilledError):
+        alerter(aws, time).ensure(KEY, TICK, deadline)
+    assert marker(aws)["expires_at_ms"] == to_epoch_ms(time.now()) + REMAINING_MS - 7_000
+
+
+def test_a_claim_whose_answer_got_lost_is_recognised_as_ours() -> None:
+    """A put that timed out is repeated; the repeat is refused, because the first one had arrived."""
+    aws = FakeAws(failing("PutObject", ReadTimeoutError(endpoint_url="http://s3"), moment="after"))
+    time = aws.time
     assert ensure(alerter(aws, time)) is True
-    assert time.slept == []
+    assert sum(time.slept) < 0.1
     assert marker(aws)["state"] == "published"
 
 
-def test_an_alert_that_was_sent_but_could_not_be_marked_is_still_sent() -> None:
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_the_mark_of_a_published_alert_is_repeated_until_s3_has_answered(moment: str) -> None:
+    """Also where S3 has written it and the answer got lost: the repeat finds another ETag."""
     aws = FakeAws()
     time = aws.time
+    faults = [ReadTimeoutError(endpoint_url="http://s3"), *[client_error("PutObject", "SlowDown", 503)] * 7]
 
-    def hook(moment: str, operation: str, parameters: dict[str, Any]) -> None:
-        if "IfMatch" in parameters:
-            raise client_error("PutObject", "SlowDown", 503)
+    def hook(now: str, operation: str, parameters: dict[str, Any]) -> None:
+        if now == moment and "IfMatch" in parameters and faults:
+            raise faults.pop()
 
     aws.hook = hook
+    assert ensure(alerter(aws, time)) is True
+    assert marker(aws)["state"] == "published"
+    assert ensure(alerter(aws, time)) is False
+    assert len(aws.published) == 1
+
+
+def marks(error: Exception) -> Callable[..., None]:
+    def hook(moment: str, operation: str, parameters: dict[str, Any]) -> None:
+        if moment == "before" and "IfMatch" in parameters:
+            raise error
+
+    return hook
+
+
+def test_an_alert_whose_mark_stays_unknown_is_an_error_and_repeats_once_the_claim_has_expired() -> None:
+    aws = FakeAws(marks(client_error("PutObject", "SlowDown", 503)))
+    time = aws.time
+    with pytest.raises(OutOfTimeError):
+        ensure(alerter(aws, time))
+    assert sum(time.slept) == pytest.approx((REMAINING_MS - ANSWER_MS) / 1000)
+    aws.hook = no_hook
+    time.sleep(ANSWER_MS / 1000)
+    assert ensure(alerter(aws, time)) is True
+    assert len(aws.published) == 2
+
+
+@pytest.mark.parametrize(("code", "status"), [("AccessDenied", 403), ("NoSuchKey", 404)])
+def test_an_alert_whose_mark_is_refused_is_still_sent(code: str, status: int) -> None:
+    aws = FakeAws(marks(client_error("PutObject", code, status)))
+    time = aws.time
     warm = alerter(aws, time)
     assert ensure(warm) is True
     assert ensure(warm) is False
+    assert time.slept == []
     assert len(aws.published) == 1
 
 
 def test_a_claim_that_s3_refuses_is_an_error_and_nothing_is_published() -> None:
-    aws = FakeAws(failing("PutObject", client_error("PutObject", "SlowDown", 503)))
+    aws = FakeAws(failing("PutObject", client_error("PutObject", "SlowDown", 503), times=5))
     time = aws.time
     with pytest.raises(ClientError, match="SlowDown"):
         ensure(alerter(aws, time))

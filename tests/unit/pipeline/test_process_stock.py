@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
+
+from tests.unit.pipeline.slow_aws import SlowAws, slow_aws
 
 REGION = "us-east-2"
 SENT_MS = "1767623400500"
@@ -29,9 +32,13 @@ class Context:
     memory_limit_in_mb: int = 256
     invoked_function_arn: str = "arn:aws:lambda:us-east-2:123456789012:function:StockProcessor"
     aws_request_id: str = "request-1"
+    remaining_ms: int = 30_000
+
+    def __post_init__(self) -> None:
+        self._ends = time.time() + self.remaining_ms / 1000
 
     def get_remaining_time_in_millis(self) -> int:
-        return 30_000
+        return max(0, int(1000 * (self._ends - time.time())))
 
 
 @dataclass
@@ -45,19 +52,23 @@ class World:
     inbox: str
     log: io.StringIO
 
-    def receive(self, *bodies: str) -> dict[str, Any]:
+    def receive(self, *bodies: str, remaining_ms: int = 30_000) -> dict[str, Any]:
         records = [
             {"messageId": f"m{index}", "body": body, "attributes": {"SentTimestamp": SENT_MS}}
             for index, body in enumerate(bodies)
         ]
-        answer: dict[str, Any] = self.function.lambda_handler({"Records": records}, Context())
+        answer: dict[str, Any] = self.function.lambda_handler({"Records": records}, Context(remaining_ms=remaining_ms))
         return answer
+
+    def markers(self) -> list[dict[str, Any]]:
+        found = self.s3.list_objects_v2(Bucket="stock-data", Prefix="alerts/")["Contents"]
+        return [json.load(self.s3.get_object(Bucket="stock-data", Key=item["Key"])["Body"]) for item in found]
 
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     name = f"StockProcessor-{uuid.uuid4().hex}"  # loggers are kept by this name
-    for variable in [name for name in os.environ if name.startswith(("AWS_", "POWERTOOLS_"))]:
+    for variable in [name for name in os.environ if name.startswith("POWERTOOLS_")]:
         monkeypatch.delenv(variable)
     with mock_aws():
         monkeypatch.setenv("AWS_REGION", REGION)
@@ -79,6 +90,17 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         function.logger.registered_handler.setStream(log)
         yield World(function, name, s3, sqs, inbox, log)
         sys.modules.pop("pipeline.process_stock", None)
+
+
+@pytest.fixture
+def aws(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowAws]:
+    """The function's SNS answers over HTTP."""
+    with slow_aws() as slow:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SNS", slow.url)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        importlib.reload(world.function)
+        yield slow
 
 
 def body(**fields: Any) -> str:
@@ -166,6 +188,59 @@ def test_a_sample_keeps_the_ends_and_the_middle(world: World) -> None:
     spread = sample(range(10_000))
     assert (len(spread), spread[0], spread[-1]) == (99, 0, 9_999)
     assert abs(spread[49] - 5_000) <= 1
+
+
+def test_each_window_has_one_alert_though_sns_takes_seconds_to_answer(world: World, aws: SlowAws) -> None:
+    """With botocore's repeats there were 12."""
+    aws.sns_seconds = 4.5
+    symbols = ("AAPL", "GOOG", "MSFT", "TSLA")
+    answer = world.receive(*(body(symbol=symbol, price=1300) for symbol in symbols), remaining_ms=10_000)
+    assert answer == {"batchItemFailures": []}
+    assert aws.windows == [f"{symbol}/1767623400000" for symbol in symbols]
+    assert [marker["state"] for marker in world.markers()] == ["published"] * 4
+
+
+def test_an_alert_repeats_only_after_the_claim_of_a_publish_that_was_not_answered(world: World, aws: SlowAws) -> None:
+    # Given: SNS takes the message, and doesn't answer in the time that the function has
+    failed = {"batchItemFailures": [{"itemIdentifier": "m0"}]}
+    aws.sns_seconds = 30
+    assert world.receive(body(price=1300), remaining_ms=2_000) == failed
+    [claim] = world.markers()
+    # When: SNS is well again, and SQS delivers the tick again and again
+    aws.sns_seconds = 0
+    while world.receive(body(price=1300), remaining_ms=2_000) == failed:
+        pass
+    # Then: the alert has repeated once, and not before the claim had expired
+    assert len(aws.alerts) == 2
+    assert aws.arrivals_ms[1] >= claim["expires_at_ms"] > aws.arrivals_ms[0]
+    assert [marker["state"] for marker in world.markers()] == ["published"]
+
+
+def test_sns_is_asked_once_also_where_it_answers_with_an_internal_error(world: World, aws: SlowAws) -> None:
+    aws.sns_status = 500
+    assert world.receive(body(price=1300)) == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
+    assert len(aws.alerts) == 1
+    [marker] = world.markers()
+    assert (marker["state"], marker["expires_at_ms"] > 0) == ("claimed", True)
+
+
+def test_a_claim_is_given_back_where_sns_cannot_be_reached(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    with slow_aws() as gone:
+        pass
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SNS", gone.url)
+    importlib.reload(world.function)
+    assert world.receive(body(price=1300)) == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
+    assert [(marker["state"], marker["expires_at_ms"]) for marker in world.markers()] == [("claimed", 0)]
+
+
+def test_a_write_is_repeated_by_the_function_and_not_by_botocore(
+    world: World, aws: SlowAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """botocore knows no deadline."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", aws.url)
+    importlib.reload(world.function)
+    assert world.receive(body()) == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
+    assert len(aws.puts) == 5
 
 
 @pytest.mark.parametrize("missing", ["BUCKET", "SNS_TOPIC_ARN"])

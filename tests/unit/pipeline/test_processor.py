@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline.alerts import Alerter
 from pipeline.bucket import Bucket
+from pipeline.deadline import ANSWER_MS
 from pipeline.environment import Layout
 from pipeline.processor import BatchResult, MalformedEventError, Processor
 from pipeline.storage import Store
@@ -20,6 +21,7 @@ from tests.unit.pipeline.fakes import FakeAws, client_error
 SENT_MS = 1_767_623_400_500
 TIME = "2026-01-05T14:30:00Z"
 VISIBILITY_SECONDS = 180
+WORKERS = 8
 
 
 class Function:
@@ -30,9 +32,9 @@ class Function:
     ) -> None:
         fake: Any = aws
         self.time = aws.time
-        bucket = Bucket(fake, self.time.clock, "b")
+        bucket = Bucket(fake, "b")
         alerter = Alerter(
-            bucket, fake, self.time.clock, topic_arn="t", threshold=1200.0, cooldown_seconds=cooldown_seconds
+            bucket, aws.sns, self.time.clock, topic_arn="t", threshold=1200.0, cooldown_seconds=cooldown_seconds
         )
         self._processor = Processor(
             alerter,
@@ -42,13 +44,14 @@ class Function:
             cooldown_seconds=cooldown_seconds,
         )
 
-    def receive(self, *records: Any) -> BatchResult:
-        return self._processor.process({"Records": list(records)}, request_id="r-1", remaining_ms=lambda: 30_000)
+    def receive(self, *records: Any, remaining_ms: int = 30_000) -> BatchResult:
+        deadline = self.time.deadline(remaining_ms)
+        return self._processor.process({"Records": list(records)}, request_id="r-1", deadline=deadline)
 
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(8) as executor:
+    with ThreadPoolExecutor(WORKERS) as executor:
         yield executor
 
 
@@ -139,7 +142,7 @@ def test_a_batch_of_bad_messages_is_answered_and_not_raised(pool: ThreadPoolExec
 def test_an_event_that_is_no_batch_is_refused_as_a_whole(event: Any, pool: ThreadPoolExecutor) -> None:
     function = Function(FakeAws(), pool)
     with pytest.raises(MalformedEventError):
-        function._processor.process(event, request_id="r", remaining_ms=lambda: 1)
+        function._processor.process(event, request_id="r", deadline=function.time.deadline())
 
 
 def test_an_empty_batch_has_no_failures(pool: ThreadPoolExecutor) -> None:
@@ -292,16 +295,111 @@ def test_a_put_that_hangs_fails_its_own_tick_before_the_function_times_out(pool:
             released.wait(30)
 
     aws = FakeAws(hook)
-    remaining = iter([31_000, 900])
     try:
-        event = {"Records": [message("stored"), message("hangs")]}
-        function = Function(aws, pool)
-        result = function._processor.process(event, request_id="r", remaining_ms=lambda: next(remaining))
+        result = Function(aws, pool).receive(message("stored"), message("hangs"), remaining_ms=ANSWER_MS + 50)
     finally:
         released.set()
     assert failed(result) == ["m-hangs"]
     assert "OutOfTimeError" in result.failures[0].reason
     assert result.stored == 1
+
+
+class Frozen:
+    """A first invocation that is frozen, after it has answered, around one step of its only tick."""
+
+    def __init__(self, moment: str, what: str, pool: ThreadPoolExecutor) -> None:
+        self._at = (moment, what)
+        self._pool = pool
+        self._hangs, self._goes_on = threading.Event(), threading.Event()
+        self._thread = 0
+        self.begun_since: list[str] = []
+        self.aws = FakeAws(self._hook)
+        self.function = Function(self.aws, pool)
+        result = self.function.receive(message("b", price=1300), remaining_ms=ANSWER_MS + 300)
+        assert self._hangs.is_set()
+        assert failed(result) == ["m-b"]
+
+    def _hook(self, moment: str, operation: str, parameters: dict[str, Any]) -> None:
+        if moment == "before" and threading.get_ident() == self._thread:
+            self.begun_since.append(operation)
+        if (moment, step(operation, parameters)) == self._at and not self._hangs.is_set():
+            self._thread = threading.get_ident()
+            self._hangs.set()
+            assert self._goes_on.wait(30)
+
+    def thaw(self) -> None:
+        """Let its thread go on to its end."""
+        self._goes_on.set()
+        settled(self._pool)
+
+
+@pytest.mark.parametrize(
+    ("moment", "what", "alerts"),
+    [
+        ("before", "claim", 1),
+        ("after", "claim", 1),
+        ("before", "publish", 2),
+        ("after", "publish", 2),
+        ("before", "mark", 2),
+        ("after", "mark", 1),
+        ("before", "store", 1),
+        ("after", "store", 1),
+    ],
+)
+def test_a_thawed_function_begins_nothing_after_its_deadline(
+    moment: str, what: str, alerts: int, pool: ThreadPoolExecutor
+) -> None:
+    frozen = Frozen(moment, what, pool)
+    # When: SQS delivers the tick again, and the thread of the first invocation goes on
+    frozen.aws.time.sleep(VISIBILITY_SECONDS)
+    assert failed(frozen.function.receive(message("b", price=1300))) == []
+    frozen.thaw()
+    # Then: it has begun nothing, the tick is stored once, and the alert repeats only where its outcome was not recorded
+    assert frozen.begun_since == []
+    assert stored_ids(frozen.aws) == ["b"]
+    assert len(frozen.aws.published) == alerts
+
+
+@pytest.mark.parametrize("what", ["claim", "publish", "mark", "store"])
+def test_a_thawed_function_begins_nothing_though_the_clock_of_its_host_is_behind(
+    what: str, pool: ThreadPoolExecutor
+) -> None:
+    frozen = Frozen("after", what, pool)
+    frozen.thaw()  # by its clock no time has gone by
+    assert frozen.begun_since == []
+    assert len(frozen.aws.published) == (0 if what == "claim" else 1)
+
+
+def step(operation: str, parameters: dict[str, Any]) -> str:
+    """Which step of the processing of a breaching tick a call is."""
+    if operation != "PutObject":
+        return "publish" if operation == "Publish" else "read the marker"
+    if parameters["Key"].startswith("processed/"):
+        return "store"
+    return "mark" if "IfMatch" in parameters else "claim"
+
+
+def test_work_that_has_not_begun_at_the_deadline_never_begins(pool: ThreadPoolExecutor) -> None:
+    released = threading.Event()
+
+    def hook(moment: str, operation: str, parameters: dict[str, Any]) -> None:
+        if moment == "before":
+            assert released.wait(30)
+
+    aws = FakeAws(hook)
+    ticks = [message(f"t{index}") for index in range(3 * WORKERS)]
+    result = Function(aws, pool).receive(*ticks, remaining_ms=ANSWER_MS + 5)
+    assert len(failed(result)) == len(ticks)
+    released.set()
+    settled(pool)
+    assert len(aws.calls) == WORKERS
+
+
+def settled(pool: ThreadPoolExecutor) -> None:
+    """Wait until the pool's threads have ended all that they were given: each takes one part of a barrier."""
+    together = threading.Barrier(WORKERS)
+    for part in [pool.submit(together.wait, 30) for _ in range(WORKERS)]:
+        part.result()
 
 
 def test_the_batch_layout_writes_one_sorted_object_per_symbol(pool: ThreadPoolExecutor) -> None:

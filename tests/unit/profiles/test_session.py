@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from profiles.session import ProfileError, open_endpoint, open_profile
+from profiles.errors import ProfileError
+from profiles.session import open_endpoint, open_profile
 
 REAL_LOOKING_KEY = "AKIAIOSFODNN7EXAMPLE"
 MAKE_CONFIG = """
@@ -50,19 +51,10 @@ region = us-east-2
 @pytest.fixture(autouse=True)
 def aws_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A user whose whole AWS configuration is the file above."""
-    for name in (
-        "AWS_PROFILE",
-        "AWS_DEFAULT_PROFILE",
-        "AWS_ENDPOINT_URL",
-        "AWS_ACCESS_KEY_ID",
-        "AWS_SECRET_ACCESS_KEY",
-    ):
-        monkeypatch.delenv(name, raising=False)
     config = tmp_path / "config"
     config.write_text(MAKE_CONFIG.format(key=REAL_LOOKING_KEY))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     return config
 
 
@@ -112,16 +104,27 @@ def test_local_is_never_aws(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
         open_profile("local")
 
 
-def test_a_profile_named_local_in_the_users_configuration_is_used(aws_config: Path) -> None:
+def test_a_profile_named_local_in_the_users_configuration_is_not_used_and_that_is_said(aws_config: Path) -> None:
     aws_config.write_text(
-        "[profile local]\nregion=us-east-2\nendpoint_url=http://127.0.0.1:5001\n"
-        "aws_access_key_id=000000000000\naws_secret_access_key=test\n"
+        "[profile local]\nregion=eu-west-1\nendpoint_url=http://127.0.0.1:5001\n"
+        f"aws_access_key_id={REAL_LOOKING_KEY}\naws_secret_access_key=secret\n"
     )
 
     aws = open_profile("local")
 
-    assert aws.sns.meta.endpoint_url == "http://127.0.0.1:5001"
-    assert access_key(aws.sns) == "000000000000"
+    assert aws.sns.meta.endpoint_url == "http://localhost:4566"
+    assert access_key(aws.sns) == "test"
+    assert aws.profile.remark.startswith("note: the profile 'local' in your AWS configuration is not used")
+
+
+def test_there_is_no_remark_without_such_a_profile() -> None:
+    assert open_profile("local").profile.remark == ""
+
+
+def test_local_works_where_the_users_configuration_is_broken(aws_config: Path) -> None:
+    aws_config.write_text("nothing that an AWS client could read")
+
+    assert open_profile("local").sns.meta.endpoint_url == "http://localhost:4566"
 
 
 def test_a_profile_with_endpoint_url_is_an_emulator() -> None:
@@ -129,6 +132,15 @@ def test_a_profile_with_endpoint_url_is_an_emulator() -> None:
 
     assert not aws.profile.asks_before_changes
     assert aws.lambda_.meta.endpoint_url == "http://127.0.0.1:4999"
+
+
+@pytest.mark.parametrize("profile", ["emulator", "pretending"])
+def test_an_endpoint_in_the_shell_comes_before_the_profiles_as_in_every_sdk(
+    monkeypatch: pytest.MonkeyPatch, profile: str
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4998")
+
+    assert open_profile(profile).sns.meta.endpoint_url == "http://127.0.0.1:4998"
 
 
 def test_a_profile_without_endpoint_url_is_aws() -> None:
@@ -158,16 +170,6 @@ def test_a_profile_without_a_region_runs_in_us_east_2(monkeypatch: pytest.Monkey
 def test_profiles_that_cannot_be_used_say_why(profile: str, reason: str) -> None:
     with pytest.raises(ProfileError, match=reason):
         open_profile(profile)
-
-
-@pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SQS"])
-def test_an_endpoint_in_the_shell_never_diverts_real_credentials(
-    monkeypatch: pytest.MonkeyPatch, variable: str
-) -> None:
-    monkeypatch.setenv(variable, "http://127.0.0.1:4566")
-
-    with pytest.raises(ProfileError, match=f"{variable} would send its credentials elsewhere"):
-        open_profile("prod")
 
 
 def test_the_built_in_profile_at_another_address() -> None:

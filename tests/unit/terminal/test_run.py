@@ -52,6 +52,18 @@ def test_what_aws_refuses_exits_2_with_its_words(
     assert "AccessDenied" in capsys.readouterr().err
 
 
+def test_what_aws_says_in_many_lines_is_shown_on_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def command() -> None:
+        raise ClientError({"Error": {"Code": "X", "Message": "one\n\ntwo \x1b[31m"}}, "SendMessage")
+
+    assert run_and_get_code(command, [], monkeypatch) == 2
+    assert capsys.readouterr().err == (
+        "error: AWS refused: An error occurred (X) when calling the SendMessage operation: one two \\x1b[31m\n"
+    )
+
+
 def test_what_nobody_foresaw_exits_2_and_shows_where(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

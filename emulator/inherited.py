@@ -1,0 +1,34 @@
+"""What the programs that set an engine up get of the user's variables: what they need, and no secrets.
+
+They run code from a package index, and the pythons that they find on PATH. A private index's own credentials are among
+what they need (`UV_INDEX_<NAME>_PASSWORD`, or within a URL).
+"""
+
+import os
+from collections.abc import Mapping
+
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+_NAMES = {
+    *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "TERM", "LANG", "LANGUAGE", "TZ"),
+    *_PROXIES,
+    *map(str.upper, _PROXIES),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NIX_SSL_CERT_FILE", "NETRC"),
+    *("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH"),  # some pythons don't start without
+}
+_PREFIXES = ("LC_", "XDG_", "PYENV_", "UV_")
+_REFUSED_NAMES = {"UV_GITHUB_TOKEN", "UV_PYTHON", "UV_SYSTEM_PYTHON"}  # the last two would choose another environment
+_REFUSED_PREFIX = "UV_PUBLISH_"
+
+# For `docker` in addition: its own, those of our docker-compose.yml, and the agent for an engine reached over SSH.
+DOCKER = ("DOCKER_", "COMPOSE_", "BUILDKIT_", "BUILDX_", "STOCKPIPE_", "SSH_AUTH_SOCK")
+
+
+def inherited(environ: Mapping[str, str] | None = None, further: tuple[str, ...] = ()) -> dict[str, str]:
+    """The variables to pass on; also those that start with one of `further`."""
+    return {
+        name: value
+        for name, value in (os.environ if environ is None else environ).items()
+        if (name in _NAMES or name.startswith(_PREFIXES + further))
+        and name not in _REFUSED_NAMES
+        and not name.startswith(_REFUSED_PREFIX)
+    }

@@ -1,0 +1,47 @@
+"""What a function may take of the machine: AWS's quotas, as resource limits of its process and of all that it starts.
+
+https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+OPEN_FILES = 1024
+PROCESSES = 1024  # threads included
+
+_START = Path(__file__).parent / "start.py"
+
+
+def command(
+    python: Sequence[str], module: Sequence[str], *, ephemeral_storage_mb: int, environ: Mapping[str, str]
+) -> list[str]:
+    """The command that runs a function's module, under AWS's limits unless `LAMBDA_PROCESS_ENFORCE_LIMITS=0`."""
+    if environ.get("LAMBDA_PROCESS_ENFORCE_LIMITS", "1") == "0":
+        return [*python, "-m", *module]
+    return limited(python, module, file_bytes=ephemeral_storage_mb * 1024 * 1024)
+
+
+def limited(
+    python: Sequence[str],
+    module: Sequence[str],
+    *,
+    file_bytes: int,
+    open_files: int = OPEN_FILES,
+    processes: int = PROCESSES,
+) -> list[str]:
+    """The command that runs a module (its name, then its arguments) with these limits.
+
+    The system counts the processes of a user, so those that run already are added. It counts none for root.
+    """
+    numbers = (open_files, _running() + processes, file_bytes)
+    return [*python, str(_START), *map(str, numbers), *module]
+
+
+def _running() -> int:
+    """How many processes and threads there are, at least those of this user. On macOS threads have no limit."""
+    try:
+        return int(Path("/proc/loadavg").read_text(encoding="ascii").split()[3].partition("/")[2])
+    except OSError:
+        return len(psutil.pids())
