@@ -22,7 +22,7 @@ from typing import Self
 
 from pipeline.tick import Tick
 from profiles.errors import CannotRunError
-from profiles.folders import state_folder
+from profiles.folders import private_file, state_folder
 from profiles.names import Names
 from profiles.session import Profile
 
@@ -132,7 +132,7 @@ class ManifestWriter:
 
     def _open(self) -> io.FileIO:
         """Unbuffered: once append() returns, the lines survive a kill -9 of this process."""
-        return io.FileIO(self.path, self._mode)
+        return io.FileIO(self.path, self._mode, opener=private_file)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
