@@ -17,3 +17,15 @@ def cache_folder() -> Path:
 def state_folder() -> Path:
     """What can't: which engines run, what was sent."""
     return Path(os.environ.get("STOCKPIPE_STATE_DIR") or platformdirs.user_state_dir("stockpipe"))
+
+
+def manifests_folder() -> Path:
+    """What was sent: a folder for each environment in it (`producer.manifest.folder`)."""
+    return state_folder() / "manifests"
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder of the user's, and those above it that are missing: others may not look into them (mode 0700)."""
+    if not folder.is_dir():
+        make_private(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)

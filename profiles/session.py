@@ -105,6 +105,11 @@ class Aws:
                 self._clients[service] = self._make(service, CLIENT_CONFIG)
             return self._clients[service]
 
+    def own_client(self, service: str, **settings: Any) -> Any:
+        """A client that the caller doesn't share, with settings of botocore's `Config` that differ from the usual."""
+        with self._lock:
+            return self._make(service, CLIENT_CONFIG.merge(Config(**settings)))
+
     def _make(self, service: str, config: Config) -> Any:
         make = cast(Any, self._session).client
         return make(service, region_name=REGION, endpoint_url=self.profile.endpoint_url, config=config)
