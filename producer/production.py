@@ -189,7 +189,7 @@ class Production:
         self._account()
         if sender.late and not (complete and not self.failed):
             raise CannotRunError(
-                "stopped, because --duration was over and SQS had not taken all ticks: it is slower than they are due. "
+                f"stopped {LATE_SECONDS:g} s after the end of --duration: SQS had not accepted all ticks. "
                 "Send the rest with --resume"
             )
         return self.summary()
