@@ -109,7 +109,7 @@ def produce(
         found = (
             production.manifest if production.resumed else "nothing in this environment; starting from the beginning"
         )
-        terminal.errors.print(f"resume: continuing {found}", soft_wrap=True)
+        terminal.errors.print(f"resume: continuing {found}", markup=False, soft_wrap=True)
     try:
         with _signals(production.stop):
             watch(production)
@@ -130,7 +130,7 @@ def _report(summary: Summary, as_json: bool) -> None:
         terminal.errors.print(
             f"not sent: {failure.tick_id}: {failure.code} {failure.message}", markup=False, soft_wrap=True
         )
-    terminal.console.print(summary.line, soft_wrap=True)
+    terminal.console.print(summary.line, markup=False, soft_wrap=True)
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from typing import Self, cast
 from pipeline.tick import Tick, parse
 from profiles.environment import environment_made_at
 from profiles.errors import CannotRunError
-from profiles.folders import make_private, manifests_folder
+from profiles.folders import manifests_folder, private, private_file
 from profiles.names import Names
 from profiles.session import Aws
 
@@ -68,12 +68,7 @@ def folder(aws: Aws, names: Names) -> Path:
 
 def new_path(aws: Aws, names: Names, run: str) -> Path:
     """A path for the manifest of a run that starts now; two runs never share one. Its folder is there then."""
-    home = folder(aws, names)
-    try:
-        make_private(home)
-    except OSError as error:
-        raise CannotRunError(f"the folder {home} can't be made: {error.strerror or error}") from error
-    return home / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{run}{SUFFIX}"
+    return private(folder(aws, names)) / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{run}{SUFFIX}"
 
 
 def all_paths(aws: Aws, names: Names) -> list[Path]:
@@ -214,7 +209,7 @@ class ManifestWriter:
 
     def _open(self, mode: str) -> io.FileIO:
         """Unbuffered: once append() returns, the lines survive a kill -9 of this process. Locked while it is open."""
-        stream = io.FileIO(self.path, mode)
+        stream = io.FileIO(self.path, mode, opener=private_file)
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

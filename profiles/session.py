@@ -107,8 +107,9 @@ class Aws:
 
     def own_client(self, service: str, **settings: Any) -> Any:
         """A client that the caller doesn't share, with settings of botocore's `Config` that differ from the usual."""
+        config = self.client(service).meta.config.merge(Config(**settings))
         with self._lock:
-            return self._make(service, CLIENT_CONFIG.merge(Config(**settings)))
+            return self._make(service, config)
 
     def _make(self, service: str, config: Config) -> Any:
         make = cast(Any, self._session).client

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -32,7 +32,7 @@ class Queue:
 def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     aws = SimpleNamespace(sqs=Queue(), profile=Profile("local", "http://localhost:4566"))
     monkeypatch.setenv("STOCKPIPE_STATE_DIR", str(tmp_path))
-    monkeypatch.setattr(terminal, "open_environment", lambda *_: terminal.Environment(aws, NAMES))
+    monkeypatch.setattr(terminal, "open_environment", lambda *_: terminal.Environment(cast(Any, aws), NAMES))
     monkeypatch.setattr("sys.argv", ["reconcile"])
     return aws
 

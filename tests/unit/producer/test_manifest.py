@@ -231,10 +231,11 @@ def test_a_queue_that_does_not_say_when_it_was_made_is_one_clear_line(created: s
         folder(here(None, created), NAMES)
 
 
-def test_the_folders_of_manifests_are_private(tmp_path: Path) -> None:
-    home = new_path(here(), NAMES, "sim1-aa").parent
-    made = [home, *home.parents[: home.parents.index(tmp_path)]]
-    assert [oct(each.stat().st_mode & 0o777) for each in made] == ["0o700"] * 4
+def test_manifests_are_private() -> None:
+    path = new_path(here(), NAMES, "sim1-aa")
+    write(path, 1)
+    assert oct(path.parent.stat().st_mode & 0o777) == "0o700"
+    assert oct(path.stat().st_mode & 0o777) == "0o600"
 
 
 def test_one_run_at_a_time_writes_a_manifest(tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def test_options_that_make_no_sense_are_refused_before_anything_is_sent(
     assert sqs.calls == []
 
 
-HOSTILE = ["nan", "inf", "-inf", "-1", "1e308", "-1e308", "1e-320", str(10**30), "9" * 4000, "1" * 400 + ".5", "", "\0"]
+HOSTILE = ["nan", "inf", "-inf", "-1", "1e308", "-1e308", "1e-320", str(10**30), "9" * 4000, "1" * 400 + ".5", ""]
 
 
 @pytest.mark.parametrize("option", ["--rate", "--duration", "--count", "--speed", "--seed", "--start"])
