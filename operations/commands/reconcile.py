@@ -102,7 +102,7 @@ def _manifests(environment: terminal.Environment, *, every: bool) -> list[Path]:
         return paths if every else paths[-1:]
     if earlier := manifests.earlier_paths(aws, names):
         raise CannotRunError(
-            "nothing was produced in this environment yet; the latest manifest is of an earlier one. "
+            "no run has begun since this environment was made; the latest manifest is of an earlier one. "
             f"Run: stockpipe produce; or compare with: --manifest {shlex.quote(str(earlier[-1]))}"
         )
     raise CannotRunError(
