@@ -41,6 +41,7 @@ PATIENCE_SECONDS = 90.0  # a restarted emulator is up, and has its queue again, 
 ATTEMPTS_AFTER_STOP = 3
 FINISH_SECONDS = 5.0  # how long a stopped run waits for the answers that are still to come
 _LOOK_SECONDS = 0.05
+_CALL_SECONDS = 20.0  # longer than an attempt and the pause after it, unless its answer comes byte by byte
 
 # Each attempt is one short call: the repeats are counted here, where a stopped run can end them.
 CLIENT_SETTINGS: Mapping[str, Any] = {"read_timeout": 10, "retries": {"mode": "standard", "total_max_attempts": 1}}
@@ -118,8 +119,8 @@ class Sender:
 
     `accepted` and `failed` are called from those threads; if `accepted` raises, sending ends with that error. `submit`
     blocks while two batches a worker are on their way: a slow queue slows its producer down, and memory stays bounded.
-    Once `stop` is set, or the clock is at `stop_at`, what is on its way has `FINISH_SECONDS` left. Then it counts as
-    failed, and an answer that still comes is ignored.
+    Once `stop` is set, the clock is at `stop_at`, or sending has ended for an error, what is on its way has
+    `FINISH_SECONDS` left. Then it counts as failed, and an answer that still comes is ignored.
     """
 
     def __init__(
@@ -198,13 +199,25 @@ class Sender:
         if error is None:
             self._check()
 
+    def _silence(self, now: float) -> float:
+        """Seconds since the first attempt after SQS last took a tick."""
+        return 0.0 if self._silent_since is None else now - self._silent_since
+
+    def _given_up(self, now: float, last_answer: str) -> CannotRunError:
+        return CannotRunError(
+            f"SQS accepted nothing for {self._silence(now):.0f} s and the run was given up: {last_answer}. "
+            "Once SQS answers, send the rest with --resume"
+        )
+
     def _out_of_time(self) -> bool:
-        """Whether the run was stopped so long ago that it waits for no answer any more."""
+        """Whether the run was stopped, or has failed, so long ago that it waits for no answer any more."""
         now = self._clock.monotonic()
+        if self._error is None and self._silence(now) >= self._patience + _CALL_SECONDS:
+            self._error = self._given_up(now, "calls do not return")
         if self._stop_at is not None and now >= self._stop_at and not self._stop.is_set():
             self.late = True
             self._stop.set()
-        if self._ends is None and self._stop.is_set():
+        if self._ends is None and (self._stop.is_set() or self._error is not None):
             self._ends = now + FINISH_SECONDS
         return self._ends is not None and now >= self._ends
 
@@ -238,12 +251,8 @@ class Sender:
             stopped = self._stop.is_set() and state.attempt_number >= ATTEMPTS_AFTER_STOP
             if stopped or self._error is not None or now - began >= self._patience:
                 return True
-            silent = now - (self._silent_since or now)
-            if silent >= self._patience:
-                raise CannotRunError(
-                    f"SQS accepted nothing for {silent:.0f} s and the run was given up: {delivery.last_answer}. "
-                    "Once SQS answers, send the rest with --resume"
-                )
+            if self._silence(now) >= self._patience:
+                raise self._given_up(now, delivery.last_answer)
             return False
 
         Retrying(

@@ -81,6 +81,20 @@ def test_a_run_without_any_progress_gives_up_as_a_whole(aws: Any, sqs: Any, name
     assert production.failed == len(production.summary().failures) > 0
 
 
+def test_a_run_gives_up_even_if_its_calls_never_return(start: Any, sqs: Any, clock: Any) -> None:
+    """As when an answer comes byte by byte: no timeout of the socket ends that."""
+    frozen = Frozen(sqs, answered=3)
+    production, run = start(simulated(MARKET, speed=None))
+    wait_until(lambda: frozen.hanging == WORKERS and production.sent == 30)
+    clock.pass_by(PATIENCE_SECONDS + 20)
+    wait_until(lambda: (clock.pass_by(0.1), run.done())[1])
+    with pytest.raises(CannotRunError, match=r"SQS accepted nothing for 11\d s and the run was given up: calls do"):
+        run.result()
+    assert production.sent == 30
+    assert production.failed >= 10 * WORKERS
+    frozen.thaw.set()
+
+
 def test_progress_of_other_batches_renews_the_patience(aws: Any, sqs: Any, names: Names, clock: Any) -> None:
     """Minutes in which every second call fails are no reason to give up."""
 
