@@ -200,8 +200,9 @@ class Sender:
             self._check()
 
     def _silence(self, now: float) -> float:
-        """Seconds since the first attempt after SQS last took a tick."""
-        return 0.0 if self._silent_since is None else now - self._silent_since
+        """Seconds since the first attempt after SQS last took a tick, as long as something is on its way."""
+        since = self._silent_since  # read once: other threads set it
+        return 0.0 if since is None else now - since
 
     def _given_up(self, now: float, last_answer: str) -> CannotRunError:
         return CannotRunError(
@@ -231,6 +232,8 @@ class Sender:
             finally:
                 with self._changed:
                     self._under_way.discard(delivery)
+                    if not self._under_way:
+                        self._silent_since = None
                     self._changed.notify_all()
 
     def _deliver(self, delivery: "_Delivery") -> None:
@@ -297,6 +300,8 @@ class _Delivery:
     def attempt(self) -> bool:
         """Send what is pending; whether SQS accepted or refused any of it for good."""
         entries = {str(place): tick for place, tick in enumerate(self._pending)}
+        if not entries:  # given up by another thread meanwhile
+            return False
         bodies = {each: encode(tick) for each, tick in entries.items()}
         try:
             answer: Any = self._sqs.send_message_batch(
