@@ -47,7 +47,7 @@ def environment_made_at(aws: Aws, names: Names) -> datetime:
         QueueUrl=queue_url(aws, names, names.queue), AttributeNames=["CreatedTimestamp"]
     )
     try:
-        return datetime.fromtimestamp(int(answer["Attributes"]["CreatedTimestamp"]), UTC)
+        return datetime.fromtimestamp(int(float(answer["Attributes"]["CreatedTimestamp"])), UTC)
     except (KeyError, ValueError, OverflowError, OSError) as error:
         raise CannotRunError(
             f"queue {names.queue} in profile {aws.profile.name} does not say when it was made (CreatedTimestamp), "

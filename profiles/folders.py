@@ -32,8 +32,9 @@ def manifests_folder() -> Path:
 
 def kept_in_words() -> str:
     """What stays on this machine when an engine is stopped or an environment is removed, with paths."""
-    places = (("the manifests of what was sent", manifests_folder()), ("the caches", cache_folder()))
-    return ", ".join(f"{what} ({folder})" for what, folder in places if folder.exists())
+    manifests = manifests_folder()
+    sent = f"the manifests of what was sent ({manifests}), " if manifests.exists() else ""
+    return f"{sent}the caches ({cache_folder()})"
 
 
 def private(folder: Path) -> Path:

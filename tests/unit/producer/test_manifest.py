@@ -178,7 +178,10 @@ def test_manifests_are_found_by_environment_and_run() -> None:
     for age, path in enumerate([newer, older, elsewhere]):
         write(path, 1)
         os.utime(path, (1000 + age, 1000 + age))
-    assert folder(here(), other).parts[-2:] == ("localhost-4566-000000000000-alice", "20260105T143000Z")
+    assert folder(here("http://localhost:4566", "1767623400.75"), other).parts[-2:] == (
+        "localhost-4566-000000000000-alice",
+        "20260105T143000Z",
+    )
     assert all_paths(here(), NAMES) == [newer, older], "the one written last is the last one, whatever its name"
     assert latest_path(here(), NAMES) == older
     assert latest_path(here(), NAMES, "sim2-bb") == newer
