@@ -227,15 +227,15 @@ def test_a_second_ctrl_c_ends_at_once_though_threads_hang(tmp_path: Path) -> Non
 
         # and when Ctrl-C is pressed twice, the second time while it waits for the last answers
         process.send_signal(signal.SIGINT)
-        said = ""
-        while "stopping: " not in said:
-            said += process.stderr.readline() if process.stderr else ""
+        assert process.stderr
+        said = next((line for line in process.stderr if line.startswith("stopping: ")), "")
+        assert said
         pressed = time.monotonic()
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
 
         # then it ends at once, says what was sent, and the manifest is whole
-        assert time.monotonic() - pressed < FINISH_SECONDS / 2
+        assert time.monotonic() - pressed < FINISH_SECONDS - 1
         assert process.returncode == 130, said + err
         assert out.startswith("sent 50 ticks in ")
         assert "Traceback" not in err
