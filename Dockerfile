@@ -18,7 +18,7 @@ FROM python:3.13.12-slim-trixie
 # /state holds the producer's manifests: who mounts a volume there gets it with this owner.
 RUN useradd --create-home --uid 10001 stockpipe && install --directory --owner stockpipe --group stockpipe /state
 COPY --from=build /opt/stockpipe/.venv /opt/stockpipe/.venv
-ENV PATH=/opt/stockpipe/.venv/bin:$PATH PYTHONUNBUFFERED=1 STOCKPIPE_STATE_DIR=/state STOCKPIPE_CACHE_DIR=/tmp
+ENV PATH=/opt/stockpipe/.venv/bin:$PATH PYTHONUNBUFFERED=1 STOCKPIPE_STATE_DIR=/state STOCKPIPE_CACHE_DIR=/tmp/stockpipe
 USER stockpipe
 WORKDIR /home/stockpipe
 ENTRYPOINT ["stockpipe"]

@@ -9,6 +9,8 @@
                                                dialect       Athena's SQL → DuckDB's, and back for error positions
                                                store         objects → local columns, cached by ETag
                                                serde         JSON lines → rows, as the OpenX SerDe reads them
+                                               limits       time and memory of a query
+                                               scratch      private folders for what a query spills
     compaction     many JSON objects → one Parquet file per day and symbol
 """
 

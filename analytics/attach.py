@@ -3,13 +3,16 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from analytics import dialect, objects
+from analytics.limits import Limits, run_within
 from analytics.result import HistoryError
-from analytics.serde import MalformedJsonError, read_rows
+from analytics.scratch import create_private, scratch_folder
+from analytics.serde import LineTooLongError, MalformedJsonError, read_rows
 from analytics.statements import TABLES, Table, table_of
 from analytics.store import ListedObject, Store
 from profiles.folders import cache_folder
@@ -24,13 +27,18 @@ PARQUET_FILES_PER_SEGMENT = 2_000
 
 @dataclass
 class Attacher:
-    """Attaches tables of one environment to one connection; `progress` is told how many objects were fetched."""
+    """Attaches tables of one environment to one connection; `progress` is told how many objects were fetched.
+
+    `files` are the files in the cache that the attached views read.
+    """
 
     aws: Aws
     names: Names
     connection: duckdb.DuckDBPyConnection
+    limit: Limits
     progress: Progress = lambda _: None
     fetched: int = field(default=0, init=False)
+    files: list[Path] = field(default_factory=list, init=False)
 
     def attach(self, table: Table, translation: dialect.Translation | None = None) -> tuple[int, int]:
         """Make the view `<database>.<table>`; without a translation of all objects, with `"$path"` and `"$etag"`.
@@ -43,7 +51,7 @@ class Attacher:
         if translation:
             condition = dialect.pruning_condition(translation, table, table.partitions or ("symbol",), self.names)
         listing = _partitioned_listing if table.partitions else _symbol_listing
-        store.load_listing(listing(self.aws, self.connection, table, condition))
+        store.load_listing(listing(self, table, condition))
         self._fill(store, table)
         if condition is None:
             store.merge()
@@ -52,7 +60,7 @@ class Attacher:
             hidden[dialect.PATH_COLUMN] = f"'s3://{table.bucket}/' || s.key"
         if translation is None:
             hidden["$etag"] = "s.etag"
-        store.make_view(f"{self.names.database}.{table.name}", table.columns, hidden)
+        self.files += store.make_view(f"{self.names.database}.{table.name}", table.columns, hidden)
         return store.listed_bytes()
 
     def _fill(self, store: Store, table: Table) -> None:
@@ -61,7 +69,7 @@ class Attacher:
             changed: list[objects.Fetched] = []
             fetched = self._watched(objects.fetch(self.aws.s3, table.bucket, missing), changed)
             if table.is_parquet:
-                _store_parquet(store, fetched)
+                _store_parquet(store, table, fetched)
             else:
                 store.add_rows(_json_rows(store, table, fetched))
             for one in changed:
@@ -89,30 +97,27 @@ def _stored(names: Names, table: Table) -> tuple[tuple[str, str], ...]:
     return max(places, key=len)
 
 
-def _partitioned_listing(
-    aws: Aws, connection: duckdb.DuckDBPyConnection, table: Table, condition: str | None
-) -> list[ListedObject]:
-    listed = objects.list_objects(aws.s3, table.bucket, [table.prefix])
+def _partitioned_listing(attacher: Attacher, table: Table, condition: str | None) -> list[ListedObject]:
+    listed = objects.list_objects(attacher.aws.s3, table.bucket, [table.prefix])
     found = {one.key: one for one in listed if set(table.partitions) <= partition_of(one.key).keys()}
-    kept = _kept(connection, condition, {key: partition_of(key) for key in found}, table.partitions)
+    kept = _kept(attacher, condition, {key: partition_of(key) for key in found}, table.partitions)
     return [found[key] for key in kept]
 
 
-def _symbol_listing(
-    aws: Aws, connection: duckdb.DuckDBPyConnection, table: Table, condition: str | None
-) -> Iterator[ListedObject]:
-    below, loose = objects.folders(aws.s3, table.bucket, table.prefix)
+def _symbol_listing(attacher: Attacher, table: Table, condition: str | None) -> Iterator[ListedObject]:
+    s3 = attacher.aws.s3
+    below, loose = objects.folders(s3, table.bucket, table.prefix)
     symbols: dict[str, Mapping[str, str | None]] = {
         folder: {"symbol": folder.removeprefix(table.prefix).rstrip("/")} for folder in below
     }
     # a malformed line's symbol is NULL in every folder: where the query wants those, nothing can be left out
-    kept = _kept(connection, condition, {**symbols, "": {"symbol": None}}, ("symbol",))
+    kept = _kept(attacher, condition, {**symbols, "": {"symbol": None}}, ("symbol",))
     yield from loose
-    yield from objects.list_objects(aws.s3, table.bucket, below if "" in kept else kept)
+    yield from objects.list_objects(s3, table.bucket, below if "" in kept else kept)
 
 
 def _kept(
-    connection: duckdb.DuckDBPyConnection,
+    attacher: Attacher,
     condition: str | None,
     candidates: Mapping[str, Mapping[str, str | None]],
     columns: tuple[str, ...],
@@ -121,14 +126,15 @@ def _kept(
     if condition is None or not candidates:
         return list(candidates)
     row = f"({', '.join('?' * (len(columns) + 1))})"
+    sql = (
+        f"SELECT id FROM (VALUES {', '.join([row] * len(candidates))}) AS candidates(id, {', '.join(columns)}) "
+        f"WHERE {condition}"
+    )
     values = [value for key, folder in candidates.items() for value in (key, *(folder[name] for name in columns))]
+    connection = attacher.connection
     try:
-        chosen = connection.execute(
-            f"SELECT id FROM (VALUES {', '.join([row] * len(candidates))}) AS candidates(id, {', '.join(columns)}) "
-            f"WHERE {condition}",
-            values,
-        ).fetchall()
-    except duckdb.Error:
+        chosen = run_within(attacher.limit, connection, lambda: connection.execute(sql, values).fetchall())
+    except (duckdb.Error, UnicodeEncodeError):
         return list(candidates)
     return [key for (key,) in chosen]
 
@@ -144,14 +150,17 @@ def _json_rows(store: Store, table: Table, fetched: Iterable[objects.Fetched]) -
                 yield (key, one.etag, line, *row)
         except MalformedJsonError as error:
             raise HistoryError(f"{error}, and the table doesn't ignore that (ignore.malformed.json)") from error
+        except LineTooLongError as error:
+            raise HistoryError(str(error)) from error
 
 
-def _store_parquet(store: Store, fetched: Iterable[objects.Fetched]) -> None:
-    with store.scratch() as folder:
+def _store_parquet(store: Store, table: Table, fetched: Iterable[objects.Fetched]) -> None:
+    with scratch_folder() as folder:
         files = {}
         for number, one in enumerate(fetched):
             path = folder / f"{number}.parquet"
-            path.write_bytes(one.body or b"")
+            with open(path, "wb", opener=create_private) as file:
+                file.write(one.body or b"")
             files[path] = ListedObject(one.listed.key, one.etag or "", one.listed.size)
         if files:
-            store.add_parquet(files, partition_of)
+            store.add_parquet(files, table.partitions, partition_of)

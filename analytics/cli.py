@@ -10,10 +10,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from analytics import history, render, statements
+from analytics import history, limits, render, statements
 from analytics.result import HistoryError, Result
 from terminal import (
     DEFAULT_PROFILE,
+    EXIT_CHECK_FAILED,
     BucketOption,
     JsonOption,
     PrefixOption,
@@ -28,6 +29,8 @@ app = typer.Typer()
 
 Format = Literal["table", "csv", "json", "parquet"]
 Engine = Literal["athena", "duckdb"]
+KEPT_SHOWN = 20
+
 TableName = Literal["records", "record_details", "ticks"]
 
 
@@ -36,7 +39,9 @@ def query(
     *,
     name: Annotated[str | None, typer.Argument(help="A named query; --list shows them.", show_default=False)] = None,
     sql: Annotated[str | None, typer.Option("--sql", help="SQL of your own, in Athena's dialect.")] = None,
-    file: Annotated[Path | None, typer.Option("--file", help="A file with SQL of your own.", exists=True)] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", help="A file with SQL of your own.", exists=True, dir_okay=False)
+    ] = None,
     listed: Annotated[bool, typer.Option("--list", help="List the named queries.")] = False,
     table: Annotated[
         TableName | None, typer.Option("--table", help="Run the named query on this table (ticks: the compacted one).")
@@ -46,6 +51,29 @@ def query(
     chart: Annotated[bool, typer.Option("--chart", help="Draw the last column of numbers as well.")] = False,
     engine: Annotated[
         Engine | None, typer.Option("--engine", help="Default: Athena where the endpoint has it, else DuckDB.")
+    ] = None,
+    time_limit: Annotated[
+        int | None,
+        typer.Option(
+            "--time-limit",
+            metavar="SECONDS",
+            min=1,
+            max=limits.HIGHEST,
+            help=f"Stop the query on DuckDB after this time. Default: {limits.SECONDS}, or {limits.SECONDS_VARIABLE}.",
+            show_default=False,
+        ),
+    ] = None,
+    memory_limit: Annotated[
+        int | None,
+        typer.Option(
+            "--memory-limit",
+            metavar="MIB",
+            min=1,
+            max=limits.HIGHEST,
+            help="Memory that DuckDB may use for the query, and as much for its rows. "
+            f"Default: {limits.MEMORY_MIB}, or {limits.MEMORY_VARIABLE}.",
+            show_default=False,
+        ),
     ] = None,
     profile: ProfileOption = DEFAULT_PROFILE,
     prefix: PrefixOption = "",
@@ -57,10 +85,13 @@ def query(
         return
     if sum(given is not None for given in (name, sql, file)) != 1:
         raise typer.BadParameter("give one of: the name of a query, --sql, --file (or --list)")
+    limit = limits.Limits.chosen(time_limit, memory_limit)
+    text = _read(file) if file else sql or ""
     environment = open_environment(profile, prefix, bucket)
     if name is None:
-        text = file.read_text(encoding="utf-8") if file else sql or ""
         asked = statements.fill_in(text, environment.names, table)
+        if len(asked.split()) < 2:
+            raise HistoryError(f"{asked[:50]!r} isn't a query: give a SELECT")
     elif len(name.split()) > 1:
         raise typer.BadParameter("that looks like SQL: give it with --sql")
     else:
@@ -73,7 +104,8 @@ def query(
             asked,
             engine,
             table=table if name else None,
-            progress=status.update,
+            limit=limit,
+            progress=lambda text: status.update(Text(text)),
             announce=said.append,
         )
     _show(result, output_format, output, chart=chart)
@@ -98,7 +130,8 @@ def compact(
 ) -> None:
     """Turn many small JSON objects into one Parquet file per day and symbol: table ticks.
 
-    It can be interrupted and repeated at any time: no tick is lost or doubled.
+    It can be interrupted and repeated at any time: no tick is lost or doubled. Exit code 1 says that
+    --delete-compacted kept objects, because table ticks doesn't have everything that is in them.
     """
     environment = open_environment(profile, prefix, bucket)
     with errors.status("Compacting …") as status:
@@ -107,15 +140,31 @@ def compact(
             environment.names,
             engine,
             delete_compacted=delete_compacted,
-            progress=status.update,
+            progress=lambda text: status.update(Text(text)),
             announce=_announce,
         )
+    kept = done.objects_kept
     if as_json:
         print_json(asdict(done))
-        return
-    console.print(f"{done.ticks_added:,} ticks added to table ticks, {done.partitions_written:,} partitions written")
-    if delete_compacted:
-        console.print(f"{done.objects_deleted:,} JSON objects deleted, {done.objects_kept:,} kept")
+    else:
+        console.print(
+            f"{done.ticks_added:,} ticks added to table ticks, {done.partitions_written:,} partitions written"
+        )
+        if delete_compacted:
+            console.print(f"{done.objects_deleted:,} JSON objects deleted, {len(kept):,} kept")
+        for one in kept[:KEPT_SHOWN]:
+            _announce(render.printable(f"kept {one.key}: {one.reason}"))
+        if len(kept) > KEPT_SHOWN:
+            _announce(f"… and {len(kept) - KEPT_SHOWN:,} more: --json shows all")
+    if kept:
+        raise typer.Exit(EXIT_CHECK_FAILED)
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise HistoryError(f"{file} can't be read: {error}") from error
 
 
 def _announce(text: str) -> None:
@@ -161,9 +210,15 @@ def _write(result: Result, output_format: str, output: Path | None) -> None:
     elif output_format == "table":
         raise HistoryError("a table is for the terminal: for a file choose --format csv, json or parquet")
     else:
-        content = (render.as_csv if output_format == "csv" else render.as_json)(result).encode()
+        text = (render.as_csv if output_format == "csv" else render.as_json)(result)
+        if output is None and sys.stdout.isatty():
+            text = "\n".join(map(render.printable, text.split("\n")))
+        content = text.encode(errors="backslashreplace")
     if output is None:
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
-    else:
+        return
+    try:
         output.write_bytes(content)
+    except OSError as error:
+        raise HistoryError(f"{output} can't be written: {error}") from error

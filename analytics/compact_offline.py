@@ -1,8 +1,6 @@
 """Compaction by DuckDB on this machine: the same SQL as on Athena, over the cached objects."""
 # ruff: noqa: S608  (the SQL is that of pipeline/sql/compaction)
 
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,11 +11,13 @@ import duckdb
 from botocore.exceptions import ClientError
 
 from analytics import compaction, dialect, objects
-from analytics.attach import Attacher, Progress, partition_of
+from analytics.attach import Attacher, Progress
 from analytics.compaction import Partition
-from analytics.offline import connect
+from analytics.limits import Limits
+from analytics.offline import connect, unreadable
+from analytics.result import HistoryError
+from analytics.scratch import scratch_folder
 from analytics.statements import table_of
-from profiles.folders import cache_folder
 from profiles.names import Names
 from profiles.session import Aws
 
@@ -56,8 +56,7 @@ class OfflineCompactor:
         return [path.removeprefix(start) for (path,) in rows]
 
     def _merge(self, batch: list[Partition]) -> Iterator[Partition]:
-        folder = Path(tempfile.mkdtemp(prefix="compact-", dir=cache_folder()))
-        try:
+        with scratch_folder() as folder:
             with self._tables() as connection:
                 etags = self._etags(connection)
                 self._write(connection, batch, folder)
@@ -66,8 +65,6 @@ class OfflineCompactor:
             for partition, written in zip(batch, objects.in_parallel(self._upload, pairs), strict=True):
                 if written:
                     yield partition
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
     def _write(self, connection: duckdb.DuckDBPyConnection, batch: list[Partition], folder: Path) -> None:
         merged = self._translated(compaction.select_merged(self.names, batch))
@@ -100,17 +97,24 @@ class OfflineCompactor:
         """The ETags of exactly the partitions that this connection reads."""
         path = dialect.PATH_COLUMN
         rows = connection.execute(f'SELECT DISTINCT "{path}", "$etag" FROM {self.names.database}.ticks').fetchall()
-        return {Partition(**partition_of(key)): etag for key, etag in rows}
+        start = f"s3://{self.names.bucket}/"
+        return compaction.partitions((path.removeprefix(start), etag) for path, etag in rows)
 
     @contextmanager
     def _tables(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        with connect() as connection:
+        limit = Limits.chosen()
+        with connect(limit) as connection:
             connection.execute(f"CREATE SCHEMA {self.names.database}")
-            attacher = Attacher(self.aws, self.names, connection, self.progress)
-            # ticks last: a tick that another run moves in between is then seen twice rather than not at all
-            for name in ("record_details", "ticks"):
-                attacher.attach(table_of(self.names, name))
-            yield connection
+            attacher = Attacher(self.aws, self.names, connection, limit, self.progress)
+            try:
+                # ticks last: a tick that another run moves in between is then seen twice rather than not at all
+                for name in ("record_details", "ticks"):
+                    attacher.attach(table_of(self.names, name))
+                yield connection
+            except duckdb.OutOfMemoryException as error:
+                raise HistoryError(limit.too_large) from error
+            except duckdb.Error as error:
+                raise unreadable(error) from error
 
     def _translated(self, sql: str) -> str:
         return dialect.translate(sql, self.names).duckdb_sql

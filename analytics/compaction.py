@@ -10,24 +10,27 @@ Why it can be interrupted anywhere, repeated, and run twice at once, and never l
   comes second gets 412 and starts again from what is there now.
 - It ends when a fresh look finds nothing more to do.
 - JSON objects are deleted (`--delete-compacted`) only if then, on a fresh look, every line of them is in `ticks` with
-  the same content; and only if their ETag is still the one that was looked at.
+  the same value in every column; only if they are read once more and have no field, value or byte that `ticks` doesn't
+  hold; and only if their ETag is still the one that was read. The others are kept, and named with the reason.
 
 The engine does the work: DuckDB here (`compact_offline`), or Athena itself with CTAS (`compact_athena`), which writes
 to a staging table from which the files are copied to their keys.
 """
 # ruff: noqa: S608  (the SQL is that of pipeline/sql/compaction; what is put into it has passed its patterns)
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from importlib.resources import files
 from itertools import islice
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from botocore.exceptions import ClientError
 
 from analytics import objects
-from analytics.attach import partition_of
 from analytics.result import HistoryError
+from analytics.serde import lost_by_rows
 from analytics.statements import Table, substitute, table_of
 from analytics.store import ListedObject
 from profiles.names import Names
@@ -42,8 +45,13 @@ Progress = Callable[[str], None]
 FILE_NAME = "ticks.parquet"
 ROUNDS = 10  # each ends with a fresh look; more than a few mean that somebody else compacts all the time
 DELETED_AT_ONCE = 1000  # DeleteObjects' limit
+_CHANGED = "it changed after it was compacted"
 
 _FOLDER = files("pipeline").joinpath("sql", "compaction")
+_PARTITION_KEY = re.compile(
+    rf"^[^/]+/day=(?P<day>\d{{4}}-\d\d-\d\d)/symbol=(?P<symbol>[A-Z][A-Z0-9.-]{{0,9}})/{re.escape(FILE_NAME)}\Z",
+    re.ASCII,
+)
 _LOST_THE_RACE = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
 
 
@@ -59,16 +67,24 @@ class Partition:
         return f"{table.prefix}day={self.day}/symbol={self.symbol}/{FILE_NAME}"
 
 
+@dataclass(frozen=True, order=True)
+class Kept:
+    """A JSON object that `--delete-compacted` didn't delete, and why."""
+
+    key: str
+    reason: str
+
+
 @dataclass(frozen=True)
 class Compaction:
     """What a run did: ticks added to `ticks`, partitions written, JSON objects deleted, and those that were kept
-    although `--delete-compacted` was asked for, because not every line of them is in `ticks`."""
+    although `--delete-compacted` was asked for. Objects that came after the last look are neither."""
 
     engine: str
     ticks_added: int = 0
     partitions_written: int = 0
     objects_deleted: int = 0
-    objects_kept: int = 0
+    objects_kept: tuple[Kept, ...] = ()
 
 
 class Engine(Protocol):
@@ -96,8 +112,12 @@ def compact(
 ) -> Compaction:
     """Bring table `ticks` up to date. Raises `HistoryError`; whatever happens, running it again is safe."""
     added = written = 0
+    stored: list[ListedObject] = []
     for _ in range(ROUNDS):
         progress("Looking for ticks that are not compacted yet")
+        if delete_compacted:  # before the look, so that what comes later is no tick that it has missed
+            records = table_of(names, "record_details")
+            stored = list(objects.list_objects(aws.s3, records.bucket, [records.prefix]))
         lacking = engine.new_ticks()
         if not lacking:
             break
@@ -108,22 +128,23 @@ def compact(
             progress(f"{written} partitions written, {added:,} ticks")
     else:
         raise HistoryError("others compact the same bucket all the time; nothing is lost, try again later")
-    deleted = kept = 0
-    if delete_compacted:
-        progress("Verifying what may be deleted")
-        deleted, kept = _delete_compacted(aws, names, engine)
-    return Compaction(engine.name, added, written, deleted, kept)
+    if not stored:
+        return Compaction(engine.name, added, written)
+    progress("Verifying what may be deleted")
+    deleted, kept = _delete_compacted(aws, names, engine, stored, progress)
+    return Compaction(engine.name, added, written, deleted, tuple(kept))
 
 
 def existing(aws: Aws, names: Names) -> dict[Partition, str]:
     """The partitions that are there, with the ETags of their objects."""
     table = table_of(names, "ticks")
-    found = {}
-    for one in objects.list_objects(aws.s3, table.bucket, [table.prefix]):
-        folder = partition_of(one.key)
-        if "day" in folder and "symbol" in folder:
-            found[Partition(folder["day"], folder["symbol"])] = one.etag
-    return found
+    return partitions((one.key, one.etag) for one in objects.list_objects(aws.s3, table.bucket, [table.prefix]))
+
+
+def partitions(files: Iterable[tuple[str, str]]) -> dict[Partition, str]:
+    """Of (key, ETag) those that are partitions: nothing else that lies there gets into a statement or a condition."""
+    found = ((_PARTITION_KEY.search(key), etag) for key, etag in files)
+    return {Partition(**parts.groupdict()): etag for parts, etag in found if parts}
 
 
 def replacing(etag: str | None) -> dict[str, str]:
@@ -159,20 +180,63 @@ def count_new_ticks(names: Names) -> str:
     return f"SELECT day, symbol, COUNT(*) AS ticks FROM ({select_new_ticks(names)}) AS lacking GROUP BY day, symbol"
 
 
-def _delete_compacted(aws: Aws, names: Names, engine: Engine) -> tuple[int, int]:
-    table = table_of(names, "record_details")
-    before = {one.key: one for one in objects.list_objects(aws.s3, table.bucket, [table.prefix])}
-    deletable = [before[key] for key in engine.compacted_keys() if key in before]
-    waiting, deleted = iter(deletable), 0
-    while batch := list(islice(waiting, DELETED_AT_ONCE)):
-        deleted += _delete(aws.s3, table.bucket, batch)
-    return deleted, len(before) - deleted
+def _delete_compacted(
+    aws: Aws, names: Names, engine: Engine, stored: list[ListedObject], progress: Progress
+) -> tuple[int, list[Kept]]:
+    """Delete what is compacted of the objects that were stored before the last look; (deleted, kept)."""
+    bucket = table_of(names, "record_details").bucket
+    kept: list[Kept] = []
+    verified, deleted = _verified(aws, names, engine, stored, kept), 0
+    while batch := list(islice(verified, DELETED_AT_ONCE)):
+        changed = _delete(aws.s3, bucket, batch)
+        kept += changed
+        deleted += len(batch) - len(changed)
+        progress(f"{deleted:,} JSON objects deleted, {len(kept):,} kept")
+    return deleted, sorted(kept)
 
 
-def _delete(s3: "S3Client", bucket: str, batch: list[ListedObject]) -> int:
+def _verified(
+    aws: Aws, names: Names, engine: Engine, stored: list[ListedObject], kept: list[Kept]
+) -> Iterator[ListedObject]:
+    """Read the objects; give those of which everything is in `ticks`, and add the others to `kept`."""
+    table, of_ticks = table_of(names, "record_details"), dict(table_of(names, "ticks").columns)
+    columns = tuple(column for column in table.columns if column[0] in of_ticks)
+    compacted = set(engine.compacted_keys())
+    for one in objects.fetch(aws.s3, table.bucket, stored):
+        if one.body is None:
+            continue  # another run has deleted it
+        reason = lost_by_rows(one.body, columns, {"timestamp": _is_event_time})
+        if one.etag != one.listed.etag:
+            reason = _CHANGED
+        elif reason is None and one.listed.key not in compacted:
+            reason = "not every line is in table ticks with the same values"
+        elif reason is None and not one.listed.key.isprintable():
+            reason = "its key has characters that a request to delete it can't have"
+        if reason is None:
+            yield one.listed
+        else:
+            kept.append(Kept(one.listed.key, reason))
+
+
+def _is_event_time(fields: dict[str, Any]) -> bool:
+    """Whether a record's `timestamp`, which `ticks` hasn't got, is the moment of its `event_time`, written in UTC."""
+    timestamp, event_time = fields["timestamp"], fields.get("event_time")
+    if not isinstance(timestamp, str) or not isinstance(event_time, str) or not timestamp.endswith(("Z", "+00:00")):
+        return False
+    if re.search(r"\.\d{7}", timestamp):
+        return False  # finer than what is compared here
+    try:
+        return datetime.fromisoformat(timestamp) == datetime.fromisoformat(event_time)
+    except ValueError:
+        return False
+
+
+def _delete(s3: "S3Client", bucket: str, batch: list[ListedObject]) -> list[Kept]:
+    """Delete these objects, each if it is still the one that was read; gives the others."""
     wanted: list[ObjectIdentifierTypeDef] = [{"Key": one.key, "ETag": f'"{one.etag}"'} for one in batch]
     answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": wanted, "Quiet": True})
-    refused = [error for error in answer.get("Errors", []) if error.get("Code") not in _LOST_THE_RACE | {"NoSuchKey"}]
+    errors = answer.get("Errors", [])
+    refused = [error for error in errors if error.get("Code") not in _LOST_THE_RACE | {"NoSuchKey"}]
     if refused:
-        raise HistoryError(f"S3 refuses to delete {refused[0].get('Key')}: {refused[0].get('Message')}")
-    return len(batch) - len(answer.get("Errors", []))
+        raise HistoryError(f"S3 refuses to delete {refused[0].get('Key')!r}: {refused[0].get('Message')}")
+    return [Kept(error["Key"], _CHANGED) for error in errors if error.get("Code") in _LOST_THE_RACE]

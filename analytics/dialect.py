@@ -10,12 +10,28 @@ from dataclasses import dataclass
 import sqlglot
 from sqlglot import exp
 
-from analytics.parsing import parse_reading
+from analytics.parsing import TOO_DEEP, parse_reading
 from analytics.result import HistoryError
 from analytics.statements import TABLES, Table
 from profiles.names import Names
 
 PATH_COLUMN = "$path"
+
+# Scalar functions of DuckDB that tell of the process and its settings, or do something.
+_OF_THE_SYSTEM = frozenset(
+    {
+        "current_query",
+        "current_setting",
+        "getenv",
+        "getvariable",
+        "json_serialize_plan",
+        "nextval",
+        "pg_get_viewdef",
+        "pg_sleep",
+        "sleep_ms",
+        "write_log",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -30,8 +46,19 @@ class Translation:
 
 
 def translate(sql: str, names: Names) -> Translation:
-    """Parse one query in Athena's dialect. `HistoryError` carries the position of a syntax error."""
+    """Parse one query in Athena's dialect. `HistoryError` carries the position of a syntax error.
+
+    Only tables of this environment get through, and no function that tells of the machine or reads anything else.
+    """
+    try:
+        return _translate(sql, names)
+    except RecursionError as error:
+        raise HistoryError(TOO_DEEP) from error
+
+
+def _translate(sql: str, names: Names) -> Translation:
     tree = _parse(sql)
+    _refuse_other_functions(tree)
     scans = _scans(tree, names)
     _refuse_unknown_tables(tree, scans, names)
     uses_path = any(column.name == PATH_COLUMN for column in tree.find_all(exp.Column))
@@ -102,30 +129,51 @@ def _parse(sql: str) -> exp.Query:
 
 def _scans(tree: exp.Expr, names: Names) -> list[exp.Table]:
     """References to our tables; a CTE of the same name hides a table."""
-    ctes = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
     return [
         table
         for table in tree.find_all(exp.Table)
-        if table.name.lower() in TABLES
-        and table.db.lower() in {"", names.database}
-        and (table.db or table.name.lower() not in ctes)
+        if table.name.lower() in TABLES and table.db.lower() in {"", names.database} and not _is_cte(table)
     ]
 
 
 def _refuse_unknown_tables(tree: exp.Expr, ours: list[exp.Table], names: Names) -> None:
     known = {id(table) for table in ours}
-    ctes = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
     for table in tree.find_all(exp.Table):
-        if id(table) in known or not isinstance(table.this, exp.Identifier) or table.name.lower() in ctes:
+        if id(table) in known or _is_cte(table):
             continue
         close = difflib.get_close_matches(table.name.lower(), TABLES, n=1)
         where = table.this.meta
-        column = where["col"] - len(table.name) + 1
+        place = f"line {where['line']}, column {where['col'] - len(table.name) + 1}: " if "line" in where else ""
         raise HistoryError(
-            f"line {where['line']}, column {column}: there is no table {table.sql(dialect='athena')}. "
+            f"{place}there is no table {table.sql(dialect='athena')}. "
             + (f"Did you mean {close[0]}? " if close else "")
             + f"Tables of {names.database}: {', '.join(TABLES)}"
         )
+
+
+def _is_cte(table: exp.Table) -> bool:
+    """Whether a WITH around the reference defines its name. Anywhere else DuckDB would look for a table or a file."""
+    node: exp.Expr = table
+    while (around := node.parent) is not None and not table.db:
+        visible: list[exp.Expr] = []
+        if isinstance(around, exp.With):  # a CTE sees those before it, and with RECURSIVE itself
+            visible = around.expressions[: around.expressions.index(node) + bool(around.args.get("recursive"))]
+        elif (defined := around.args.get("with_")) is not None and defined is not node:
+            visible = defined.expressions
+        if any(cte.alias.lower() == table.name.lower() for cte in visible):
+            return True
+        node = around
+    return False
+
+
+def _refuse_other_functions(tree: exp.Expr) -> None:
+    """No function may be a source of rows, but UNNEST; and none may tell of the system."""
+    for node in tree.find_all(exp.Anonymous, exp.Table, exp.Lateral):
+        called = node if isinstance(node, exp.Anonymous) else node.this
+        is_source = called is not node and isinstance(called, exp.Func) and not isinstance(called, exp.Unnest)
+        if is_source or (called is node and called.name.lower() in _OF_THE_SYSTEM):
+            name = called.sql(dialect="athena").partition("(")[0].lower()
+            raise HistoryError(f"the offline engine has no function {name}: a query reads {', '.join(TABLES)} only")
 
 
 def _is_star(item: exp.Expr) -> bool:

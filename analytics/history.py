@@ -9,6 +9,7 @@ from analytics import athena, offline, statements
 from analytics.compact_athena import AthenaCompactor
 from analytics.compact_offline import OfflineCompactor
 from analytics.compaction import Compaction, Engine, compact
+from analytics.limits import Limits
 from analytics.parsing import parse_reading
 from analytics.result import HistoryError, Result
 from profiles.availability import is_missing_service
@@ -27,14 +28,16 @@ def run_query(
     engine: str | None = None,
     *,
     table: str | None = None,
+    limit: Limits | None = None,
     progress: Progress = lambda _: None,
     announce: Progress | None = None,
 ) -> Result:
     """Run a named query, or SQL in Athena's dialect: whatever is more than one word is SQL.
 
     `engine` is `athena`, `duckdb`, or None: Athena where the endpoint has it. `table` runs a named query on another
-    table than its own (`ticks`). `progress` is given what happens at the moment, `announce` (default: the same) what
-    should stay on the screen. Nothing but statements that read is run. Raises `HistoryError`.
+    table than its own (`ticks`). `limit` is for the offline engine; by default the environment's variables say it.
+    `progress` is given what happens at the moment, `announce` (default: the same) what should stay on the screen.
+    Nothing but statements that read is run. Raises `HistoryError`.
     """
     is_sql = len(name_or_sql.split()) > 1
     if is_sql:
@@ -49,7 +52,7 @@ def run_query(
     if engine not in ENGINES:
         raise HistoryError(f"there is no engine {engine!r}; there are {' and '.join(ENGINES)}")
     if engine == "duckdb":
-        return offline.run(aws, names, sql, progress=progress)
+        return offline.run(aws, names, sql, limit=limit, progress=progress)
     with _naming_the_other_engine():
         return athena.run(aws, names, sql, progress=progress)
 

@@ -1,12 +1,15 @@
 """S3 objects of a table: which are there, and what is in them. Many requests at a time, results in order."""
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from analytics.result import HistoryError
 from analytics.store import ListedObject
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 THREADS = 32
+READS = 3  # botocore repeats requests, but not the reading of a body that breaks off
 
 _Item = TypeVar("_Item")
 _Answer = TypeVar("_Answer")
@@ -51,11 +55,43 @@ def fetch(s3: "S3Client", bucket: str, objects: Iterable[ListedObject]) -> Itera
 
 
 def in_parallel(work: Callable[[_Item], _Answer], items: Iterable[_Item]) -> Iterator[_Answer]:
-    """`work` of each item in order, by `THREADS` threads, a bounded number ahead of the reader."""
+    """`work` of each item in order, by `THREADS` threads, a bounded number ahead of the reader.
+
+    Ctrl-C waits for none of them, unlike a ThreadPoolExecutor's: an endpoint that is frozen may never answer.
+    """
     source = iter(items)
-    with ThreadPoolExecutor(THREADS) as pool:
+    waiting: SimpleQueue[tuple[_Item, Future[_Answer]] | None] = SimpleQueue()
+    threads: list[Thread] = []
+    try:
         while batch := list(islice(source, THREADS * 8)):
-            yield from pool.map(work, batch)
+            asked = [(item, Future[_Answer]()) for item in batch]
+            for one in asked:
+                waiting.put(one)
+            while len(threads) < min(THREADS, len(batch)):
+                threads.append(Thread(target=_work, args=(work, waiting), daemon=True))
+                threads[-1].start()
+            for _, answer in asked:
+                yield answer.result()
+    except KeyboardInterrupt:
+        threads = []
+        raise
+    finally:
+        with suppress(Empty):
+            while True:
+                waiting.get_nowait()
+        for _ in range(THREADS):
+            waiting.put(None)
+        for thread in threads:
+            thread.join()
+
+
+def _work(work: Callable[[_Item], _Answer], waiting: "SimpleQueue[tuple[_Item, Future[_Answer]] | None]") -> None:
+    while (one := waiting.get()) is not None:
+        item, answer = one
+        try:
+            answer.set_result(work(item))
+        except BaseException as error:
+            answer.set_exception(error)
 
 
 def _list_one(s3: "S3Client", bucket: str, prefix: str) -> list[ListedObject]:
@@ -85,11 +121,16 @@ def _visible(page: Any) -> list[ListedObject]:
     ]
 
 
-def _fetch_one(s3: "S3Client", bucket: str, one: ListedObject) -> Fetched:
+def _fetch_one(s3: "S3Client", bucket: str, one: ListedObject, reads: int = READS) -> Fetched:
     try:
         answer = s3.get_object(Bucket=bucket, Key=one.key)
-        return Fetched(one, answer["ETag"].strip('"'), answer["Body"].read())
     except ClientError as error:
         if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
             return Fetched(one, None, None)
-        raise
+        raise HistoryError(f"object {one.key!r} can't be read: {error}") from error
+    try:
+        return Fetched(one, answer["ETag"].strip('"'), answer["Body"].read())
+    except BotoCoreError as error:
+        if reads > 1:
+            return _fetch_one(s3, bucket, one, reads - 1)
+        raise HistoryError(f"object {one.key!r} can't be read: {error}") from error

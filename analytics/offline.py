@@ -1,22 +1,31 @@
 """The offline engine: Athena's SQL on DuckDB, over the same S3 objects.
 
 A query runs in these steps: translate the SQL, list the objects of the tables it reads (leaving out folders that its
-conditions rule out), fetch what the cache hasn't got, make a view of each table, take DuckDB's access to files and
-settings away, run. DuckDB itself never talks to S3 or to the network.
+conditions rule out), fetch what the cache hasn't got, make a view of each table, lock the connection, run within
+limits. DuckDB itself never talks to S3 or to the network.
+
+A query sees the tables that it names, and nothing else of the machine. Two layers see to that, each sufficient for
+files: `dialect` lets no other table, no table function and no function about the system through, and the locked
+connection can open the cached files of these tables only, and run a SELECT only.
 """
 # ruff: noqa: S608  (the SQL is the user's own query, and this connection can only read)
 
 import json
+import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from analytics import dialect
 from analytics.attach import Attacher, Progress
+from analytics.limits import SPILL_GIB, Limits, run_within
 from analytics.result import Column, HistoryError, Result
+from analytics.scratch import scratch_folder
 from analytics.statements import table_of
 from profiles.folders import cache_folder
 from profiles.names import Names
@@ -25,26 +34,33 @@ from profiles.session import Aws
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ATHENA_TYPES = {"FLOAT": "real", "HUGEINT": "bigint", "TIMESTAMP WITH TIME ZONE": "timestamp with time zone"}
 _DESCRIBE = "DESCRIBE "
+_ROWS_AT_ONCE = 2048  # DuckDB's own chunks
+_CTRL_C = "Query interrupted"  # what DuckDB makes of it in the main thread
 _ATTEMPTS = 3  # another process may merge the cache's files while this one reads them
 
 
-def run(aws: Aws, names: Names, sql: str, *, progress: Progress = lambda _: None) -> Result:
+def run(
+    aws: Aws, names: Names, sql: str, *, limit: Limits | None = None, progress: Progress = lambda _: None
+) -> Result:
     """Run one query. Raises `HistoryError` with DuckDB's message and the position in `sql`."""
     started = time.perf_counter()
     translation = dialect.translate(sql, names)
-    for _ in range(_ATTEMPTS - 1):
-        with suppress(duckdb.IOException):
-            return _run_once(aws, names, translation, progress, started)
-    return _run_once(aws, names, translation, progress, started)
-
-
-def _run_once(aws: Aws, names: Names, translation: dialect.Translation, progress: Progress, started: float) -> Result:
-    with connect() as connection:
-        connection.execute(f"CREATE SCHEMA {names.database}")
-        attacher = Attacher(aws, names, connection, progress)
-        counts = [attacher.attach(table_of(names, name), translation) for name in translation.tables]
-        _lock(connection, names)
-        columns, rows = _execute(connection, translation, names)
+    within = limit or Limits.chosen()
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            with connect(within) as connection:
+                connection.execute(f"CREATE SCHEMA {names.database}")
+                attacher = Attacher(aws, names, connection, within, progress)
+                counts = [attacher.attach(table_of(names, name), translation) for name in translation.tables]
+                lock(connection, names, attacher.files)
+                columns, rows = run_within(within, connection, lambda: _execute(connection, translation, names, within))
+            break
+        except duckdb.OutOfMemoryException as error:
+            raise HistoryError(within.too_large) from error
+        except duckdb.Error as error:
+            if attempt < _ATTEMPTS and isinstance(error, duckdb.IOException):
+                continue
+            raise unreadable(error) from error
     return Result(
         columns=columns,
         rows=rows,
@@ -55,36 +71,48 @@ def _run_once(aws: Aws, names: Names, translation: dialect.Translation, progress
     )
 
 
-def connect() -> duckdb.DuckDBPyConnection:
+@contextmanager
+def connect(limit: Limits | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection that behaves as Trino where the two differ, and that never loads anything from the network."""
-    spill = cache_folder() / "spill"
-    spill.mkdir(parents=True, exist_ok=True)
-    connection = duckdb.connect(
-        config={
-            "autoinstall_known_extensions": "false",
-            "autoload_known_extensions": "false",
-            "temp_directory": str(spill),
-            "memory_limit": "1GB",
-        }
-    )
-    connection.execute("SET TimeZone = 'UTC'; SET integer_division = true; SET default_null_order = 'nulls_last'")
-    connection.execute("SET enable_progress_bar = false")
-    return connection
+    with scratch_folder() as spill:
+        connection = duckdb.connect(
+            config={
+                "autoinstall_known_extensions": "false",
+                "autoload_known_extensions": "false",
+                "python_enable_replacements": "false",
+                "temp_directory": str(spill),
+                "max_temp_directory_size": f"{SPILL_GIB}GiB",
+                "memory_limit": f"{(limit or Limits.chosen()).memory_mib}MiB",
+            }
+        )
+        connection.execute("SET TimeZone = 'UTC'; SET integer_division = true; SET default_null_order = 'nulls_last'")
+        connection.execute("SET enable_progress_bar = false")
+        try:
+            yield connection
+        except RuntimeError as error:
+            if str(error) == _CTRL_C:
+                raise KeyboardInterrupt from error
+            raise
+        finally:
+            with suppress(duckdb.Error):  # a call that doesn't end has it: both end with the process
+                connection.close()
 
 
-def _lock(connection: duckdb.DuckDBPyConnection, names: Names) -> None:
-    """What a query's author may not do: read or write other files, or change these settings."""
+def lock(connection: duckdb.DuckDBPyConnection, names: Names, files: list[Path]) -> None:
+    """Take away what a query's author may not do: open other files than these, or change these settings."""
+    quoted = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
     connection.execute(f"SET schema = '{names.database}'")
-    folder = str(cache_folder()).replace("'", "''")
-    connection.execute(f"SET allowed_directories = ['{folder}']; SET enable_external_access = false")
+    connection.execute(f"SET allowed_paths = [{quoted}]; SET enable_external_access = false")
     connection.execute("SET errors_as_json = true; SET lock_configuration = true")
 
 
 def _execute(
-    connection: duckdb.DuckDBPyConnection, translation: dialect.Translation, environment: Names
+    connection: duckdb.DuckDBPyConnection, translation: dialect.Translation, environment: Names, limit: Limits
 ) -> tuple[tuple[Column, ...], tuple[tuple[Any, ...], ...]]:
     sql = translation.duckdb_sql
     try:
+        if [one.type for one in connection.extract_statements(sql)] != [duckdb.StatementType.SELECT]:
+            raise HistoryError("the offline engine runs one SELECT at a time")
         described = connection.execute(f"{_DESCRIBE}{sql}").fetchall()
     except duckdb.Error as error:
         raise HistoryError(_explained(error, translation, environment, len(_DESCRIBE))) from error
@@ -93,15 +121,25 @@ def _execute(
     # by position, because names may repeat; as microseconds, because DuckDB would want pytz for a time with its zone
     fields = ", ".join(f"epoch_us(#{i}) AS c{i}" if zoned else f"#{i}" for i, zoned in enumerate(with_zone, start=1))
     try:
-        fetched = connection.execute(f"SELECT {fields} FROM ({sql})" if any(with_zone) else sql).fetchall()
-    except duckdb.IOException:
+        connection.execute(f"SELECT {fields} FROM ({sql})" if any(with_zone) else sql)
+        rows = tuple(tuple(map(_value, row, with_zone)) for row in _fetch(connection, limit))
+    except (duckdb.OutOfMemoryException, duckdb.IOException):
         raise
     except duckdb.Error as error:
         raise HistoryError(_explained(error, translation, environment, 0)) from error
     columns = tuple(
         Column(name, _ATHENA_TYPES.get(kind, kind.lower())) for name, kind in zip(names, kinds, strict=True)
     )
-    return columns, tuple(tuple(map(_value, row, with_zone)) for row in fetched)
+    return columns, rows
+
+
+def _fetch(connection: duckdb.DuckDBPyConnection, limit: Limits) -> Iterator[tuple[Any, ...]]:
+    left = limit.memory_mib * 2**20
+    while chunk := connection.fetchmany(_ROWS_AT_ONCE):
+        left -= sum(sys.getsizeof(value) for row in chunk for value in (row, *row))
+        if left < 0:
+            raise HistoryError(limit.too_large)
+        yield from chunk
 
 
 def _value(value: Any, zoned: bool) -> Any:
@@ -113,12 +151,24 @@ def _explained(error: duckdb.Error, translation: dialect.Translation, names: Nam
     try:
         details = json.loads(rest)
     except ValueError:
-        return str(error)
+        return _one_line(error)
     message = f"{kind}: {' '.join(details['exception_message'].split())}"
     if details.get("error_subtype") == "COLUMN_NOT_FOUND":
         message = _missing_column(details.get("name", ""), translation.tables, names) or message
     where = dialect.locate(translation, int(details["position"]) - prefix) if "position" in details else None
     return f"{where}: {message}" if where else message
+
+
+def unreadable(error: duckdb.Error) -> HistoryError:
+    """What to say where DuckDB fails to read the tables: a file in the cache is damaged, or the disk is full."""
+    return HistoryError(
+        f"the cached objects can't be read ({_one_line(error)}). "
+        f"They are fetched again if you remove the folder {cache_folder() / 'history'}"
+    )
+
+
+def _one_line(error: duckdb.Error) -> str:
+    return " ".join(str(error).split())
 
 
 def _missing_column(column: str, tables: tuple[str, ...], names: Names) -> str | None:

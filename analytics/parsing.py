@@ -15,6 +15,11 @@ from analytics.result import HistoryError
 
 logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns on standard error of what we refuse with a message
 
+LONGEST_SQL = (
+    262_144  # bytes, on Athena; nobody can raise it: https://docs.aws.amazon.com/athena/latest/ug/service-limits.html
+)
+TOO_DEEP = "the query is nested too deeply: take it apart with WITH"
+
 _TERMINAL_CODES = re.compile(r"\x1b\[\d+m")
 _EXPLAIN = re.compile(r"\s*(?:ANALYZE\b)?\s*(?:\(\s*(?:FORMAT|TYPE)\b[^()]*\))?", re.IGNORECASE)
 # Inside of a query: SELECT … INTO, and what other dialects allow in a WITH.
@@ -39,7 +44,7 @@ def _reads(tree: exp.Expr) -> bool:
     if isinstance(tree, exp.Query | exp.Values):
         return tree.find(*_CHANGES) is None
     if isinstance(tree, exp.Command):
-        verb, rest = tree.name.upper(), tree.expression.name
+        verb, rest = tree.name.upper(), tree.text("expression")
         # EXPLAIN ANALYZE runs what it explains
         return verb == "SHOW" or (verb == "EXPLAIN" and isinstance(parse_reading(_EXPLAIN.sub("", rest, 1)), exp.Query))
     return isinstance(tree, exp.Describe)
@@ -47,17 +52,25 @@ def _reads(tree: exp.Expr) -> bool:
 
 def _parse_one(sql: str) -> exp.Expr:
     try:
+        size = len(sql.encode())
+    except UnicodeEncodeError as error:
+        raise HistoryError("the query isn't valid UTF-8") from error
+    if size > LONGEST_SQL:
+        raise HistoryError(f"the query has {size:,} bytes; Athena takes up to {LONGEST_SQL:,}")
+    try:
         trees = [tree for tree in sqlglot.parse(sql, read="athena") if tree and not isinstance(tree, exp.Semicolon)]
     except ParseError as error:
         first = error.errors[0]
         column = first["col"] - len(first["highlight"]) + 1
         near = f" near {first['highlight']!r}" if first["highlight"] else ""
         raise HistoryError(f"line {first['line']}, column {column}: {first['description']}{near}") from error
+    except RecursionError as error:
+        raise HistoryError(TOO_DEEP) from error
     except TokenError as error:
         raise HistoryError(_TERMINAL_CODES.sub("", str(error)).split("\n", 1)[0] + _unclosed(sql)) from error
     if len(trees) != 1:
         raise HistoryError(
-            f"one query at a time, please: this is {len(trees) or 'no'} statement{'s'[: len(trees) != 1]}"
+            f"one query at a time, please: this is {f'{len(trees)} statements' if trees else 'no statement'}"
         )
     return trees[0]
 

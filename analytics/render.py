@@ -5,19 +5,22 @@ import io
 import json
 import math
 import re
-import tempfile
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any
 
+import duckdb
 import plotext  # type: ignore[import-untyped]
 from rich.table import Table
+from rich.text import Text
 
 from analytics.offline import connect
 from analytics.result import Column, HistoryError, Result
+from analytics.scratch import scratch_folder
 from analytics.store import read_csv, write_csv
 
 ROWS_IN_TABLE = 100
+CHARACTERS_IN_CELL = 1000
+CHARACTERS_IN_LABEL = 40
 LABELS_ON_AXIS = 6
 _TOO_LARGE = 1e15  # to be written without an exponent
 
@@ -33,12 +36,15 @@ def as_table(result: Result) -> Table:
     table = Table(caption=f"{more:,} more rows: --format csv shows all" if more > 0 else None)
     for column in result.columns:
         is_number = _kind(column) in _WHOLE | _FRACTIONS
-        table.add_column(column.name, justify="right" if is_number else "left", overflow="fold")
+        table.add_column(Text(_cut(column.name)), justify="right" if is_number else "left", overflow="fold")
     shown = result.rows[:ROWS_IN_TABLE]
     digits = [max((_digits(row[i]) for row in shown), default=0) for i in range(len(result.columns))]
     for row in shown:
         table.add_row(
-            *("[dim]-[/]" if value is None else _for_person(value, n) for value, n in zip(row, digits, strict=True))
+            *(
+                "[dim]-[/]" if value is None else Text(_for_person(value, n))
+                for value, n in zip(row, digits, strict=True)
+            )
         )
     return table
 
@@ -54,20 +60,28 @@ def as_csv(result: Result) -> str:
 
 def as_json(result: Result) -> str:
     """An array with an object per row; infinity and NaN, which JSON hasn't, as strings."""
+    _refuse_equal_names(result, "JSON")
     rows = [{name: _for_program(value) for name, value in row.items()} for row in result.as_dicts()]
     return json.dumps(rows, indent=2, default=str, allow_nan=False) + "\n"
 
 
 def as_parquet(result: Result) -> bytes:
     """A Parquet file with the result's columns and types."""
+    _refuse_equal_names(result, "Parquet")
     columns = tuple((column.name, _parquet_type(column)) for column in result.columns)
-    if len({name for name, _ in columns}) < len(columns):
-        raise HistoryError("two columns have the same name, and Parquet wants each only once: name them with AS")
-    with tempfile.TemporaryDirectory() as folder, connect() as connection:
-        rows, file = Path(folder, "rows.csv"), Path(folder, "result.parquet")
+    with scratch_folder() as folder, connect() as connection:
+        rows, file = folder / "rows.csv", folder / "result.parquet"
         write_csv(rows, ((v.isoformat() if isinstance(v, date) else v for v in row) for row in result.rows))
-        connection.sql(f"FROM {read_csv(rows, columns)}").write_parquet(str(file))
+        try:
+            connection.sql(f"FROM {read_csv(rows, columns)}").write_parquet(str(file))
+        except duckdb.Error as error:
+            raise HistoryError(f"the rows can't be written as Parquet: {' '.join(str(error).split())[:300]}") from error
         return file.read_bytes()
+
+
+def printable(text: str) -> str:
+    """Text that can't move the cursor, change a terminal's state or break its encoding: `\\x1b` instead of Escape."""
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
 def as_chart(result: Result, *, width: int, height: int = 20, colour: bool = True) -> str:
@@ -85,14 +99,14 @@ def as_chart(result: Result, *, width: int, height: int = 20, colour: bool = Tru
     figure.clear()
     figure.theme("simple" if colour else "colorless")
     figure.plot_size(width, height)
-    figure.title(result.columns[value].name)
+    figure.title(_label(result.columns[value].name))
     times = [i for i, column in enumerate(result.columns) if column.name in _TIME_NAMES or "timestamp" in column.type]
     if times:
         symbols = [i for i, column in enumerate(result.columns) if column.name == "symbol"]
         _draw_lines(result, times[0], value, symbols[0] if symbols else None)
     else:
         labels = [i for i, column in enumerate(result.columns) if _kind(column) == "varchar"]
-        names = [str(row[labels[0]]) if labels else str(n) for n, row in enumerate(result.rows, start=1)]
+        names = [_label(row[labels[0]]) if labels else str(n) for n, row in enumerate(result.rows, start=1)]
         figure.draw(figure.bar(names, [float(row[value] or 0) for row in result.rows]))
     drawn = str(figure.build())
     return drawn if colour else _TERMINAL_CODES.sub("", drawn)
@@ -101,11 +115,11 @@ def as_chart(result: Result, *, width: int, height: int = 20, colour: bool = Tru
 def _draw_lines(result: Result, time: int, value: int, symbol: int | None) -> None:
     figure = plotext.figure
     drawable = [row for row in result.rows if row[time] is not None and row[value] is not None]
-    moments = {moment: place for place, moment in enumerate(sorted({str(row[time]) for row in drawable}))}
+    moments = {moment: place for place, moment in enumerate(sorted({_label(row[time]) for row in drawable}))}
     series: dict[str, list[tuple[int, float]]] = {}
     for row in drawable:
-        name = str(row[symbol]) if symbol is not None else ""
-        series.setdefault(name, []).append((moments[str(row[time])], float(row[value])))
+        name = _label(row[symbol]) if symbol is not None else ""
+        series.setdefault(name, []).append((moments[_label(row[time])], float(row[value])))
     for name, points in sorted(series.items()):
         points.sort()
         signal = figure.signal([x for x, _ in points], [y for _, y in points])
@@ -137,10 +151,29 @@ def _digits(value: Any) -> int:
 def _for_person(value: Any, digits: int) -> str:
     if isinstance(value, float):
         return f"{value:,.{digits}f}" if abs(value) < _TOO_LARGE else str(value)
-    return str(_for_program(value)).replace("[", "\\[")
+    return _cut(str(_for_program(value)))
+
+
+def _cut(text: str) -> str:
+    more = len(text) - CHARACTERS_IN_CELL
+    return printable(text[:CHARACTERS_IN_CELL]) + (f"… ({more:,} more characters)" if more > 0 else "")
+
+
+def _label(value: Any) -> str:
+    return printable(str(value)[:CHARACTERS_IN_LABEL])
+
+
+def _refuse_equal_names(result: Result, what: str) -> None:
+    names = [column.name for column in result.columns]
+    if len(set(names)) < len(names):
+        raise HistoryError(f"two columns have the same name, and {what} wants each only once: name them with AS")
 
 
 def _for_program(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, list | tuple):
+        return [_for_program(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _for_program(item) for key, item in value.items()}
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -20,7 +20,8 @@ quotes and unquoted strings; such a line counts as malformed here.
 import json
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 Row = tuple[Any, ...]
@@ -28,10 +29,16 @@ Row = tuple[Any, ...]
 _DECODE_LINE_ENDS = re.compile(rb"\r\n|\n|\r")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _BITS = {"INT": 32, "BIGINT": 64}
+# bytes; Athena's limit for a row: https://docs.aws.amazon.com/athena/latest/ug/other-notable-limitations.html
+LONGEST_LINE = 32 * 2**20
 
 
 class MalformedJsonError(ValueError):
     """A line is malformed and the table's definition doesn't ignore that."""
+
+
+class LineTooLongError(ValueError):
+    """A line is longer than `LONGEST_LINE`."""
 
 
 class _Number(str):
@@ -50,7 +57,10 @@ _DECODER = json.JSONDecoder(
 
 
 def read_rows(key: str, body: bytes, columns: tuple[tuple[str, str], ...], *, ignore_malformed: bool) -> Iterator[Row]:
-    """The rows of one object. `columns` are (name, DuckDB type); raises `MalformedJsonError`."""
+    """The rows of one object. `columns` are (name, DuckDB type).
+
+    Raises `MalformedJsonError`, `LineTooLongError`.
+    """
     nulls = (None,) * len(columns)
     if key.endswith(".gz"):
         try:
@@ -62,11 +72,15 @@ def read_rows(key: str, body: bytes, columns: tuple[tuple[str, str], ...], *, ig
     if not lines[-1]:
         lines.pop()  # what the last line end leaves behind is no line
     for number, line in enumerate(lines, start=1):
+        if len(line) > LONGEST_LINE:
+            raise LineTooLongError(
+                f"line {number} of {key!r} has {len(line):,} bytes: no row may be larger than 32 MB, as on Athena"
+            )
         try:
             yield _read_line(line.decode("utf-8", errors="replace").strip(), columns) or nulls
         except (ValueError, RecursionError) as error:
             if not ignore_malformed:
-                raise MalformedJsonError(f"malformed JSON in line {number} of {key}: {error}") from None
+                raise MalformedJsonError(f"malformed JSON in line {number} of {key!r}: {error}") from None
             yield nulls
 
 
@@ -121,3 +135,64 @@ def _to_integer(text: str, bits: int) -> int | None:
             return None
         number = int(double)
     return number if -(2 ** (bits - 1)) <= number < 2 ** (bits - 1) else None
+
+
+Fields = dict[str, Any]
+
+_STRICT = json.JSONDecoder(parse_int=_Number, parse_float=_Number, object_pairs_hook=list)
+
+
+def lost_by_rows(
+    body: bytes, columns: tuple[tuple[str, str], ...], derived: dict[str, Callable[[Fields], bool]]
+) -> str | None:
+    """The first thing in an object that its rows of these columns don't hold exactly; None where they hold everything.
+
+    `derived` are fields that are no columns, each with the check that the columns' values say the same. Stricter than
+    the SerDe: a key in another case, a quoted number or a blank line count as lost.
+    """
+    lines = body.split(b"\n")
+    if not lines[-1]:
+        lines.pop()
+    losses = (f"line {n}: {lost}" for n, line in enumerate(lines, 1) for lost in _lost_by_row(line, columns, derived))
+    return next(losses, None) if lines else "it is empty"
+
+
+def _lost_by_row(
+    line: bytes, columns: tuple[tuple[str, str], ...], derived: dict[str, Callable[[Fields], bool]]
+) -> Iterator[str]:
+    try:
+        pairs, end = _STRICT.raw_decode(text := line.decode())
+    except (ValueError, RecursionError):
+        yield "it isn't JSON"
+        return
+    if not text.startswith("{"):
+        yield "it isn't a JSON object"
+        return
+    if text[end:].strip(" \t\r"):
+        yield "something follows the JSON object"
+    fields, kinds = dict(pairs), dict(columns)
+    if len(fields) < len(pairs):
+        yield "a field is there twice"
+    for name, value in fields.items():
+        if name not in kinds and name not in derived:
+            yield f"field {name!r} isn't in the table"
+        elif not (_is_held(value, kinds[name]) if name in kinds else derived[name](fields)):
+            yield f"the value of field {name!r} can't be in the table as it is"
+
+
+def _is_held(value: Any, kind: str) -> bool:
+    """Whether a column of this type gives back what was written: the same number, text or truth value, or NULL."""
+    if value is None:
+        return True
+    if kind == "BOOLEAN":
+        return isinstance(value, bool)
+    if kind == "TEXT":
+        is_text = isinstance(value, str) and not isinstance(value, _Number)
+        return is_text and "\0" not in value and not any("\ud800" <= one <= "\udfff" for one in value)
+    if not isinstance(value, _Number):
+        return False
+    held = _coerce(value, kind)
+    try:
+        return held is not None and Decimal(value) == Decimal(repr(held))
+    except InvalidOperation:
+        return False

@@ -4,24 +4,31 @@ S3 is never asked twice for the same content. Per location and set of columns th
 files, each written under another name and renamed when complete, never changed after. So any number of processes may
 read and write at once, and one that dies leaves nothing half done. An object has a row with `line` 0 that says it is in
 the segment, and one row with `line` ≥ 1 for each row of its own. Memory is bounded: rows pass through files.
+
+A folder that no query has used for `UNUSED_DAYS` is removed: its bucket or its emulator may be gone.
 """
 # ruff: noqa: S608  (every identifier in the SQL here is ours: columns of our DDL, paths that are quoted)
 
 import hashlib
+import os
 import shutil
-import tempfile
+import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
+from analytics.result import HistoryError
+from analytics.scratch import create_private, private_folder, scratch_folder
+
 Columns = tuple[tuple[str, str], ...]
 
 MERGE_ABOVE = 32  # segments
+UNUSED_DAYS = 30
 _FORMAT = 1  # part of every folder's name: a change of layout or of the SerDe makes new folders
 
 
@@ -40,15 +47,17 @@ class Store:
     def __init__(self, root: Path, location: str, columns: Columns, connection: duckdb.DuckDBPyConnection) -> None:
         self.columns = columns
         identity = hashlib.sha256(f"{_FORMAT}|{location}|{columns}".encode()).hexdigest()[:24]
-        self.folder = root / "history" / identity
-        self.folder.mkdir(parents=True, exist_ok=True)
+        history = private_folder(root / "history")
+        self.folder = private_folder(history / identity)
+        os.utime(self.folder)
+        _remove_unused(history)
         self._connection = connection
         self._listing = f"listing_{identity}"
         self._chosen = f"chosen_{identity}"
 
     def load_listing(self, objects: Iterable[ListedObject]) -> None:
         """Take note of the objects that a query is about."""
-        with self.scratch() as folder:
+        with scratch_folder() as folder:
             file = folder / "listing.csv"
             write_csv(file, ((one.key, one.etag, one.size) for one in objects))
             self._connection.execute(
@@ -59,8 +68,8 @@ class Store:
     def missing(self, limit: int) -> list[ListedObject]:
         """Up to `limit` listed objects that no segment has."""
         cached = ""
-        if self._files():
-            cached = f"ANTI JOIN (SELECT key, etag FROM {self._segments()} WHERE line = 0) USING (key, etag)"
+        if files := self.files():
+            cached = f"ANTI JOIN (SELECT key, etag FROM {_parquet(files)} WHERE line = 0) USING (key, etag)"
         rows = self._connection.execute(
             f"SELECT key, etag, size FROM {self._listing} {cached} ORDER BY key LIMIT {limit:d}"
         ).fetchall()
@@ -80,40 +89,73 @@ class Store:
 
     def add_rows(self, rows: Iterable[tuple[Any, ...]]) -> None:
         """A segment of rows (key, etag, line, columns …)."""
-        with self.scratch() as folder:
+        with scratch_folder() as folder:
             file = folder / "rows.csv"
             write_csv(file, rows)
             self._add_segment(f"SELECT * FROM {read_csv(file, self._all_columns())}")
 
-    def add_parquet(self, files: dict[Path, ListedObject], constants: Callable[[str], dict[str, str]]) -> None:
-        """A segment of downloaded Parquet files. `constants` gives the columns that are in an object's key."""
-        with self.scratch() as folder:
+    def add_parquet(
+        self,
+        files: dict[Path, ListedObject],
+        partitions: tuple[str, ...],
+        partition_of: Callable[[str], Mapping[str, str]],
+    ) -> None:
+        """A segment of downloaded Parquet files; `partition_of` gives the columns that are in an object's key.
+
+        Raises `HistoryError` with the key of a file that isn't Parquet or hasn't got the columns.
+        """
+        with scratch_folder() as folder:
             file = folder / "files.csv"
-            partitions = [name for name, _ in self.columns if name in constants(next(iter(files.values())).key)]
             write_csv(
                 file,
-                ((str(path), one.key, one.etag, *constants(one.key).values()) for path, one in files.items()),
+                (
+                    (str(path), one.key, one.etag, *(partition_of(one.key)[name] for name in partitions))
+                    for path, one in files.items()
+                ),
             )
             known = (("filename", "TEXT"), ("key", "TEXT"), ("etag", "TEXT"), *((name, "TEXT") for name in partitions))
-            chosen = ", ".join(f'{"f" if name in partitions else "p"}."{name}"' for name, _ in self.columns)
-            nulls = ", ".join(f"NULL::{kind}" for _, kind in self.columns)
-            self._add_segment(
-                f"WITH f AS (SELECT * FROM {read_csv(file, known)}) "
-                f"SELECT f.key, f.etag, 1 AS line, {chosen} "
-                f"FROM read_parquet({_list(files)}, filename = true, union_by_name = true) p JOIN f USING (filename) "
-                f"UNION ALL SELECT key, etag, 0, {nulls} FROM f"
+            chosen = ", ".join(
+                f'{"f" if name in partitions else "p"}."{name}"::{kind} AS "{name}"' for name, kind in self.columns
             )
+            nulls = ", ".join(f"NULL::{kind}" for _, kind in self.columns)
 
-    def make_view(self, view: str, columns: Columns, hidden: dict[str, str]) -> None:
-        """A view of the listed objects' rows; `hidden` columns by name are expressions over `s.key` and `s.etag`."""
+            def select(paths: Iterable[Path]) -> str:
+                return (
+                    f"WITH f AS (SELECT * FROM {read_csv(file, known)}) "
+                    f"SELECT f.key, f.etag, 1 AS line, {chosen} "
+                    f"FROM read_parquet({_list(paths)}, filename = true, union_by_name = true, "
+                    "hive_partitioning = false) p JOIN f USING (filename) "
+                    f"UNION ALL SELECT key, etag, 0, {nulls} FROM f"
+                )
+
+            try:
+                self._add_segment(select(files))
+            except duckdb.Error:
+                for path, one in files.items():
+                    try:
+                        self._copy(select([path]), folder / "one")
+                    except duckdb.Error as error:
+                        raise HistoryError(
+                            f"{one.key!r} can't be read as a Parquet file of its table "
+                            f"({str(error).splitlines()[0].replace(str(path), 'it')[:200]}). "
+                            "Other files can be read once this object is replaced or deleted"
+                        ) from error
+                raise
+
+    def make_view(self, view: str, columns: Columns, hidden: dict[str, str]) -> list[Path]:
+        """A view of the listed objects' rows; `hidden` columns by name are expressions over `s.key` and `s.etag`.
+
+        Gives the files that the view reads.
+        """
         selected = [f's."{name}"' for name, _ in columns]
         selected += [f'{expression} AS "{name}"' for name, expression in hidden.items()]
-        if not self._files():
+        files = self.files()
+        if not files:
             nulls = [f'NULL::{kind} AS "{name}"' for name, kind in columns]
             nulls += [f'NULL::TEXT AS "{name}"' for name in hidden]
             self._connection.execute(f"CREATE VIEW {view} AS SELECT {', '.join(nulls)} WHERE false")
-            return
-        segments = self._segments()  # two processes may have cached the same object: take it from one segment
+            return []
+        segments = _parquet(files)  # two processes may have cached the same object: take it from one segment
         self._connection.execute(
             f"CREATE OR REPLACE TEMP TABLE {self._chosen} AS SELECT key, etag, min(filename) AS filename "
             f"FROM {segments} SEMI JOIN {self._listing} USING (key, etag) WHERE line = 0 GROUP BY ALL"
@@ -122,49 +164,58 @@ class Store:
             f"CREATE VIEW {view} AS SELECT {', '.join(selected)} FROM {segments} s "
             f"JOIN {self._chosen} USING (key, etag, filename) WHERE s.line > 0"
         )
+        return files
 
     def merge(self) -> None:
         """Many small segments become one, of the listed objects only. For a listing that covers the whole location."""
-        files = self._files()
+        files = self.files()
         if len(files) <= MERGE_ABOVE:
             return
         self._connection.execute(
             f"CREATE OR REPLACE TEMP TABLE {self._chosen} AS SELECT key, etag, min(filename) AS filename "
-            f"FROM {self._segments()} SEMI JOIN {self._listing} USING (key, etag) WHERE line = 0 GROUP BY ALL"
+            f"FROM {_parquet(files)} SEMI JOIN {self._listing} USING (key, etag) WHERE line = 0 GROUP BY ALL"
         )
         self._add_segment(
-            f"SELECT s.* EXCLUDE (filename) FROM {self._segments()} s JOIN {self._chosen} USING (key, etag, filename)"
+            f"SELECT s.* EXCLUDE (filename) FROM {_parquet(files)} s JOIN {self._chosen} USING (key, etag, filename)"
         )
         for file in files:
             file.unlink(missing_ok=True)
 
     def _add_segment(self, select: str) -> None:
-        name = uuid.uuid4().hex
-        unfinished = self.folder / f"{name}.unfinished"
-        self._connection.execute(f"COPY ({select}) TO {_quoted(str(unfinished))} (FORMAT parquet, COMPRESSION zstd)")
-        unfinished.rename(self.folder / f"{name}.parquet")
+        name = f"{uuid.uuid4().hex}.parquet"
+        with scratch_folder() as folder:
+            self._copy(select, folder / name)
+            (folder / name).chmod(0o600)
+            (folder / name).rename(self.folder / name)
+
+    def _copy(self, select: str, file: Path) -> None:
+        self._connection.execute(f"COPY ({select}) TO {_quoted(str(file))} (FORMAT parquet, COMPRESSION zstd)")
 
     def _all_columns(self) -> Columns:
         return (("key", "TEXT"), ("etag", "TEXT"), ("line", "BIGINT"), *self.columns)
 
-    def _files(self) -> list[Path]:
+    def files(self) -> list[Path]:
+        """The segments."""
         return sorted(self.folder.glob("*.parquet"))
 
-    def _segments(self) -> str:
-        return f"read_parquet({_list(self._files())}, filename = true)"
 
-    @contextmanager
-    def scratch(self) -> Iterator[Path]:
-        """A folder for the time of a `with`."""
-        folder = Path(tempfile.mkdtemp(prefix="scratch-", dir=self.folder))
+def _remove_unused(history: Path) -> None:
+    oldest = time.time() - UNUSED_DAYS * 86_400
+    for folder in history.iterdir():
         try:
-            yield folder
-        finally:
+            unused = folder.stat().st_mtime < oldest
+        except FileNotFoundError:
+            continue
+        if unused:
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
+
+
+def _parquet(files: Iterable[Path]) -> str:
+    return f"read_parquet({_list(files)}, filename = true)"
 
 
 def _list(paths: Iterable[Path]) -> str:
@@ -173,7 +224,7 @@ def _list(paths: Iterable[Path]) -> str:
 
 def write_csv(file: Path, rows: Iterable[Iterable[Any]]) -> None:
     """CSV in which NULL and the empty string differ: strings are quoted, NULL is a bare \\N."""
-    with file.open("w", encoding="utf-8", errors="replace", newline="") as out:
+    with open(file, "w", encoding="utf-8", errors="replace", newline="", opener=create_private) as out:
         for row in rows:
             out.write(",".join(map(_csv_value, row)) + "\n")
 
@@ -181,9 +232,11 @@ def write_csv(file: Path, rows: Iterable[Iterable[Any]]) -> None:
 def _csv_value(value: Any) -> str:
     if value is None:
         return "\\N"
-    if isinstance(value, str):
-        return '"' + value.replace('"', '""').replace("\0", "\ufffd") + '"'
-    return str(value).lower() if isinstance(value, bool) else repr(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float | Decimal):
+        return str(value)
+    return '"' + str(value).replace('"', '""').replace("\0", "\ufffd") + '"'
 
 
 def read_csv(file: Path, columns: Columns) -> str:

@@ -16,6 +16,7 @@ from bootstrap.resources import sns
 from bootstrap.resources.sqs import DELETED_RECENTLY_SECONDS
 from bootstrap.resources.sqs import KIND as QUEUE
 from bootstrap.settings import Settings
+from profiles import folders
 from profiles.errors import CannotRunError
 from profiles.names import Names
 from profiles.session import Aws
@@ -135,7 +136,11 @@ def down(
     account: AccountOption = None,
     keep_data: Annotated[bool, typer.Option("--keep-data", help="Keep the bucket.")] = False,
 ) -> None:
-    """Remove everything of this environment, data and logs included. Leaves what stockpipe didn't make; exit 1 then."""
+    """Remove everything of this environment, data and logs included. Leaves what stockpipe didn't make; exit 1 then.
+
+    On this machine, the manifests of what was sent and the caches are kept.
+    """
+    kept = folders.kept_in_words()
     # Only names matter here: an email subscription, the one optional resource, goes with its topic.
     environment = open_environment(profile, prefix, bucket)
     aws, declared = environment.aws, Settings(environment.names)
@@ -145,6 +150,7 @@ def down(
     _show_report(report, as_json, nothing=NOTHING_TO_REMOVE)
     if any(action.resource.startswith(f"{QUEUE} ") for action in report.actions):
         errors.print(f"AWS lets queues of these names be made again after {DELETED_RECENTLY_SECONDS} s; `up` waits.")
+    errors.print(f"kept on this machine: {kept}", soft_wrap=True, markup=False)
     if any(reason != KEPT for reason in report.left.values()):
         raise typer.Exit(EXIT_CHECK_FAILED)
 

@@ -5,7 +5,7 @@ are skipped and the others go on. An action without steps is done at once.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,6 +18,7 @@ from profiles.errors import CannotRunError
 from profiles.session import Aws
 
 WORKERS = 16
+NOTE_SECONDS = 5.0
 
 
 class State(StrEnum):
@@ -32,12 +33,16 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Event:
-    """An action has come into a state; `seconds` it took, `error` why it failed."""
+    """An action has come into a state; `seconds` it took, `error` why it failed.
+
+    One that runs for long comes again, with a `note` how far it is.
+    """
 
     action: Action
     state: State
     seconds: float = 0.0
     error: str = ""
+    note: str = ""
 
 
 Observer = Callable[[Event], None]
@@ -68,10 +73,13 @@ def execute(aws: Aws, plan: Plan, observer: Observer, clock: Clock) -> tuple[Eve
                         observer(Event(action, State.RUNNING))
                         running[pool.submit(_run, runner, action)] = action
                 if running and not _startable(waiting, ended, planned):
-                    finished, _ = wait(running, return_when=FIRST_COMPLETED)
+                    finished, _ = wait(running, timeout=NOTE_SECONDS, return_when=FIRST_COMPLETED)
                     for future in finished:
                         del running[future]
                         end(future.result())
+                    if not finished:
+                        for event in _notes(running.values(), runner):
+                            observer(event)
         except BaseException:
             runner.stop()  # Ctrl-C: the calls under way end, no further one is made
             raise
@@ -80,6 +88,12 @@ def execute(aws: Aws, plan: Plan, observer: Observer, clock: Clock) -> tuple[Eve
 
 def _startable(waiting: list[Action], ended: dict[str, Event], planned: set[str]) -> list[Action]:
     return [action for action in waiting if all(other in ended for other in action.after if other in planned)]
+
+
+def _notes(running: Iterable[Action], runner: Runner) -> Iterator[Event]:
+    for action in running:
+        if note := runner.notes.pop(action.resource, ""):
+            yield Event(action, State.RUNNING, note=note)
 
 
 def _blocker(action: Action, ended: dict[str, Event]) -> str | None:

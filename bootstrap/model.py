@@ -10,8 +10,8 @@ A `Resource` knows how one service describes itself: its desired attributes, how
 create, update and delete it. An `Action` carries those calls as data, so a dry run shows what an apply does.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -102,7 +102,7 @@ class Live:
     """A resource as it is. `owner` is the value of its environment tag; None where it has none.
 
     `outputs` are what later calls need (URLs, ids). `notes` are facts for `status` and for refusing: they are never
-    compared.
+    compared. `duplicates` are further live resources that are the same declared one: `up` and `down` remove them.
     """
 
     arn: str
@@ -111,6 +111,19 @@ class Live:
     owner: str | None = None
     outputs: Mapping[str, str] = field(default_factory=dict)
     notes: Attributes = field(default_factory=dict)
+    duplicates: tuple["Live", ...] = ()
+
+
+def with_duplicates(found: Iterable[Live | None]) -> Live | None:
+    """Of live resources that are the same declared one, the one with the smallest ARN; the others as its duplicates.
+
+    None stands for one that was removed while it was read.
+
+    The choice must not depend on anything that changes. Then no two `up` at once, each removing what it takes for a
+    duplicate, can remove all of them: the smallest ARN of all is a duplicate to nobody.
+    """
+    there = sorted(filter(None, found), key=lambda live: live.arn)
+    return replace(there[0], duplicates=tuple(there[1:])) if there else None
 
 
 @dataclass(frozen=True)

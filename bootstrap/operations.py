@@ -1,6 +1,7 @@
 """The four things bootstrap does: plan, up, down, status."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,15 +10,15 @@ from bootstrap.declaration import declare
 from bootstrap.executor import Event, Observer, State, execute
 from bootstrap.model import Action, Difference, Live, Plan, Resource, Unavailable, Verb, id_of
 from bootstrap.planner import differences, plan_down, plan_up
-from bootstrap.resources import s3
+from bootstrap.resources import s3, sqs
 from bootstrap.runner import Clock
 from bootstrap.settings import Settings
 from profiles.errors import CannotRunError
 from profiles.session import Aws
 
 # `up` looks again when somebody else is changing the same environment, `down` until nothing is left: SQS, for one, may
-# show a deleted queue for 60 s. The pauses between the rounds add up to more than that.
-MAX_ROUNDS = 11
+# show a deleted queue for 60 s.
+PATIENCE_SECONDS = sqs.DELETED_RECENTLY_SECONDS + 30.0
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 15.0
 
@@ -104,14 +105,13 @@ def up(aws: Aws, settings: Settings, observer: Observer | None = None, *, clock:
     started, clock = time.monotonic(), clock or Clock()
     resources = checked(settings)
     done: list[Action] = []
-    for attempt in range(MAX_ROUNDS):
-        _pause_before(attempt, clock)
+    for _ in _looks(clock):
         wanted = plan_up(resources, snapshot.take(aws, resources), settings.names.environment)
         events = execute(aws, wanted, observer or _ignore, clock)
         done += _changes_made(events)
         if not _raced(events, "up"):
             return Report(tuple(done), {}, time.monotonic() - started, dict(wanted.skipped))
-    raise BootstrapError(f"somebody else keeps changing this environment: gave up after {MAX_ROUNDS} rounds")
+    raise BootstrapError(f"somebody else keeps changing this environment: gave up after {PATIENCE_SECONDS:.0f} s")
 
 
 def down(
@@ -129,8 +129,7 @@ def down(
     started, clock = time.monotonic(), clock or Clock()
     resources = declare(settings)
     done: list[Action] = []
-    for attempt in range(MAX_ROUNDS):
-        _pause_before(attempt, clock)
+    for _ in _looks(clock):
         wanted = _plan_removal(aws, resources, settings, keep_data)
         if not wanted.actions:
             return Report(tuple(done), dict(wanted.left), time.monotonic() - started)
@@ -138,7 +137,7 @@ def down(
         _raced(events, "down")
         done += _changes_made(events)
     still = ", ".join(action.resource for action in wanted.actions)
-    raise BootstrapError(f"still there after {MAX_ROUNDS} attempts to remove them: {still}")
+    raise BootstrapError(f"still there {PATIENCE_SECONDS:.0f} s after they were deleted: {still}")
 
 
 def status(aws: Aws, settings: Settings) -> tuple[ResourceStatus, ...]:
@@ -153,9 +152,10 @@ def _status(resource: Resource, live: Live | Unavailable | None) -> ResourceStat
         return ResourceStatus(id_of(resource), False, "", "skipped", (), live.reason)
     if live is None:
         return ResourceStatus(id_of(resource), False, "", "missing", ())
-    return ResourceStatus(
-        id_of(resource), True, live.arn, live.state, differences(resource.declared(), live.attributes)
-    )
+    drift = differences(resource.declared(), live.attributes)
+    if live.duplicates:
+        drift += (Difference("Duplicates", [one.arn for one in live.duplicates], []),)
+    return ResourceStatus(id_of(resource), True, live.arn, live.state, drift)
 
 
 def _plan_removal(aws: Aws, resources: tuple[Resource, ...], settings: Settings, keep_data: bool) -> Plan:
@@ -175,9 +175,14 @@ def _raced(events: tuple[Event, ...], verb: str) -> bool:
     return any(event.state is State.RACED for event in events)
 
 
-def _pause_before(attempt: int, clock: Clock) -> None:
-    if attempt:
-        clock.sleep(min(FIRST_PAUSE_SECONDS * 2 ** (attempt - 1), LONGEST_PAUSE_SECONDS))
+def _looks(clock: Clock) -> Iterator[None]:
+    """Once, and again after pauses that double and add up to `PATIENCE_SECONDS`; only the pauses are counted."""
+    yield
+    waited, pause = 0.0, FIRST_PAUSE_SECONDS
+    while waited < PATIENCE_SECONDS:
+        clock.sleep(pause)
+        yield
+        waited, pause = waited + pause, min(2 * pause, LONGEST_PAUSE_SECONDS)
 
 
 def _ignore(event: Event) -> None:

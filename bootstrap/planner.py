@@ -29,11 +29,15 @@ def plan_up(resources: Sequence[Resource], snapshot: Snapshot, environment: str)
         if isinstance(live, Unavailable):
             skipped[id_of(resource)] = live.reason
             continue
-        if live is not None:
-            _refuse_others(resource, live, environment)
+        for one in _all(live):
+            _refuse_others(resource, one, environment)
         action = _action(resource, live, verbs)
         verbs[action.resource] = action.verb
         actions.append(action)
+        actions += [
+            Action(Verb.DELETE, name_of_duplicate(resource, one), resource.delete(one), after=(action.resource,))
+            for one in _all(live)[1:]
+        ]
     return Plan(tuple(actions), _outputs(snapshot), skipped=skipped)
 
 
@@ -43,21 +47,32 @@ def plan_down(
     """What removes everything of this environment, in reverse. `keep` are the kinds that stay."""
     actions: list[Action] = []
     left: dict[str, str] = {}
-    ids = [id_of(resource) for resource in resources]
+    removals: dict[str, list[str]] = {}  # what is to be deleted of each resource: itself, its duplicates
     for resource in reversed(resources):
-        identity = id_of(resource)
-        live = snapshot[identity]
-        if not isinstance(live, Live):
+        found = snapshot[id_of(resource)]
+        if not isinstance(found, Live):
             continue
-        reason = _reason_to_leave(resource, live, snapshot, environment, keep)
-        if reason:
-            left[identity] = reason
-            continue
-        if not (steps := resource.delete(live)):
-            continue
-        dependents = tuple(other for other, owner in zip(ids, resources, strict=True) if identity in owner.after)
-        actions.append(Action(Verb.DELETE, identity, steps, after=dependents))
+        after = tuple(
+            one for other in resources if id_of(resource) in other.after for one in removals.get(id_of(other), ())
+        )
+        for live in _all(found):
+            identity = id_of(resource) if live is found else name_of_duplicate(resource, live)
+            reason = _reason_to_leave(resource, live, snapshot, environment, keep)
+            if reason:
+                left[identity] = reason
+            elif steps := resource.delete(live):
+                removals.setdefault(id_of(resource), []).append(identity)
+                actions.append(Action(Verb.DELETE, identity, steps, after=after))
     return Plan(tuple(actions), _outputs(snapshot), left)
+
+
+def name_of_duplicate(resource: Resource, live: Live) -> str:
+    """How plans refer to a duplicate: `duplicate event source mapping <UUID>`."""
+    return f"duplicate {resource.kind} {live.arn.rpartition(':')[2]}"
+
+
+def _all(live: Live | None) -> tuple[Live, ...]:
+    return (live, *live.duplicates) if live else ()
 
 
 def differences(declared: Mapping[str, object], live: Mapping[str, object]) -> tuple[Difference, ...]:

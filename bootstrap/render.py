@@ -164,7 +164,7 @@ class Progress(AbstractContextManager["Progress"]):
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._running: list[str] = []
+        self._running: dict[str, str] = {}  # resource → how far it is
         self._status: Status | None = console.status("reading what is there") if console.is_terminal else None
 
     def __enter__(self) -> "Progress":
@@ -180,13 +180,16 @@ class Progress(AbstractContextManager["Progress"]):
         """Show one event."""
         action = event.action
         if event.state is State.RUNNING:
-            self._running.append(action.resource)
+            self._running[action.resource] = event.note
+            if event.note and not self._status:
+                self._console.print(f"… {action.verb} {action.resource}: {event.note}", markup=False)
         else:
-            self._running = [resource for resource in self._running if resource != action.resource]
+            self._running.pop(action.resource, None)
             if action.verb is not Verb.NO_CHANGE:
                 self._console.print(f"{_MARKS[event.state]} {action.verb} {action.resource}{_how(event)}")
         if self._status:
-            self._status.update(", ".join(self._running))
+            shown = (f"{resource} ({note})" if note else resource for resource, note in self._running.items())
+            self._status.update(escape(", ".join(shown)))
 
 
 _CHANGING = (Verb.UPDATE, Verb.REPLACE)

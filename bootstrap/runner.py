@@ -1,4 +1,4 @@
-"""Carrying out one step against AWS: calls with patience for what passes by itself, waits, emptying a bucket.
+"""Carrying out one step against AWS: calls with patience for what passes by itself, and waits.
 
 botocore's standard retry mode (see `profiles.session.CLIENT_CONFIG`) already covers throttling and lost connections;
 here is only what botocore can't know.
@@ -7,14 +7,15 @@ here is only what botocore can't know.
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from botocore import xform_name
 from botocore.exceptions import ClientError
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential
 
+from bootstrap.emptying import Emptying
 from bootstrap.model import Call, EmptyBucket, Output, Patience, Step, Wait
 from bootstrap.resources.errors import error_code
 from profiles.errors import CannotRunError
@@ -22,7 +23,6 @@ from profiles.session import Aws
 
 FIRST_PAUSE_SECONDS = 0.02
 LONGEST_PAUSE_SECONDS = 5.0
-DELETE_WORKERS = 8
 
 
 class StepError(CannotRunError):
@@ -46,13 +46,17 @@ class _NotYetError(Exception):
 
 
 class Runner:
-    """Runs steps. Shared between threads; `outputs` is filled as calls answer."""
+    """Runs steps. Shared between threads; `outputs` is filled as calls answer.
+
+    `notes`: resource → how far a long step has come, in words.
+    """
 
     def __init__(self, aws: Aws, outputs: Mapping[Output, str], clock: Clock) -> None:
         self._aws = aws
         self._outputs = dict(outputs)
         self._clock = clock
         self._stopped = threading.Event()
+        self.notes: dict[str, str] = {}
 
     def stop(self) -> None:
         """No further call is made: whoever is between two calls ends with a `StepError`."""
@@ -66,7 +70,10 @@ class Runner:
             case Wait():
                 self._wait(step)
             case EmptyBucket():
-                empty_bucket(self._aws, step.bucket)
+                Emptying(self._aws, step.bucket, self._clock, self._stopped, partial(self._note, resource)).run()
+
+    def _note(self, resource: str, text: str) -> None:
+        self.notes[resource] = text
 
     def _call(self, resource: str, call: Call) -> None:
         try:
@@ -143,36 +150,6 @@ def describe_wait(wait: Wait) -> str:
     if wait.gone:
         return f"{wait.operation} to say {wait.gone}"
     return f"{wait.operation} to say {wait.path} = {' or '.join(wait.wanted)}"
-
-
-def empty_bucket(aws: Aws, bucket: str) -> None:
-    """Delete every version, delete marker and unfinished upload, pages of 1,000 at once. A missing bucket is empty."""
-    with ThreadPoolExecutor(max_workers=DELETE_WORKERS, thread_name_prefix="empty-bucket") as pool:
-        try:
-            doomed = []
-            for page in aws.s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
-                versions = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
-                objects = [{"Key": found["Key"], "VersionId": found["VersionId"]} for found in versions]
-                if objects:
-                    doomed.append(pool.submit(_delete_objects, aws, bucket, objects))
-            for uploads in aws.s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
-                for upload in uploads.get("Uploads", []):
-                    aws.s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
-            for deletion in doomed:
-                deletion.result()
-        except ClientError as error:
-            if error_code(error) != "NoSuchBucket":
-                raise StepError(f"bucket {bucket} could not be emptied: {error}") from error
-
-
-def _delete_objects(aws: Aws, bucket: str, objects: list[Any]) -> None:
-    answer = aws.s3.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
-    if refused := answer.get("Errors"):
-        first = refused[0]
-        raise StepError(
-            f"{len(refused)} objects of bucket {bucket} could not be deleted, "
-            f"for example {first.get('Key')}: {first.get('Message')}"
-        )
 
 
 def _patience_for(call: Call, error: BaseException | None) -> Patience | None:

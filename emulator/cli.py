@@ -14,7 +14,8 @@ from rich.table import Table
 from emulator import compose, engines, lifecycle
 from emulator.engines import ENGINES, engine_named
 from emulator.guard.rules import is_origin
-from emulator.state import Observer
+from emulator.state import Observer, log_path
+from profiles import folders
 from profiles.errors import CannotRunError
 from profiles.session import BUILT_IN_ENDPOINT
 from terminal import EXIT_CHECK_FAILED, JsonOption, console, errors, print_json
@@ -148,13 +149,33 @@ def stop(
     port: PortOption,
     everything: Annotated[bool, typer.Option("--all", help="Stop every emulator that was started here.")] = False,
 ) -> None:
-    """Stop an emulator and all processes that came of it. What isn't ours is left alone."""
+    """Stop an emulator: end all of its processes and remove its data. Says so when it has made sure of both.
+
+    Its log, the manifests of what was sent and the caches are kept. Whatever isn't ours is left alone.
+    """
     ports = _ports_in_use() if everything else [port]
+    stopped: list[int] = []
+    kept: list[str] = []
+    failed: list[str] = []
     with progress() as observer:
-        stopped = [number for number in ports if lifecycle.stop(number, observer) or compose.stop(number, observer)]
+        for number in ports:
+            try:
+                if lifecycle.stop(number, observer):
+                    stopped.append(number)
+                    kept.append(f"its log ({log_path(number)})")
+                elif compose.stop(number, observer):
+                    stopped.append(number)
+            except CannotRunError as error:
+                failed.append(str(error))
+    for number in stopped:
+        console.print(f"stopped the emulator on port {number}: no process and no data of it is left")
     if stopped:
-        console.print("\n".join(f"stopped the emulator on port {number}" for number in stopped))
-    elif everything:
+        console.print(f"kept: {', '.join([*kept, folders.kept_in_words()])}", soft_wrap=True, markup=False)
+    if failed:
+        raise CannotRunError("; ".join(failed))
+    if stopped:
+        return
+    if everything:
         console.print("nothing to stop")
     else:
         others = ", ".join(f"--port {number}" for number in _ports_in_use())
@@ -174,7 +195,7 @@ def status(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show which emulators run, and who answers at a port. Exit code 1: none, or one that ended by itself."""
+    """Show which emulators run, and who answers at a port. Exit code 1: none that runs."""
     found = {entry.port: entry for entry in lifecycle.status(port)}
     if port is None and default_port() not in found:
         found.update({entry.port: entry for entry in lifecycle.status(default_port())})
@@ -190,7 +211,7 @@ def status(
     else:
         where = f"on port {port}" if port else "running"
         console.print(f"no emulator {where}. Start one with: stockpipe emulator start")
-    if not any(entry.state != "gone" for entry in entries):
+    if all(entry.state in {"gone", "damaged"} for entry in entries):
         raise typer.Exit(EXIT_CHECK_FAILED)
 
 
@@ -219,6 +240,7 @@ def _table(entries: list[lifecycle.Status]) -> Table:
         "running": "[green]running[/]",
         "starting": "[yellow]starting[/]",
         "gone": "[red]ended by itself[/] (see its log)",
+        "damaged": "[red]its record can't be read[/] (stop removes it)",
         "foreign": "[yellow]answers[/], not started by stockpipe",
     }
     table = Table(box=None, pad_edge=False, header_style="bold")

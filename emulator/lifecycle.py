@@ -5,18 +5,22 @@ stopped, with its folder and every process of it gone. A start that fails at any
 """
 
 import dataclasses
+import os
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from emulator import bounded_log, environments, interpreters, loopback, processes, state
+import psutil
+
+from emulator import bounded_log, engines, environments, interpreters, loopback, processes, state
 from emulator.engines import Engine, Settings, engine_named
 from emulator.identity import Identity, identify
 from emulator.interpreters import Interpreter
 from emulator.state import Observer, Record
+from profiles import folders
 from profiles.errors import CannotRunError
 
 DEFAULT_ENGINE = "localstack"
@@ -46,7 +50,10 @@ class Running:
 
 @dataclass(frozen=True)
 class Status:
-    """What is on a port. `state`: running, gone (it ended by itself), or foreign (it answers, but isn't ours)."""
+    """What is on a port.
+
+    `state`: running; gone, if it ended by itself; damaged, if its record can't be read; foreign, if it isn't ours.
+    """
 
     port: int
     state: str
@@ -94,7 +101,7 @@ def start(
     extra = dict(extra_environment or {})
     with state.locked_port(port, observer):
         record = state.load(port)
-        if record and processes.running(record.pid, record.created):
+        if record and processes.running(record.pid, record.started):
             running = _already_running(record, definition, settings, extra)
             if identify(record.endpoint_url) is None:
                 # Busy, or still starting for somebody who was killed: what it holds is not ours to throw away.
@@ -103,29 +110,41 @@ def start(
             return running
         if record:
             observer(f"{record.engine} on port {port} (pid {record.pid}) had ended without being stopped: cleaning up")
-            _clean_up(record)
+            _clean_up(port, record)
+        elif left := processes.family(0, "", settings.folder):
+            raise CannotRunError(
+                f"an engine on port {port} still runs ({_pids(left)}), but its record can't be read: end it with "
+                f"stockpipe emulator stop --port {port}"
+            )
         _refuse_taken_port(definition, port)
         return _start(definition, settings, extra, observer)
 
 
 def stop(port: int = DEFAULT_PORT, observer: Observer = _silent) -> bool:
-    """Stop what `start` started on `port`, with all of its processes; False if there was nothing of ours."""
+    """Stop what `start` started on `port`, with all of its processes and data; False if there was nothing of ours.
+
+    True means that this was verified: no process and no data is left, and the port is free. Else `CannotRunError` says
+    what is left.
+    """
     with state.locked_port(port, observer):
         record = state.load(port)
-        if record is None:
+        if not (record or state.damaged(port) or processes.family(0, "", state.private_folder(port))):
             return False
-        observer(f"stopping {record.engine} on port {port}")
-        _clean_up(record)
+        title = _title(record)
+        observer(f"stopping {title} on port {port}")
+        _clean_up(port, record)
+        if any(loopback.listens(host, port) for host in loopback.hosts()):
+            raise CannotRunError(f"{title} was stopped, but something else answers on port {port}: {_who(port)}")
         return True
 
 
 def status(port: int | None = None) -> list[Status]:
     """What is on `port`; without one, every engine that was started and not stopped."""
     if port is None:
-        return [_status(record) for record in map(state.load, state.known_ports()) if record]
-    record = state.load(port)
-    if record:
-        return [_status(record)]
+        return [entry for known in state.known_ports() if (entry := _status(known))]
+    entry = _status(port)
+    if entry:
+        return [entry]
     for scheme in ("http", "https"):
         found = identify(f"{scheme}://127.0.0.1:{port}")
         if found:
@@ -145,7 +164,7 @@ def logs(
 
     def going_on() -> bool:
         record = state.load(port)
-        return follow and record is not None and processes.running(record.pid, record.created) is not None
+        return follow and record is not None and processes.running(record.pid, record.started) is not None
 
     yield from bounded_log.lines(path, going_on, lambda: wait(0.2))
 
@@ -190,10 +209,14 @@ def _refuse_taken_port(engine: Engine, port: int) -> None:
     reason = next(reasons, None)
     if reason is None:
         return
-    found = identify(f"http://127.0.0.1:{port}") or identify(f"https://127.0.0.1:{port}")
+    found = _identify_any(port)
     who = f"is taken: {found} answers there, not started by stockpipe" if found else f"can't be used ({reason})"
     use_it = f" Use the one that runs (AWS_ENDPOINT_URL=http://localhost:{port}), or choose" if found else " Choose"
     raise CannotRunError(f"{engine.full_title} can't start: port {port} {who}.{use_it} another --port")
+
+
+def _identify_any(port: int) -> Identity | None:
+    return identify(f"http://127.0.0.1:{port}") or identify(f"https://127.0.0.1:{port}")
 
 
 def _set_up(engine: Engine, settings: Settings, observer: Observer) -> tuple[Path, Settings]:
@@ -220,34 +243,35 @@ def _stand_in(version: str, title: str, observer: Observer) -> Interpreter:
 
 def _start(engine: Engine, settings: Settings, extra: Mapping[str, str], observer: Observer) -> Running:
     python, settings = _set_up(engine, settings, observer)
-    shutil.rmtree(settings.folder, ignore_errors=True)
-    for folder in (settings.home, settings.temporary, settings.data):
-        folder.mkdir(parents=True, mode=0o700)
+    _remove(settings.folder)
+    for folder in (settings.folder, settings.home, settings.temporary, settings.data):
+        folders.private(folder)
     observer(f"starting {engine.full_title} on port {settings.port}")
-    process = processes.start_detached(
-        engine.command(python),
-        engine.process_environment(python, settings, extra),
-        settings.folder,
-        state.log_path(settings.port),
-    )
     certificate = settings.certificate_path
-    record = Record(
-        engine=engine.name,
-        version=engine.version,
-        port=settings.port,
-        pid=process.pid,
-        created=process.create_time(),
-        endpoint_url=settings.endpoint_url,
-        enforce_iam=settings.enforce_iam,
-        use_tls=settings.use_tls,
-        extra_environment=extra,
-        certificate_path=str(certificate) if certificate else None,
-    )
-    state.save(record)  # before it answers: whoever is killed while waiting leaves something that stop can find
+    record: Record | None = None
     try:
+        process = processes.start_detached(
+            engine.command(python),
+            engine.process_environment(python, settings, extra),
+            settings.folder,
+            state.log_path(settings.port),
+        )
+        record = Record(
+            engine=engine.name,
+            version=engine.version,
+            port=settings.port,
+            pid=process.pid,
+            started=processes.start_mark(process.pid),
+            endpoint_url=settings.endpoint_url,
+            enforce_iam=settings.enforce_iam,
+            use_tls=settings.use_tls,
+            extra_environment=extra,
+            certificate_path=str(certificate) if certificate else None,
+        )
+        state.save(record)  # before it answers: whoever is killed while waiting leaves something that stop can find
         _wait_until_ready(engine, record)
     except BaseException:  # also Ctrl-C
-        _clean_up(record)
+        _clean_up(settings.port, record)
         raise
     return _running(record, already_running=False)
 
@@ -255,7 +279,7 @@ def _start(engine: Engine, settings: Settings, extra: Mapping[str, str], observe
 def _wait_until_ready(engine: Engine, record: Record) -> Identity:
     deadline = time.monotonic() + _READY_SECONDS
     while time.monotonic() < deadline:
-        if processes.running(record.pid, record.created) is None:
+        if processes.running(record.pid, record.started) is None:
             code = processes.exit_code(record.pid)
             raise CannotRunError(_with_log(f"{engine.full_title} ended with exit code {code} while starting", record))
         found = identify(record.endpoint_url)
@@ -271,15 +295,53 @@ def _with_log(text: str, record: Record) -> str:
     return f"{text}. The end of its log ({record.log_path}):{shown}"
 
 
-def _clean_up(record: Record) -> None:
-    """End its processes and remove its folder and record; the log stays."""
-    processes.stop(record.pid, record.created, engine_named(record.engine).stop_grace_seconds)
-    shutil.rmtree(record.folder, ignore_errors=True)
-    state.forget(record.port)
+def _clean_up(port: int, record: Record | None) -> None:
+    """End its processes, remove its folder and then its record; the log stays. Raises `CannotRunError` before that.
+
+    The record goes last: whoever is interrupted here, or finds that something is left, can stop it again.
+    """
+    folder, log = state.private_folder(port), state.log_path(port)
+    pid, mark = (record.pid, record.started) if record else (0, "")
+    engine = engines.ENGINES.get(record.engine) if record else None
+    left = processes.stop(pid, mark, folder, engine.stop_grace_seconds if engine else 1)
+    if left:
+        raise CannotRunError(f"{_title(record)} on port {port} can't be stopped: {_pids(left)} goes on, with {folder}")
+    if processes.can_print_to(log, for_seconds=processes.KILL_SECONDS):
+        raise CannotRunError(
+            f"{_title(record)} on port {port} can't be stopped from here: a process that came of it, and can't be seen "
+            f"or recognised, has {log} open (`lsof {log}`), and may need {folder}"
+        )
+    _remove(folder)
+    state.forget(port)
 
 
-def _status(record: Record) -> Status:
-    alive = processes.running(record.pid, record.created) is not None
+def _remove(folder: Path) -> None:
+    try:
+        if os.path.lexists(folder):
+            shutil.rmtree(folder)
+    except OSError as error:
+        raise CannotRunError(f"the folder {folder} can't be removed: {error.strerror or error}") from error
+
+
+def _title(record: Record | None) -> str:
+    return f"{record.engine} {record.version}" if record else "the engine"
+
+
+def _pids(found: Sequence[psutil.Process]) -> str:
+    return "pid " + ", ".join(str(process.pid) for process in found)
+
+
+def _who(port: int) -> str:
+    found = _identify_any(port)
+    return f"{found}, not started by stockpipe" if found else "not an engine of ours"
+
+
+def _status(port: int) -> Status | None:
+    record = state.load(port)
+    if record is None:
+        found = state.damaged(port)
+        return Status(port, "damaged", "", "", f"http://127.0.0.1:{port}") if found else None
+    alive = processes.running(record.pid, record.started) is not None
     return Status(
         port=record.port,
         state="running" if alive else "gone",

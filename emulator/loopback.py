@@ -15,17 +15,25 @@ def hosts() -> tuple[str, ...]:
     return ("127.0.0.1", "::1")
 
 
+def listens(host: str, port: int) -> bool:
+    """Whether somebody accepts connections there."""
+    with socket.socket(_family(host)) as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((host, port)) == 0
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
 def why_taken(host: str, port: int) -> str | None:
     """Why nothing can listen on `port` of the loopback address `host`, or None if it can.
 
     Both asked and tried: where somebody listens on all interfaces, macOS lets a second one bind to loopback.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.settimeout(1)
-        if probe.connect_ex((host, port)) == 0:
-            return "somebody listens there"
-    with socket.socket(family) as probe:
+    if listens(host, port):
+        return "somebody listens there"
+    with socket.socket(_family(host)) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))

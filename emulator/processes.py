@@ -1,21 +1,28 @@
 """Processes that outlive the command that started them, and how to end all of one's family.
 
-A process is identified by its pid and its start time together, because pids are used again. Nothing is ever found by
-name.
+A process is identified by its pid and its start mark together, because pids are used again. What came of it is found
+as its descendants, its process group and session, and by its home or temporary folder, which is inherited and lies in
+the engine's private folder. Nothing is ever found by name, and nothing else is ever ended.
 """
 
 import contextlib
+import fcntl
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import psutil
 
 from emulator import bounded_log
+from profiles.errors import CannotRunError
+from profiles.folders import private_file
 
-_KILL_SECONDS = 10
+KILL_SECONDS = 10.0
+_POLL_SECONDS = 0.02
 
 # The engines that this very process started: as their parent it has to collect them, or they end as zombies.
 _children: dict[int, subprocess.Popen[bytes]] = {}
@@ -25,10 +32,19 @@ def start_detached(command: Sequence[str], environ: Mapping[str, str], folder: P
     """Start a Python program in a session of its own, in `folder`, printing to `log`, which is kept within bounds.
 
     Its pid is its process group, too.
+    Raises `CannotRunError` while an earlier one still prints there, or if nothing can be written there.
     """
-    bounded_log.earlier(log).unlink(missing_ok=True)
-    log.write_bytes(b"")
-    with log.open("ab") as output:
+    try:
+        opened = private_file(str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    except OSError as error:
+        raise CannotRunError(f"the log {log} can't be written: {error.strerror}") from error
+    with os.fdopen(opened, "ab") as output:
+        try:
+            fcntl.flock(output, fcntl.LOCK_EX | fcntl.LOCK_NB)  # see `can_print_to`
+        except BlockingIOError:
+            raise CannotRunError(f"a process of an engine that ran before is still there: it has {log} open") from None
+        output.truncate(0)
+        bounded_log.earlier(log).unlink(missing_ok=True)
         child = subprocess.Popen(
             bounded_log.command(command, log),
             cwd=folder,
@@ -42,6 +58,32 @@ def start_detached(command: Sequence[str], environ: Mapping[str, str], folder: P
     return psutil.Process(child.pid)
 
 
+def can_print_to(log: Path, *, for_seconds: float = 0) -> bool:
+    """Whether a process that was started with this log, or one that inherited it, is alive: wherever and whoever it is.
+
+    The log's lock is inherited with the open file, and ends with the last process that has it. So this also knows of
+    processes that can't be seen from here: in another container, or another user's. A killed process with many threads
+    may have it for a moment after it is called a zombie: the lock is tried `for_seconds`.
+    """
+    deadline = time.monotonic() + for_seconds
+    while _is_locked(log):
+        if time.monotonic() >= deadline:
+            return True
+        time.sleep(_POLL_SECONDS)
+    return False
+
+
+def _is_locked(log: Path) -> bool:
+    try:
+        with log.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # there is no such file
+        return False
+    return False
+
+
 def exit_code(pid: int) -> int | None:
     """The exit code of an engine that this process started and that has ended; None for any other."""
     child = _children.get(pid)
@@ -53,42 +95,79 @@ def exit_code(pid: int) -> int | None:
     return child.poll()
 
 
-def running(pid: int, created: float) -> psutil.Process | None:
-    """The process `pid` if it is the one that was started at `created`, and hasn't ended."""
-    exit_code(pid)
-    try:
-        process = psutil.Process(pid)
-        same = abs(process.create_time() - created) < 1 and process.status() != psutil.STATUS_ZOMBIE
-        return process if same else None
-    except psutil.Error:
-        return None
+def start_mark(pid: int) -> str:
+    """What tells the process `pid` from all others that had or will have this pid; empty if there is none.
 
-
-def family(pid: int, created: float) -> list[psutil.Process]:
-    """The process `pid` and everything that came of it: its descendants, and those of its group or session.
-
-    The latter are found even after `pid` itself is gone and its children belong to init. A pid isn't given out again
-    while a group or session of that number exists; `created` guards against one that came later.
+    It is the id of this boot, and when the process was started, as the kernel recorded that: on Linux in clock ticks
+    since the boot (`starttime` in proc_pid_stat(5)), on macOS by the clock of that moment (`p_starttime`). Neither
+    changes when the system clock is set. (psutil's create_time() does: it follows the clock.)
     """
-    members: dict[int, psutil.Process] = {}
-    leader = running(pid, created)
-    if leader:
-        members[pid] = leader
-        members.update((child.pid, child) for child in _descendants(leader))
-    elif psutil.pid_exists(pid) and not _is_zombie(pid):
-        return []  # the number is another's by now, and so are its group and session
-    for process in psutil.process_iter():
-        if process.pid not in members and pid in _group_and_session(process.pid) and process.pid != os.getpid():
-            members[process.pid] = process
-            members.update((child.pid, child) for child in _descendants(process))
-    return list(members.values())
-
-
-def _is_zombie(pid: int) -> bool:
+    if not psutil.LINUX:
+        started = _printed("ps", "-o", "lstart=", "-p", str(pid))
+        return started and f"{_boot()} {started}"
     try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    return f"{_boot()} {stat.rpartition(')')[2].split()[19]}"
+
+
+@cache
+def _boot() -> str:
+    """The kernel's id of this boot. Empty in a sandbox that hides it."""
+    if not psutil.LINUX:
+        return _printed("sysctl", "-n", "kern.bootsessionuuid")
+    with contextlib.suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
+    return ""
+
+
+def _printed(*command: str) -> str:
+    environ = {**os.environ, "LC_ALL": "C", "TZ": "UTC"}
+    return subprocess.run(command, env=environ, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def running(pid: int, mark: str) -> psutil.Process | None:
+    """The process `pid` if it has this start mark and hasn't ended."""
+    exit_code(pid)
+    if not mark or start_mark(pid) != mark:
+        return None
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        if _alive(process):
+            return process
+    return None
+
+
+def family(pid: int, mark: str, folder: Path) -> list[psutil.Process]:
+    """Everything alive that came of the engine: itself, its descendants, its group and session, who lives in `folder`.
+
+    Group and session count only while the engine itself is there: after that, their number can be given to others.
+    """
+    leader = running(pid, mark)
+    found: dict[int, psutil.Process] = {}
+    for process in psutil.process_iter():
+        if lives_in(process, folder) or (leader and pid in {process.pid, *_group_and_session(process.pid)}):
+            found.update((member.pid, member) for member in (process, *_descendants(process)))
+    found.pop(os.getpid(), None)
+    return [process for process in found.values() if _alive(process)]
+
+
+def lives_in(process: psutil.Process, folder: Path) -> bool:
+    """Whether its home or its temporary folder is in `folder`: of an engine's processes one of them always is."""
+    try:
+        environ = process.environ()
+    except (psutil.Error, OSError):  # another user's, or gone
+        return False
+    places = [environ.get("HOME", ""), environ.get("TMPDIR", "")]
+    return any(Path(place).is_relative_to(base) for place in places for base in (folder, folder.resolve()))
+
+
+def _alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
-        return True
+        return False
 
 
 def _descendants(process: psutil.Process) -> list[psutil.Process]:
@@ -105,24 +184,37 @@ def _group_and_session(pid: int) -> tuple[int, int]:
         return -1, -1
 
 
-def stop(pid: int, created: float, grace_seconds: float) -> bool:
-    """End the process and its family: politely first, by force after `grace_seconds`. True if there was any."""
-    members = family(pid, created)
-    leader = running(pid, created)
-    if leader:
+def stop(pid: int, mark: str, folder: Path, grace_seconds: float) -> list[psutil.Process]:
+    """End the engine and its family: politely first, by force after `grace_seconds`. Those that could not be ended."""
+    members = family(pid, mark, folder)
+    if leader := running(pid, mark):
         _send(leader, signal.SIGTERM)
-        psutil.wait_procs([leader], timeout=grace_seconds)
-    # Again, because a function may have been started meanwhile.
-    remaining = {process.pid: process for process in [*members, *family(pid, created)]}
-    for process in remaining.values():
-        _send(process, signal.SIGKILL)
-    psutil.wait_procs(list(remaining.values()), timeout=_KILL_SECONDS)
+        _wait_for_the_end(grace_seconds, [leader])
+    deadline = time.monotonic() + KILL_SECONDS
+    while left := _still_alive(members, family(pid, mark, folder)):  # again: a function may have been started meanwhile
+        if time.monotonic() > deadline:
+            return left
+        for process in left:
+            _send(process, signal.SIGKILL)
+        _wait_for_the_end(1, left)
     if exit_code(pid) is not None:
         del _children[pid]
-    return bool(members)
+    return []
+
+
+def _wait_for_the_end(seconds: float, processes: list[psutil.Process]) -> None:
+    """Until all have ended; psutil would also wait until their parent has collected them."""
+    deadline = time.monotonic() + seconds
+    while _still_alive(processes) and time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)
+
+
+def _still_alive(*groups: list[psutil.Process]) -> list[psutil.Process]:
+    found = {process.pid: process for group in groups for process in group}
+    return [process for process in found.values() if _alive(process)]
 
 
 def _send(process: psutil.Process, number: signal.Signals) -> None:
-    # It may have ended meanwhile, and psutil refuses to signal another process of that pid.
+    # It may have ended meanwhile, or be another user's; psutil refuses to signal another process of that pid.
     with contextlib.suppress(psutil.Error):
         process.send_signal(number)

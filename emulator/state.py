@@ -3,7 +3,8 @@
 State folder (`profiles.folders.state_folder`)::
 
     emulators/<port>.json   what runs there (`Record`)
-    emulators/<port>.log    what it printed; <port>.log.1 what it printed before (`emulator.bounded_log`)
+    emulators/<port>.log    what it printed; locked by its processes as long as they live
+    emulators/<port>.log.1  what it printed before (`emulator.bounded_log`)
     emulators/<port>/       its private home, data and temporary folder; gone after stop
     emulators/<port>.lock   held while a command starts or stops it
 
@@ -14,33 +15,44 @@ import contextlib
 import dataclasses
 import fcntl
 import json
+import math
 import os
+import re
 import tempfile
+import time
+import types
+import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
+
+from emulator import processes
 from profiles import folders
+from profiles.errors import CannotRunError
 
 Observer = Callable[[str], None]
+
+_LOCK_SECONDS = 600.0  # a first start downloads an engine in that time
+_LOCK_POLL_SECONDS = 0.1
+_LOOPBACK = re.compile(r"https?://(127\.0\.0\.1|localhost|\[::1\]):\d+")
 
 
 def state_folder() -> Path:
     """Where it is kept what runs at the moment. Made where it is missing, readable by its owner only."""
-    folder = folders.state_folder() / "emulators"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return folder
+    return folders.private(folders.state_folder() / "emulators")
 
 
 @dataclass(frozen=True)
 class Record:
-    """What runs on a port. `created` is the process's start time in seconds since 1970: pids are used again."""
+    """What runs on a port. `started` is the process's start mark (`processes.start_mark`): pids are used again."""
 
     engine: str
     version: str
     port: int
     pid: int
-    created: float
+    started: str
     endpoint_url: str
     enforce_iam: bool = False
     use_tls: bool = False
@@ -73,49 +85,101 @@ def _record_path(port: int) -> Path:
 
 
 def save(record: Record) -> None:
-    """Write the record in one step: a reader sees the old one, or the new one, or none."""
-    handle, name = tempfile.mkstemp(dir=state_folder(), suffix=".tmp")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(dataclasses.asdict(record), file)
-    Path(name).replace(_record_path(record.port))
+    """Write the record in one step: a reader sees the old one, or the new one, or none. Raises `CannotRunError`."""
+    try:
+        handle, name = tempfile.mkstemp(dir=state_folder(), suffix=".tmp")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(dataclasses.asdict(record), file)
+        Path(name).replace(_record_path(record.port))
+    except OSError as error:
+        raise CannotRunError(f"{_record_path(record.port)} can't be written: {error.strerror}") from error
 
 
 def load(port: int) -> Record | None:
-    """The record of `port`; None where there is none, or none that this version can read."""
+    """The record of `port`; None where there is none, or none that can be read (`damaged`)."""
     try:
-        return Record(**json.loads(_record_path(port).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        fields = json.loads(_record_path(port).read_text(encoding="utf-8"))
+        if "created" in fields:  # an older version's, by the system clock, which may have been set since
+            del fields["created"]
+            resident = processes.lives_in(psutil.Process(fields["pid"]), private_folder(port))
+            fields["started"] = processes.start_mark(fields["pid"]) if resident else ""
+        record = Record(**fields)
+    except (OSError, ValueError, TypeError, KeyError, RecursionError, psutil.Error):
         return None
+    return record if record.port == port and _is_valid(record) else None
+
+
+def _is_valid(record: Record) -> bool:
+    for name, kind in typing.get_type_hints(Record).items():
+        origin = typing.get_origin(kind)
+        if not isinstance(getattr(record, name), kind if origin in (None, types.UnionType) else origin):
+            return False
+    return _LOOPBACK.fullmatch(record.endpoint_url) is not None
+
+
+def damaged(port: int) -> Path | None:
+    """The record of `port` if there is one that can't be read."""
+    path = _record_path(port)
+    return path if path.exists() and load(port) is None else None
 
 
 def forget(port: int) -> None:
-    """Remove the record of `port`."""
-    _record_path(port).unlink(missing_ok=True)
+    """Remove the record of `port`. Raises `CannotRunError`."""
+    try:
+        _record_path(port).unlink(missing_ok=True)
+    except OSError as error:
+        raise CannotRunError(f"{_record_path(port)} can't be removed: {error.strerror}") from error
 
 
 def known_ports() -> list[int]:
     """The ports that have a record, in order."""
-    return sorted(int(path.stem) for path in state_folder().glob("*.json") if path.stem.isdigit())
+    names = {path.stem for path in state_folder().glob("*.json")}
+    return sorted(int(name) for name in names if name.isascii() and name.isdecimal() and 0 < int(name) < 2**16)
 
 
 @contextlib.contextmanager
-def locked(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[None]:
-    """Hold the lock file `path` (at the latest it ends with its holder); `waiting` is called if another has it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
+def locked(path: Path, waiting: Callable[[], None] | None = None, seconds: float = math.inf) -> Iterator[None]:
+    """Hold the lock file `path` (at the latest it ends with its holder); `waiting` is called if another has it.
+
+    Raises `CannotRunError` if it has not come free after `seconds`, or can't be opened.
+    """
+    with _opened(path) as file:
         # Programs that the holder runs (with close_fds=False) hold it too: one that outlives it is waited for.
         os.set_inheritable(file.fileno(), True)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        deadline = time.monotonic() + seconds
+        while not _lock(file):
             if waiting:
                 waiting()
-            fcntl.flock(file, fcntl.LOCK_EX)
+                waiting = None
+            if time.monotonic() > deadline:
+                raise CannotRunError(
+                    f"another command has held the lock {path} for {seconds:.0f} s: end it (`lsof {path}` shows its "
+                    "process), then try again"
+                )
+            time.sleep(_LOCK_POLL_SECONDS)
         yield
+
+
+def _opened(path: Path) -> typing.TextIO:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("a", encoding="utf-8")
+    except OSError as error:
+        raise CannotRunError(f"the lock {path} can't be opened: {error.strerror}") from error
+
+
+def _lock(file: typing.TextIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def locked_port(port: int, observer: Observer) -> contextlib.AbstractContextManager[None]:
     """Only one command at a time starts or stops what runs on `port`."""
     return locked(
-        state_folder() / f"{port}.lock", lambda: observer(f"another command is busy with port {port}: waiting")
+        state_folder() / f"{port}.lock",
+        lambda: observer(f"another command is busy with port {port}: waiting"),
+        _LOCK_SECONDS,
     )

@@ -177,7 +177,7 @@ def _assemble(aws: Aws, names: Names, function: Environment, found: _Found) -> T
 
 def _sent(aws: Aws, names: Names, some_id: str) -> Sent | None:
     """What this machine's manifests know, the latest first."""
-    for path in reversed(manifests.all_paths(aws.profile, names)):
+    for path in reversed(manifests.all_paths(aws, names)):
         if sent := manifests.find(path, some_id):
             return sent
     return None

@@ -18,11 +18,15 @@ import terminal
 from pipeline.tick import InvalidTickError, Tick, encode, iso_utc, parse
 from producer import replay as replays
 from producer.market import DEFAULT_RATE, DEFAULT_SYMBOLS, Market
-from producer.production import Production, Source, Summary, replayed, simulated
+from producer.production import Production, Summary, replayed, simulated
 from producer.progress import watch
 from profiles.errors import CannotRunError
 
 app = typer.Typer()
+
+MAX_COUNT = 10**12
+MAX_DURATION = 1e9  # seconds: 31 years
+MAX_SPEED = 1e6
 
 MARKET = "Simulated market"
 REPLAY = "Replay"
@@ -39,7 +43,11 @@ def produce(
         typer.Option(help=f"Ticks per second of market time. Default: {DEFAULT_RATE:g}.", rich_help_panel=MARKET),
     ] = None,
     duration: Annotated[
-        float | None, typer.Option(help="Seconds of market time to play.", min=0.0, rich_help_panel=MARKET)
+        float | None,
+        typer.Option(
+            help="Seconds of market time to play. At most 10 s after that time the run ends, whatever SQS does.",
+            rich_help_panel=MARKET,
+        ),
     ] = None,
     seed: Annotated[
         int | None,
@@ -57,7 +65,7 @@ def produce(
             rich_help_panel=REPLAY,
         ),
     ] = None,
-    count: Annotated[int | None, typer.Option(help="The first so many ticks only.", min=0)] = None,
+    count: Annotated[int | None, typer.Option(help="The first so many ticks only.")] = None,
     speed: Annotated[
         str | None,
         typer.Option(help="Seconds of event time per second, or max. Default: 1 for a market, max for a replay."),
@@ -74,8 +82,10 @@ def produce(
     prefix: terminal.PrefixOption = "",
     bucket: terminal.BucketOption = None,
 ) -> None:
-    """Send ticks to the queue: of a simulated market, or of a file. Ctrl-C ends it cleanly."""
+    """Send ticks to the queue: of a simulated market, or of a file. Ctrl-C ends it cleanly, a second one at once."""
     factor = _speed(speed)
+    _check_range("--count", count, MAX_COUNT, "ticks")
+    _check_range("--duration", duration, MAX_DURATION, "seconds")
     repeat = ""
     if replay is not None:
         unused = {"--rate": rate, "--duration": duration, "--seed": seed, "--start": start}
@@ -89,18 +99,23 @@ def produce(
                 "--resume of a market needs its --seed and --start: the run that was left printed them"
             )
         market = _market(symbols, rate, seed, start)
-        source = _simulation(market, count, duration, factor if speed else 1.0)
+        source = simulated(market, count=count, duration=duration, speed=factor if speed else 1.0)
         repeat = f"--seed {market.seed} --start {iso_utc(market.start)}"
     environment = terminal.open_environment(profile, prefix, bucket)
     production = Production(environment.aws, environment.names, source, manifest=manifest, resume=resume)
     if repeat:
         terminal.errors.print(f"market: repeat it with {repeat}")
     if resume:
-        found = production.manifest if production.resumed else "nothing; starting from the beginning"
-        terminal.errors.print(f"resume: continuing {found}", soft_wrap=True)
+        found = (
+            production.manifest if production.resumed else "nothing in this environment; starting from the beginning"
+        )
+        terminal.errors.print(f"resume: continuing {found}", markup=False, soft_wrap=True)
     try:
         with _signals(production.stop):
             watch(production)
+    except KeyboardInterrupt:
+        production.abandon()
+        raise
     finally:
         _report(production.summary(), as_json)
     if production.failed:
@@ -112,47 +127,42 @@ def _report(summary: Summary, as_json: bool) -> None:
         terminal.print_json({**asdict(summary), "rate": summary.rate})
         return
     for failure in summary.failures[:10]:
-        terminal.errors.print(f"not sent: {failure.tick_id}: {failure.code} {failure.message}", soft_wrap=True)
-    terminal.console.print(summary.line, soft_wrap=True)
+        terminal.errors.print(
+            f"not sent: {failure.tick_id}: {failure.code} {failure.message}", markup=False, soft_wrap=True
+        )
+    terminal.console.print(summary.line, markup=False, soft_wrap=True)
 
 
 @contextmanager
 def _signals(stop: threading.Event) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the run cleanly; a second one ends it at once (the manifest is true even so)."""
+    """Ctrl-C and SIGTERM set `stop`; a second one raises `KeyboardInterrupt`."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
     def end(_number: int, _frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
         stop.set()
-        restore()
 
     for number in before:
         signal.signal(number, end)
     try:
         yield
     finally:
-        restore()
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def _simulation(market: Market, count: int | None, duration: float | None, speed: float | None) -> Source:
-    if duration is not None:
-        within = round(duration * market.rate)
-        count = within if count is None else min(count, within)
-    return simulated(market, count=count, speed=speed)
+def _check_range(option: str, value: float | None, most: float, unit: str) -> None:
+    if value is not None and not 0 <= value <= most:
+        raise CannotRunError(f"{option} {_shown(str(value))}: expected {unit}, from 0 to {most:.0f}")
 
 
 def _market(symbols: str, rate: float | None, seed: int | None, start: str | None) -> Market:
-    rate = DEFAULT_RATE if rate is None else rate
-    if not 0 < rate <= 1_000_000:
-        raise CannotRunError(f"--rate {rate:g}: expected ticks per second, above 0 and up to 1000000")
     return Market(
         seed=random.SystemRandom().randrange(2**31) if seed is None else seed,
         start=_start(start),
         symbols=_symbols(symbols),
-        rate=rate,
+        rate=DEFAULT_RATE if rate is None else rate,
     )
 
 
@@ -160,7 +170,7 @@ def _start(text: str | None) -> datetime:
     if text is None:
         now = datetime.now(UTC)  # in whole milliseconds, as it is printed: repeating it makes the same ids
         return now.replace(microsecond=now.microsecond // 1000 * 1000)
-    return _probe(start=text, option=f"--start {text}").event_time
+    return _probe(start=text, option=f"--start {_shown(text)}").event_time
 
 
 def _symbols(text: str) -> tuple[str, ...]:
@@ -170,7 +180,7 @@ def _symbols(text: str) -> tuple[str, ...]:
     for symbol in symbols:
         _probe(symbol=symbol, option="--symbols")
     if len(set(symbols)) < len(symbols):
-        raise CannotRunError(f"--symbols {text} names a symbol twice")
+        raise CannotRunError(f"--symbols {_shown(text)} names a symbol twice")
     return symbols
 
 
@@ -185,6 +195,13 @@ def _probe(*, option: str, symbol: str = "A", start: str = "2000-01-01T00:00:00Z
 def _speed(text: str | None) -> float | None:
     if text is None or text == "max":
         return None
-    if not re.fullmatch(r"\d+(\.\d+)?|\.\d+", text, re.ASCII) or float(text) == 0:
-        raise CannotRunError(f"--speed {text}: expected max, or a factor above 0 such as 1 or 60")
-    return float(text)
+    factor = float(text) if re.fullmatch(r"\d+(\.\d+)?|\.\d+", text, re.ASCII) else 0.0
+    if not 1 / MAX_SPEED <= factor <= MAX_SPEED:
+        raise CannotRunError(
+            f"--speed {_shown(text)}: expected max, or a factor from {1 / MAX_SPEED:f} to {MAX_SPEED:.0f}"
+        )
+    return factor
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= 40 else text[:39] + "…"

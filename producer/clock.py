@@ -25,5 +25,5 @@ class SystemClock:
         return time.monotonic()
 
     def wait(self, stop: threading.Event, seconds: float) -> None:
-        """Wait for `seconds`, or until `stop` is set."""
-        stop.wait(max(0.0, seconds))
+        """Wait for `seconds` (or as long as the system can, where that is less), or until `stop` is set."""
+        stop.wait(min(max(0.0, seconds), threading.TIMEOUT_MAX))

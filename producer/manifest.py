@@ -7,10 +7,12 @@ which lands on the same key.
 """
 
 import errno
+import fcntl
 import io
 import json
 import os
 import re
+import stat
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,15 +20,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
-from pipeline.tick import Tick
+from pipeline.tick import Tick, parse
+from profiles.environment import environment_made_at
 from profiles.errors import CannotRunError
-from profiles.folders import state_folder
+from profiles.folders import manifests_folder, private, private_file
 from profiles.names import Names
-from profiles.session import Profile
+from profiles.session import Aws
 
 SUFFIX = ".jsonl"
+MAX_LINE = 8192  # bytes: twice the longest body that the data contract allows
+MAX_MESSAGE_ID = 100
 _BLOCK = 64 * 1024
 
 
@@ -38,38 +43,85 @@ class Sent:
     message_id: str
 
 
-def folder(profile: Profile, names: Names) -> Path:
-    """Where the manifests of one environment are: `<state dir>/manifests/<place>-<account>-<environment>`.
+class NotWrittenError(CannotRunError):
+    """The manifest can't take (all) lines. The first `written` of them are in it."""
 
-    The place is the endpoint's, because all emulators have the same account.
+    def __init__(self, text: str, written: int) -> None:
+        super().__init__(text)
+        self.written = written
+
+
+def is_message_id(value: object) -> bool:
+    """Whether it can be a message id: AWS's are UUIDs, others' are some short printable text."""
+    return isinstance(value, str) and 0 < len(value) <= MAX_MESSAGE_ID and value.isprintable()
+
+
+def folder(aws: Aws, names: Names) -> Path:
+    """Where the manifests of the environment that exists now are.
+
+    `<state dir>/manifests/<place>-<account>-<environment>/<time that it was made>`. The place is the endpoint's,
+    because all emulators have the same account; the time, because what was sent to an environment ends with it.
     """
-    return state_folder() / "manifests" / f"{profile.place}-{names.account}-{names.environment}"
+    home = manifests_folder() / f"{aws.profile.place}-{names.account}-{names.environment}"
+    return home / f"{environment_made_at(aws, names):%Y%m%dT%H%M%SZ}"
 
 
-def new_path(profile: Profile, names: Names, run: str) -> Path:
-    """A path for the manifest of a run that starts now; two runs never share one."""
-    return folder(profile, names) / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{run}{SUFFIX}"
+def new_path(aws: Aws, names: Names, run: str) -> Path:
+    """A path for the manifest of a run that starts now; two runs never share one. Its folder is there then."""
+    return private(folder(aws, names)) / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{run}{SUFFIX}"
 
 
-def all_paths(profile: Profile, names: Names) -> list[Path]:
-    """The manifests of an environment, the one written last at the end."""
-    return sorted(folder(profile, names).glob(f"*{SUFFIX}"), key=lambda path: (path.stat().st_mtime_ns, path.name))
+def all_paths(aws: Aws, names: Names) -> list[Path]:
+    """The manifests of the environment that exists now, the one written last at the end."""
+    return _by_age(folder(aws, names))
 
 
-def latest_path(profile: Profile, names: Names, run: str | None = None) -> Path | None:
+def earlier_paths(aws: Aws, names: Names) -> list[Path]:
+    """The manifests of earlier environments with the same names and place, the one written last at the end."""
+    now = folder(aws, names)
+    return [path for path in _by_age(now.parent) if path.parent != now]
+
+
+def latest_path(aws: Aws, names: Names, run: str | None = None) -> Path | None:
     """The manifest written last, of any run or of the given one; None if there is none."""
     of_run = re.compile(rf"\d{{8}}T\d+-{re.escape(run or '')}" + re.escape(SUFFIX)) if run else None
-    paths = [path for path in all_paths(profile, names) if of_run is None or of_run.fullmatch(path.name)]
+    paths = [path for path in all_paths(aws, names) if of_run is None or of_run.fullmatch(path.name)]
     return paths[-1] if paths else None
+
+
+def _by_age(top: Path) -> list[Path]:
+    return sorted(top.rglob(f"*{SUFFIX}"), key=lambda path: (path.stat().st_mtime_ns, path.name))
+
+
+def exists(path: Path) -> bool:
+    """Whether a manifest is there. Raises `CannotRunError` for something else, such as a folder or a pipe."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError) as error:
+        raise CannotRunError(f"the manifest {path} can't be used: {getattr(error, 'strerror', error)}") from error
+    if not stat.S_ISREG(mode):
+        raise CannotRunError(f"the manifest {path} is not a regular file")
+    return True
 
 
 def read(path: Path) -> Iterator[Sent]:
     """The ticks of a manifest, as a stream. Raises `CannotRunError` for a file that is no manifest."""
+    for number, line in _lines(path):
+        yield _decode(line, path, number)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Whole lines and their numbers, from 1."""
+    exists(path)
     try:
         with path.open("rb") as stream:
-            for number, line in enumerate(stream, start=1):
+            for number, line in enumerate(iter(lambda: stream.readline(MAX_LINE), b""), start=1):
                 if line.endswith(b"\n"):
-                    yield _decode(line, path, number)
+                    yield number, line
+                elif len(line) == MAX_LINE:
+                    raise _not_a_manifest(path, number, f"it is longer than {MAX_LINE} bytes")
     except OSError as error:
         raise CannotRunError(f"the manifest {path} can't be read: {error.strerror or error}") from error
 
@@ -82,57 +134,90 @@ def sent_ids(path: Path) -> set[str]:
 def find(path: Path, some_id: str) -> Sent | None:
     """The tick of a manifest with this tick id or message id. Other lines are not decoded: that is fast."""
     needle = json.dumps(some_id).encode()
-    try:
-        with path.open("rb") as stream:
-            for number, line in enumerate(stream, start=1):
-                if needle in line and line.endswith(b"\n"):
-                    sent = _decode(line, path, number)
-                    if some_id in (sent.tick.tick_id, sent.message_id):
-                        return sent
-    except OSError as error:
-        raise CannotRunError(f"the manifest {path} can't be read: {error.strerror or error}") from error
+    for number, line in _lines(path):
+        if needle in line:
+            sent = _decode(line, path, number)
+            if some_id in (sent.tick.tick_id, sent.message_id):
+                return sent
     return None
 
 
 class ManifestWriter:
-    """Appends to a manifest; may be used from several threads. Closing it twice is harmless."""
+    """Appends to a manifest, from several threads if need be. Closing it twice is harmless.
+
+    It locks the file (flock): there is one writer at a time.
+    """
 
     def __init__(self, path: Path, *, resume: bool = False) -> None:
         """Get ready to write a manifest: a new one, or with `resume` an existing one, whose torn last line is cut off.
 
-        A new file is made with its first line, but what would stop that is found now, before anything is sent.
+        A new file is made with its first line, but what would stop that is found now, before anything is sent. Raises
+        `CannotRunError` where it can't be written, or where another run writes it.
         """
         self.path = path
         self._lock = threading.Lock()
         self._stream: io.FileIO | None = None
-        self._mode = "ab" if resume else "xb"
+        self._closed = False
         with self._explained():
             path.parent.mkdir(parents=True, exist_ok=True)
-            if path.exists():
+            if exists(path):
                 if not resume:
                     raise FileExistsError(path)
+                self._stream = self._open("ab")
                 _cut_torn_line(path)
-                self._stream = self._open()
             elif not os.access(path.parent, os.W_OK | os.X_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
 
     def append(self, accepted: Sequence[Sent]) -> None:
-        """Write one line for each accepted tick, in one write."""
-        lines = b"".join(_encode(sent) for sent in accepted)
-        with self._lock, self._explained():
-            while lines:
-                self._stream = self._stream or self._open()
-                lines = lines[self._stream.write(lines) :]
+        """Write one line for each accepted tick, in one write. Raises `NotWrittenError`: no line is torn then."""
+        data = b"".join(_encode(sent) for sent in accepted)
+        done = 0
+        with self._lock:
+            try:
+                with self._explained():
+                    while done < len(data):
+                        if self._closed:
+                            raise OSError(errno.EBADF, "it is closed")
+                        self._stream = self._stream or self._open("xb")
+                        done += self._stream.write(data[done:])
+            except CannotRunError as error:
+                whole = data.rfind(b"\n", 0, done) + 1
+                if self._stream and done > whole:
+                    self._cut(done - whole)
+                raise NotWrittenError(str(error), data.count(b"\n", 0, whole)) from error
+
+    def _cut(self, torn: int) -> None:
+        """Cut the last bytes off: they are part of a line, and other lines may follow. If not even that can be done,
+        none will.
+        """
+        stream = cast(io.FileIO, self._stream)
+        try:
+            stream.truncate(os.fstat(stream.fileno()).st_size - torn)
+            stream.seek(0, os.SEEK_END)
+        except OSError:
+            self._close()
 
     def close(self) -> None:
         """Close the file."""
         with self._lock:
-            if self._stream:
-                self._stream.close()
+            self._close()
 
-    def _open(self) -> io.FileIO:
-        """Unbuffered: once append() returns, the lines survive a kill -9 of this process."""
-        return io.FileIO(self.path, self._mode)
+    def _close(self) -> None:
+        self._closed = True
+        if self._stream:
+            self._stream.close()
+
+    def _open(self, mode: str) -> io.FileIO:
+        """Unbuffered: once append() returns, the lines survive a kill -9 of this process. Locked while it is open."""
+        stream = io.FileIO(self.path, mode, opener=private_file)
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            stream.close()
+            raise CannotRunError(
+                f"another run writes the manifest {self.path}: stop it, or wait until it has ended"
+            ) from None
+        return stream
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -167,15 +252,21 @@ def _encode(sent: Sent) -> bytes:
 
 
 def _decode(line: bytes, path: Path, number: int) -> Sent:
+    """A line is a message body as the data contract has it, and a message id."""
     try:
-        fields = json.loads(line)
-        tick = Tick(fields["tick_id"], fields["symbol"], fields["price"], fields["volume"], fields["timestamp"])
-        return Sent(tick, fields["message_id"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise CannotRunError(
-            f"{path}, line {number} is not a line of a manifest ({error!r}); "
-            "a manifest is what `stockpipe produce` writes"
-        ) from error
+        tick = parse(line.decode(), message_id="", sent_timestamp_ms=0)
+    except ValueError as error:  # InvalidTickError and UnicodeDecodeError are
+        raise _not_a_manifest(path, number, str(error)) from error
+    message_id = json.loads(line).get("message_id")
+    if not is_message_id(message_id):
+        raise _not_a_manifest(path, number, f"message_id is {ascii(message_id)[:40]}")
+    return Sent(tick, message_id)
+
+
+def _not_a_manifest(path: Path, number: int, reason: str) -> CannotRunError:
+    return CannotRunError(
+        f"{path}, line {number} is not a line of a manifest ({reason}); a manifest is what `stockpipe produce` writes"
+    )
 
 
 def _cut_torn_line(path: Path) -> None:

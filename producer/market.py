@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from pipeline.tick import Tick, iso_utc
+from profiles.errors import CannotRunError
 
 LEVELS = {
     "AAPL": 232.0,
@@ -29,6 +30,9 @@ LEVELS = {
 }
 DEFAULT_SYMBOLS = tuple(LEVELS)
 DEFAULT_RATE = 20.0
+
+MIN_RATE, MAX_RATE = 1e-6, 1e6  # ticks per second
+MIN_SEED, MAX_SEED = -(2**63), 2**63 - 1  # the seed is part of every tick id, and the contract limits their length
 
 _MEDIAN_VOLUME = 2_000
 _VOLUME_SPREAD = 1.1  # of the logarithm: about one tick in thirty is above 15,000 shares
@@ -58,13 +62,22 @@ _OPENING_FAST = -0.026
 class Market:
     """A market: everything that its ticks depend on, and nothing else.
 
-    `start` is the event time of the first tick, `rate` the ticks per second of event time over all symbols.
+    `start` is the event time of the first tick, `rate` the ticks per second of event time over all symbols. Raises
+    `CannotRunError` for a seed or a rate that is out of range.
     """
 
     seed: int
     start: datetime
     symbols: tuple[str, ...] = DEFAULT_SYMBOLS
     rate: float = DEFAULT_RATE
+
+    def __post_init__(self) -> None:
+        if not MIN_SEED <= self.seed <= MAX_SEED:
+            raise CannotRunError(f"--seed is out of range: expected a whole number from {MIN_SEED} to {MAX_SEED}")
+        if not MIN_RATE <= self.rate <= MAX_RATE:
+            raise CannotRunError(
+                f"--rate {self.rate:g}: expected ticks per second, from {MIN_RATE:f} to {MAX_RATE:.0f}"
+            )
 
     @property
     def run(self) -> str:
@@ -73,7 +86,10 @@ class Market:
         return f"sim{self.seed}-{hashlib.sha256(parameters.encode()).hexdigest()[:8]}"
 
     def ticks(self) -> Iterator[Tick]:
-        """The ticks, without end: evenly spaced in event time, each of a symbol that is drawn at random."""
+        """The ticks: evenly spaced in event time, each of a symbol that is drawn at random.
+
+        They go on until the year 9999 ends, and then raise `CannotRunError`.
+        """
         # Only random() and gauss(): their sequences for a seed are the same in every Python version.
         dice = random.Random(self.seed)  # noqa: S311 - a simulation, not a secret
         start = self.start.astimezone(UTC)
@@ -88,7 +104,7 @@ class Market:
                 symbol=walk.symbol,
                 price=walk.price_at(seconds, dice),
                 volume=_volume(dice),
-                timestamp=iso_utc(start + timedelta(seconds=seconds)),
+                timestamp=_moment(start, seconds),
             )
             number += 1
 
@@ -111,6 +127,13 @@ class _Walk:
         if dice.random() < 1 - math.exp(-elapsed * _JUMPS_PER_SECOND):
             self._fast += dice.gauss(0, _JUMP_SPREAD)
         return max(0.01, round(self._level * math.exp(self._slow + self._fast), 2))
+
+
+def _moment(start: datetime, seconds: float) -> str:
+    try:
+        return iso_utc(start + timedelta(seconds=seconds))
+    except OverflowError:
+        raise CannotRunError("the market has reached the end of the year 9999: choose an earlier --start") from None
 
 
 def _volume(dice: random.Random) -> int:

@@ -5,20 +5,26 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.tick import Tick
 from producer import manifest as manifests
 from producer.clock import Clock, SystemClock
-from producer.manifest import ManifestWriter, Sent
+from producer.manifest import ManifestWriter, NotWrittenError, Sent
 from producer.market import Market
 from producer.replay import Replay
-from producer.sender import BATCH_SIZE, Failure, Sender
+from producer.sender import BATCH_SIZE, CLIENT_SETTINGS, Failure, Sender
 from profiles.environment import queue_url
+from profiles.errors import CannotRunError
 from profiles.names import Names
 from profiles.session import Aws
 
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
 MAX_HOLD_SECONDS = 0.1  # the longest that a tick waits for others to fill its batch
 MAX_FAILURES_KEPT = 1000
+LATE_SECONDS = 5.0  # how far a run with a time limit may fall behind before it is stopped
 
 
 @dataclass(frozen=True)
@@ -26,18 +32,27 @@ class Source:
     """Where the ticks of a run come from.
 
     `run` names it; `speed` is seconds of event time per second, None as fast as possible; `total` is about the number
-    of ticks, where it is known, for a progress bar.
+    of ticks, where it is known, for a progress bar. `seconds` limits how long it takes to send them, None: no limit.
     """
 
     run: str
     ticks: Iterable[Tick]
     speed: float | None
     total: int | None
+    seconds: float | None = None
 
 
-def simulated(market: Market, *, count: int | None = None, speed: float | None = 1.0) -> Source:
-    """Ticks of a simulated market, in real time unless told otherwise; without `count` they never end."""
-    return Source(market.run, islice(market.ticks(), count), speed, count)
+def simulated(
+    market: Market, *, count: int | None = None, duration: float | None = None, speed: float | None = 1.0
+) -> Source:
+    """Ticks of a simulated market, in real time unless told otherwise; without `count` and `duration` they never end.
+
+    `duration` is in seconds of market time. It limits the run's own time, too, unless that is as fast as possible.
+    """
+    within = None if duration is None else round(duration * market.rate)
+    count = min((limit for limit in (count, within) if limit is not None), default=None)
+    seconds = duration / speed if duration is not None and speed is not None else None
+    return Source(market.run, islice(market.ticks(), count), speed, count, seconds)
 
 
 def replayed(replay: Replay, *, count: int | None = None, speed: float | None = None) -> Source:
@@ -77,6 +92,8 @@ class Summary:
 class Production:
     """A run of the producer: call `run` once, from any thread; watch `sent` and `failed`; set `stop` to end it.
 
+    After `stop` it takes at most five seconds longer (`sender.FINISH_SECONDS`); `abandon` ends it at once.
+
     `on_tick` is called for each accepted tick, from one of the sender's threads, after the tick is in the manifest.
     `manifest` defaults to a new file in the environment's folder, made with the first accepted tick; with `resume` to
     the last one of the same source, and ticks that are in it are skipped. Raises `CannotRunError` where there is no
@@ -97,7 +114,7 @@ class Production:
     ) -> None:
         self.source = source
         self.stop = stop or threading.Event()
-        self._sqs = aws.sqs
+        self._sqs: SQSClient = aws.own_client("sqs", **CLIENT_SETTINGS)
         self._queue_url = queue_url(aws, names, names.queue)
         self._clock = clock or SystemClock()
         self._on_tick = on_tick
@@ -105,13 +122,17 @@ class Production:
         self.sent = 0
         self.failed = 0
         self.skipped = 0
+        self._handed_over = 0
+        self._not_written = 0
         self._failures: list[Failure] = []
+        self._sender: Sender | None = None
+        self._writer: ManifestWriter | None = None
         self._began: float | None = None
         self._seconds: float | None = None
         if manifest is None and resume:
-            manifest = manifests.latest_path(aws.profile, names, source.run)
-        self.resumed = bool(resume and manifest and manifest.exists())
-        self.manifest = manifest or manifests.new_path(aws.profile, names, source.run)
+            manifest = manifests.latest_path(aws, names, source.run)
+        self.manifest = manifest or manifests.new_path(aws, names, source.run)
+        self.resumed = resume and manifests.exists(self.manifest)
         self._resume = resume
 
     @property
@@ -137,11 +158,15 @@ class Production:
     def run(self) -> Summary:
         """Send until the source ends or `stop` is set; everything on its way is finished first.
 
-        An error of the source (a bad line in a file) is raised after all ticks before it were sent.
+        An error of the source (a bad line in a file) is raised after all ticks before it were sent. Raises
+        `CannotRunError` where SQS or the manifest stops the run, or where a tick is unaccounted for.
         """
         with ManifestWriter(self.manifest, resume=self._resume) as writer:
+            self._writer = writer
             done = manifests.sent_ids(self.manifest) if self.resumed else set()
             self._began = self._clock.monotonic()
+            seconds = self.source.seconds
+            stop_at = None if seconds is None else self._began + seconds + LATE_SECONDS
             try:
                 with Sender(
                     self._sqs,
@@ -150,11 +175,41 @@ class Production:
                     failed=self._fail,
                     clock=self._clock,
                     stop=self.stop,
+                    stop_at=stop_at,
                 ) as sender:
-                    self._dispatch(self._unsent(done), sender)
+                    self._sender = sender
+                    complete = self._dispatch(self._unsent(done), sender)
+            except NotWrittenError as error:
+                raise CannotRunError(
+                    f"{error}. SQS accepted {self._not_written} ticks that are not in it; with room for the manifest, "
+                    "--resume sends them again under the same ids"
+                ) from error
             finally:
                 self._seconds = self._clock.monotonic() - self._began
+        self._account()
+        if sender.late and not (complete and not self.failed):
+            raise CannotRunError(
+                f"stopped {LATE_SECONDS:g} s after the end of --duration: SQS had not accepted all ticks. "
+                "Send the rest with --resume"
+            )
         return self.summary()
+
+    def abandon(self) -> None:
+        """End the run at once, whatever is on its way: that counts as failed, and the manifest has whole lines."""
+        self.stop.set()
+        if self._sender:
+            self._sender.abandon()
+        if self._writer:
+            self._writer.close()
+
+    def _account(self) -> None:
+        """Every tick of the source is sent, failed or skipped: a tick that is none of them would be lost unseen."""
+        unknown = self._handed_over - self.sent - self.failed
+        if unknown:
+            raise CannotRunError(
+                f"{unknown} ticks are unaccounted for: of {self._handed_over + self.skipped}, {self.sent} were sent, "
+                f"{self.failed} failed and {self.skipped} were skipped. This is a defect of the producer"
+            )
 
     def _unsent(self, done: set[str]) -> Iterator[Tick]:
         for tick in self.source.ticks:
@@ -163,8 +218,11 @@ class Production:
             else:
                 yield tick
 
-    def _dispatch(self, ticks: Iterator[Tick], sender: Sender) -> None:
-        """Hand ticks over when they are due, in batches that are full or that no other tick can join in time."""
+    def _dispatch(self, ticks: Iterator[Tick], sender: Sender) -> bool:
+        """Hand ticks over when they are due, in batches that are full or that no other tick can join in time.
+
+        Returns whether that were all ticks of the source: False where the run was stopped before.
+        """
         batch: list[Tick] = []
         closes = 0.0  # when the batch at hand has to go
         due = _Pace(self.source.speed, self._clock).due
@@ -177,24 +235,37 @@ class Production:
                 while (now := self._clock.monotonic()) < moment and not self.stop.is_set():
                     self._clock.wait(self.stop, moment - now)
                 if self.stop.is_set():
-                    return
+                    return False
                 if not batch:
                     closes = max(now, moment) + MAX_HOLD_SECONDS
                 batch.append(tick)
+                self._handed_over += 1
                 if len(batch) == BATCH_SIZE:
                     full, batch = batch, []
                     sender.submit(full)
+            return True
         finally:
             if batch:
                 sender.submit(batch)
 
     def _accept(self, writer: ManifestWriter, sent: Sequence[Sent]) -> None:
-        writer.append(sent)
+        problem: NotWrittenError | None = None
+        try:
+            writer.append(sent)
+        except NotWrittenError as error:
+            problem = error
+            sent, lost = sent[: error.written], sent[error.written :]
+            with self._lock:
+                self._not_written += len(lost)
+            message = "SQS accepted it, but it is not in the manifest"
+            self._fail([Failure(each.tick.tick_id, "NotWritten", message, sender_fault=False) for each in lost])
         with self._lock:
             self.sent += len(sent)
         if self._on_tick:
             for each in sent:
                 self._on_tick(each)
+        if problem:
+            raise problem
 
     def _fail(self, failures: Sequence[Failure]) -> None:
         with self._lock:

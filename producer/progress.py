@@ -1,6 +1,7 @@
 """What a person sees while the producer runs: a progress bar in a terminal, plain lines now and then elsewhere."""
 
 import threading
+import time
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
@@ -50,15 +51,23 @@ def _bar(production: Production, done: threading.Event) -> None:
             progress.update(
                 task,
                 completed=production.skipped + production.sent,
-                description="finishing" if production.stop.is_set() else "sending",
+                description="finishing (Ctrl-C again ends at once)" if production.stop.is_set() else "sending",
                 rate=_rate(production),
             )
 
 
 def _lines(production: Production, done: threading.Event) -> None:
-    while not done.wait(_PLAIN_LINE_SECONDS):
-        total = f" of {production.source.total:,}" if production.source.total is not None else ""
-        terminal.errors.print(f"sent {production.sent:,}{total} ({_rate(production)}), failed {production.failed:,}")
+    said, stopping = time.monotonic(), False
+    while not done.wait(_REFRESH_SECONDS):
+        if production.stop.is_set() and not stopping:
+            stopping = True
+            terminal.errors.print("stopping: waiting for the last answers; Ctrl-C again ends at once")
+        if time.monotonic() - said >= _PLAIN_LINE_SECONDS:
+            said = time.monotonic()
+            total = f" of {production.source.total:,}" if production.source.total is not None else ""
+            terminal.errors.print(
+                f"sent {production.sent:,}{total} ({_rate(production)}), failed {production.failed:,}"
+            )
 
 
 def _rate(production: Production) -> str:

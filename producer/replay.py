@@ -9,7 +9,9 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import re
+import stat
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,6 +36,7 @@ _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d{1,3})?", re.ASCII)
 _WHOLE = re.compile(r"[+-]?\d{1,20}", re.ASCII)
 _GZIP_MAGIC = b"\x1f\x8b"
 _BLOCK = 1 << 20
+MAX_LINE = 1 << 20  # characters; what is longer is read no further
 
 
 class ReplayError(CannotRunError):
@@ -50,7 +53,7 @@ class Replay:
     def run(self) -> str:
         """A short name for replays of this file. It depends on where the file is, not on what is in it."""
         stem = re.sub(r"[^A-Za-z0-9]+", "-", self.path.name.split(".")[0]).strip("-")[:24]
-        return f"replay-{stem}-{hashlib.sha256(str(self.path.resolve()).encode()).hexdigest()[:8]}"
+        return f"replay-{stem}-{hashlib.sha256(os.fsencode(self.path.resolve())).hexdigest()[:8]}"
 
     def estimate(self) -> int | None:
         """About how many ticks there are, for a progress bar: lines but the first. None for a damaged file."""
@@ -72,8 +75,16 @@ def find(path_or_name: str) -> Replay:
     if path_or_name in SHIPPED:
         return Replay(Path(str(files("producer") / "data" / SHIPPED[path_or_name])))
     path = Path(path_or_name)
-    if not path.is_file():
-        raise ReplayError(f"there is no file {path_or_name} to replay; shipped data sets: {', '.join(SHIPPED)}")
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        raise ReplayError(
+            f"there is no file {path_or_name} to replay; shipped data sets: {', '.join(SHIPPED)}"
+        ) from None
+    except OSError as error:
+        raise ReplayError(f"{path_or_name} can't be read: {error.strerror}") from error
+    if not stat.S_ISREG(mode):
+        raise ReplayError(f"{path_or_name} can't be replayed: it is not a regular file")
     return Replay(path)
 
 
@@ -98,8 +109,14 @@ class _Reader:
 
     def __init__(self, name: str, stream: IO[str]) -> None:
         self._name = name
-        self._rows = csv.reader(stream, strict=True)
+        self._rows = csv.reader(self._lines(stream), strict=True)
         self._line = 0  # of the row at hand: where it begins
+
+    def _lines(self, stream: IO[str]) -> Iterator[str]:
+        for line in iter(lambda: stream.readline(MAX_LINE), ""):
+            if len(line) == MAX_LINE:
+                self._fail(f"it is longer than {MAX_LINE} characters")
+            yield line
 
     def ticks(self) -> Iterator[Tick]:
         header = self._next_row()

@@ -1,30 +1,34 @@
 """Ticks to SQS: batches of ten, several at once, and what SQS could not take is sent again.
 
-What may go wrong, and what is done (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/
-API_SendMessageBatch.html):
+An entry counts as sent only if the answer says so beyond doubt: it is in `Successful` once and not in `Failed`, with a
+message id and the MD5 of its body. Whatever else may happen (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/
+APIReference/API_SendMessageBatch.html):
 
-- single entries fail: those whose `SenderFault` is false are sent again, with backoff; the others never, since the same
-  entry would be refused again;
-- the call as a whole fails because the service can't be reached, is throttling, broken or just coming up again: all its
-  entries are sent again. If only the answer was lost, the queue then holds the tick twice under one id, which the
-  pipeline stores once;
+- entries fail: those whose `SenderFault` is true are reported, since the same entry would be refused again; the others
+  are sent again, with backoff, and so is every entry that the answer doesn't settle;
+- the call as a whole fails because the service can't be reached, is throttling, broken or just coming up again, or its
+  answer can't be read: all its entries are sent again. If only the answer was lost, the queue then holds the tick twice
+  under one id, which the pipeline stores once;
 - the call is refused for another reason (access denied …): sending ends, with that reason.
+
+A batch is given up after `PATIENCE_SECONDS`. If SQS has taken nothing of any batch for that long, the run is given up.
 """
 
+import hashlib
+import queue
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
 from botocore.exceptions import ConnectionError as BotoConnectionError
 from tenacity import RetryCallState, Retrying, retry_if_result, wait_exponential, wait_random
 
 from pipeline.tick import Tick, encode
 from producer.clock import Clock
-from producer.manifest import Sent
+from producer.manifest import Sent, is_message_id
 from profiles.environment import MISSING_QUEUE_CODES
 from profiles.errors import CannotRunError
 
@@ -35,9 +39,29 @@ BATCH_SIZE = 10
 WORKERS = 8
 PATIENCE_SECONDS = 90.0  # a restarted emulator is up, and has its queue again, well within this time
 ATTEMPTS_AFTER_STOP = 3
+FINISH_SECONDS = 5.0  # how long a stopped run waits for the answers that are still to come
+_LOOK_SECONDS = 0.05
+_CALL_SECONDS = 20.0  # longer than an attempt and the pause after it, unless its answer comes byte by byte
 
-_THROTTLING_CODES = frozenset(
-    {"Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled", "TooManyRequestsException"}
+# Each attempt is one short call: the repeats are counted here, where a stopped run can end them.
+CLIENT_SETTINGS: Mapping[str, Any] = {"read_timeout": 10, "retries": {"mode": "standard", "total_max_attempts": 1}}
+
+_PASSING_STATUSES = frozenset({408, 429})  # and everything from 500
+_PASSING_CODES = frozenset(
+    {
+        "KMS.ThrottlingException",
+        "KmsThrottled",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+        *MISSING_QUEUE_CODES,
+    }
 )
 
 
@@ -51,11 +75,52 @@ class Failure:
     sender_fault: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an answer says about one entry: its message id, or the code and message of why there is none."""
+
+    message_id: str | None = None
+    code: str = "MalformedAnswer"
+    message: str = "the answer does not say what became of this entry"
+    sender_fault: bool = False
+
+
+def read_answer(answer: Any, bodies: Mapping[str, str]) -> dict[str, Verdict]:
+    """The verdict on each entry of a batch, by its Id. `bodies` has the message bodies; the answer may be anything."""
+    successful, failed = _by_id(answer, "Successful"), _by_id(answer, "Failed")
+    return {each: _verdict(successful.get(each, []), failed.get(each, []), body) for each, body in bodies.items()}
+
+
+def _verdict(successful: list[dict[str, Any]], failed: list[dict[str, Any]], body: str) -> Verdict:
+    if len(successful) == 1 and not failed:
+        message_id, md5 = successful[0].get("MessageId"), successful[0].get("MD5OfMessageBody")
+        if not is_message_id(message_id):
+            return Verdict(message="the answer has no message id for this entry")
+        if md5 != hashlib.md5(body.encode(), usedforsecurity=False).hexdigest():
+            return Verdict(message="the answer has the MD5 of another message body")  # botocore doesn't compare it
+        return Verdict(message_id)
+    if len(failed) == 1 and not successful:
+        code, message, fault = (failed[0].get(field) for field in ("Code", "Message", "SenderFault"))
+        return Verdict(code=_line(code or "Unknown"), message=_line(message or ""), sender_fault=fault is True)
+    return Verdict()
+
+
+def _by_id(answer: Any, field: str) -> dict[str, list[dict[str, Any]]]:
+    entries = answer.get(field) if isinstance(answer, dict) else None
+    found: dict[str, list[dict[str, Any]]] = {}
+    for entry in entries if isinstance(entries, list) else []:
+        if isinstance(entry, dict) and isinstance(entry.get("Id"), str):
+            found.setdefault(entry["Id"], []).append(entry)
+    return found
+
+
 class Sender:
-    """Sends batches from a pool of threads.
+    """Sends batches from threads of its own, which never keep the process from ending.
 
     `accepted` and `failed` are called from those threads; if `accepted` raises, sending ends with that error. `submit`
     blocks while two batches a worker are on their way: a slow queue slows its producer down, and memory stays bounded.
+    Once `stop` is set, the clock is at `stop_at`, or sending has ended for an error, what is on its way has
+    `FINISH_SECONDS` left. Then it counts as failed, and an answer that still comes is ignored.
     """
 
     def __init__(
@@ -67,6 +132,7 @@ class Sender:
         failed: Callable[[Sequence[Failure]], None],
         clock: Clock,
         stop: threading.Event,
+        stop_at: float | None = None,
         workers: int = WORKERS,
         patience: float = PATIENCE_SECONDS,
     ) -> None:
@@ -76,15 +142,31 @@ class Sender:
         self._failed = failed
         self._clock = clock
         self._stop = stop
+        self._stop_at = stop_at
         self._patience = patience
-        self._places = threading.BoundedSemaphore(2 * workers)
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="sender")
+        self._places = 2 * workers
+        self._changed = threading.Condition()
+        self._waiting: queue.SimpleQueue[_Delivery | None] = queue.SimpleQueue()
+        self._under_way: set[_Delivery] = set()
+        self.late = False  # whether it was `stop_at` that stopped it
+        self._ends: float | None = None  # when a stopped run no longer waits
+        self._silent_since: float | None = None  # the first attempt since SQS last took a tick
         self._error: BaseException | None = None
+        self._threads = [threading.Thread(target=self._work, name=f"sender-{n}", daemon=True) for n in range(workers)]
+        for thread in self._threads:
+            thread.start()
 
     def submit(self, ticks: Sequence[Tick]) -> None:
         """Send up to ten ticks soon. If sending has ended for an error, they count as failed and it is raised."""
-        self._places.acquire()
-        self._pool.submit(self._deliver, tuple(ticks))
+        delivery = _Delivery(self._sqs, self._queue_url, ticks, self._accepted, self._failed)
+        with self._changed:
+            while not (free := len(self._under_way) < self._places) and self._error is None and not self._out_of_time():
+                self._changed.wait(_LOOK_SECONDS)
+            if free and self._error is None:
+                self._under_way.add(delivery)
+                self._waiting.put(delivery)
+                return
+        delivery.give_up("NotSent", "sending had ended")
         self._check()
 
     def _check(self) -> None:
@@ -93,7 +175,21 @@ class Sender:
 
     def close(self) -> None:
         """Wait until everything that was submitted is accepted or has failed."""
-        self._pool.shutdown(wait=True)
+        with self._changed:
+            while self._under_way and not self._out_of_time():
+                self._changed.wait(_LOOK_SECONDS)
+        self.abandon()
+        for _ in self._threads:
+            self._waiting.put(None)
+
+    def abandon(self) -> None:
+        """Wait no longer: what is on its way counts as failed from now on, whatever is answered later."""
+        with self._changed:
+            left, self._under_way = self._under_way, set()
+        for delivery in left:
+            delivery.give_up(
+                "NoAnswer", "no answer in time; SQS may have it. --resume sends it again, with the same id"
+            )
 
     def __enter__(self) -> Self:
         return self
@@ -103,31 +199,72 @@ class Sender:
         if error is None:
             self._check()
 
-    def _deliver(self, ticks: tuple[Tick, ...]) -> None:
-        delivery = _Delivery(self._sqs, self._queue_url, ticks, self._accepted, self._failed)
+    def _silence(self, now: float) -> float:
+        """Seconds since the first attempt after SQS last took a tick, as long as something is on its way."""
+        since = self._silent_since  # read once: other threads set it
+        return 0.0 if since is None else now - since
+
+    def _given_up(self, now: float, last_answer: str) -> CannotRunError:
+        return CannotRunError(
+            f"SQS accepted nothing for {self._silence(now):.0f} s and the run was given up: {last_answer}. "
+            "Once SQS answers, send the rest with --resume"
+        )
+
+    def _out_of_time(self) -> bool:
+        """Whether the run was stopped, or has failed, so long ago that it waits for no answer any more."""
+        now = self._clock.monotonic()
+        if self._error is None and self._silence(now) >= self._patience + _CALL_SECONDS:
+            self._error = self._given_up(now, "calls do not return")
+        if self._stop_at is not None and now >= self._stop_at and not self._stop.is_set():
+            self.late = True
+            self._stop.set()
+        if self._ends is None and (self._stop.is_set() or self._error is not None):
+            self._ends = now + FINISH_SECONDS
+        return self._ends is not None and now >= self._ends
+
+    def _work(self) -> None:
+        while (delivery := self._waiting.get()) is not None:
+            try:
+                self._deliver(delivery)
+            except BaseException as error:
+                delivery.give_up("NotSent", _line(error))
+                self._error = self._error or error
+            finally:
+                with self._changed:
+                    self._under_way.discard(delivery)
+                    if not self._under_way:
+                        self._silent_since = None
+                    self._changed.notify_all()
+
+    def _deliver(self, delivery: "_Delivery") -> None:
+        if self._error is not None:
+            delivery.give_up("NotSent", "sending had ended")
+            return
         began = self._clock.monotonic()
 
-        def give_up(state: RetryCallState) -> bool:
-            if self._stop.is_set() and state.attempt_number >= ATTEMPTS_AFTER_STOP:
-                return True
-            return self._clock.monotonic() - began >= self._patience
+        def attempt() -> bool:
+            if self._silent_since is None:
+                self._silent_since = self._clock.monotonic()
+            if delivery.attempt():
+                self._silent_since = None
+            return delivery.pending
 
-        try:
-            if self._error is not None:
-                delivery.give_up("NotSent", "sending had ended")
-                return
-            Retrying(
-                retry=retry_if_result(bool),
-                wait=wait_exponential(multiplier=0.1, max=5.0) + wait_random(0, 0.1),
-                stop=give_up,
-                sleep=lambda seconds: self._clock.wait(self._stop, float(seconds)),
-                retry_error_callback=lambda _: delivery.give_up(),
-            )(delivery.attempt)
-        except BaseException as error:
-            delivery.give_up("NotSent", str(error))
-            self._error = self._error or error
-        finally:
-            self._places.release()
+        def gives_up(state: RetryCallState) -> bool:
+            now = self._clock.monotonic()
+            stopped = self._stop.is_set() and state.attempt_number >= ATTEMPTS_AFTER_STOP
+            if stopped or self._error is not None or now - began >= self._patience:
+                return True
+            if self._silence(now) >= self._patience:
+                raise self._given_up(now, delivery.last_answer)
+            return False
+
+        Retrying(
+            retry=retry_if_result(bool),
+            wait=wait_exponential(multiplier=0.1, max=5.0) + wait_random(0, 0.1),
+            stop=gives_up,
+            sleep=lambda seconds: self._clock.wait(self._stop, float(seconds)),
+            retry_error_callback=lambda _: delivery.give_up(),
+        )(attempt)
 
 
 class _Delivery:
@@ -137,60 +274,97 @@ class _Delivery:
         self,
         sqs: "SQSClient",
         queue_url: str,
-        ticks: tuple[Tick, ...],
+        ticks: Sequence[Tick],
         accepted: Callable[[Sequence[Sent]], None],
         failed: Callable[[Sequence[Failure]], None],
     ) -> None:
         self._sqs = sqs
         self._queue_url = queue_url
+        self._lock = threading.Lock()  # each tick is settled once: by an answer, or by giving up
         self._pending = list(ticks)
         self._accepted = accepted
         self._failed = failed
-        self._last: dict[str, tuple[str, str]] = {}  # tick id → code and message of its last failure
+        self._last: dict[str, Verdict] = {}  # tick id → its last verdict
+
+    @property
+    def pending(self) -> bool:
+        """Whether something is still to be sent."""
+        return bool(self._pending)
+
+    @property
+    def last_answer(self) -> str:
+        """What was said last about one of the ticks that are still to be sent."""
+        last = next((self._last[tick.tick_id] for tick in self._pending if tick.tick_id in self._last), Verdict())
+        return f"{last.code} {last.message}".strip()
 
     def attempt(self) -> bool:
-        """Send what is pending; whether something is to be sent again."""
-        entries = self._pending
+        """Send what is pending; whether SQS accepted or refused any of it for good."""
+        entries = {str(place): tick for place, tick in enumerate(self._pending)}
+        if not entries:  # given up by another thread meanwhile
+            return False
+        bodies = {each: encode(tick) for each, tick in entries.items()}
         try:
-            answer = self._sqs.send_message_batch(
+            answer: Any = self._sqs.send_message_batch(
                 QueueUrl=self._queue_url,
-                Entries=[{"Id": str(place), "MessageBody": encode(tick)} for place, tick in enumerate(entries)],
+                Entries=[{"Id": each, "MessageBody": body} for each, body in bodies.items()],
             )
-        except (ClientError, HTTPClientError, BotoConnectionError) as error:
-            code = _code(error)
-            if isinstance(error, ClientError) and not _is_passing(error):
-                raise CannotRunError(f"SQS refused the ticks: {error}") from error
-            self._last = {tick.tick_id: (code, str(error)) for tick in entries}
-            return True
-        sent = [Sent(entries[int(entry["Id"])], entry["MessageId"]) for entry in answer.get("Successful", [])]
-        refused, again = [], []
-        for entry in answer.get("Failed", []):
-            tick, code, message = entries[int(entry["Id"])], entry["Code"], entry.get("Message", "")
-            if entry["SenderFault"]:
-                refused.append(Failure(tick.tick_id, code, message, sender_fault=True))
+        except Exception as error:  # botocore raises what it stumbles over, such as AttributeError for the answer `[]`
+            if not _is_passing(error):
+                raise CannotRunError(f"SQS refused the ticks: {_line(error)}") from error
+            verdicts = dict.fromkeys(bodies, Verdict(code=_code(error), message=_line(error)))
+        else:
+            verdicts = read_answer(answer, bodies)
+        with self._lock:
+            return bool(self._pending) and self._settle(entries, verdicts)
+
+    def _settle(self, entries: Mapping[str, Tick], verdicts: Mapping[str, Verdict]) -> bool:
+        sent, refused, again = [], [], []
+        for each, tick in entries.items():
+            verdict = verdicts[each]
+            if verdict.message_id is not None:
+                sent.append(Sent(tick, verdict.message_id))
+            elif verdict.sender_fault:
+                refused.append(Failure(tick.tick_id, verdict.code, verdict.message, sender_fault=True))
             else:
                 again.append(tick)
-                self._last[tick.tick_id] = (code, message)
+                self._last[tick.tick_id] = verdict
         self._pending = again
-        if sent:
-            self._accepted(sent)
         if refused:
             self._failed(refused)
-        return bool(again)
+        if sent:
+            self._accepted(sent)
+        return bool(sent or refused)
 
     def give_up(self, code: str = "NotSent", message: str = "") -> None:
-        """Report what is still pending as failed, with the last answer for it, or else the given one."""
-        reasons = [(tick, self._last.get(tick.tick_id, (code, message))) for tick in self._pending]
-        self._pending = []
-        if reasons:
-            self._failed([Failure(tick.tick_id, *reason, sender_fault=False) for tick, reason in reasons])
+        """Report what is still pending as failed, with the last verdict on it, or else the given one."""
+        with self._lock:
+            left, self._pending = self._pending, []
+        if left:
+            verdicts = [(tick, self._last.get(tick.tick_id, Verdict(code=code, message=message))) for tick in left]
+            self._failed(
+                [Failure(tick.tick_id, last.code, last.message, sender_fault=False) for tick, last in verdicts]
+            )
 
 
-def _code(error: ClientError | HTTPClientError | BotoConnectionError) -> str:
-    return error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
+def _code(error: Exception) -> str:
+    return (
+        error.response.get("Error", {}).get("Code", "Unknown")
+        if isinstance(error, ClientError)
+        else type(error).__name__
+    )
 
 
-def _is_passing(error: ClientError) -> bool:
-    """Whether the same call may succeed a little later."""
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return status >= 500 or _code(error) in _THROTTLING_CODES.union(MISSING_QUEUE_CODES)
+def _line(value: object) -> str:
+    """Somebody else's text on one line of bearable length: a proxy may answer with a whole page."""
+    text = " ".join(str(value).split())
+    return text if len(text) <= 200 else text[:199] + "…"
+
+
+def _is_passing(error: Exception) -> bool:
+    """Whether the same call may succeed a little later: not where credentials or parameters are to blame."""
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return status >= 500 or status in _PASSING_STATUSES or _code(error) in _PASSING_CODES
+    return isinstance(error, HTTPClientError | BotoConnectionError | IncompleteReadError) or not isinstance(
+        error, BotoCoreError
+    )

@@ -1,6 +1,7 @@
 """What every room says and does where part of an environment isn't there."""
 
 import shlex
+from datetime import UTC, datetime
 
 from botocore.exceptions import ClientError
 
@@ -27,9 +28,28 @@ def queue_url(aws: Aws, names: Names, queue: str) -> str:
     """The URL of one of the environment's queues. Raises `CannotRunError` where it doesn't exist."""
     try:
         return aws.sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+    except KeyError:
+        raise CannotRunError(f"what answers in profile {aws.profile.name} gives queue {queue} no URL") from None
     except ClientError as error:
         if error.response["Error"]["Code"] not in MISSING_QUEUE_CODES:
             raise
         raise CannotRunError(
             f"there is no queue {queue} in profile {aws.profile.name}; run: {up_command(aws, names)}"
+        ) from error
+
+
+def environment_made_at(aws: Aws, names: Names) -> datetime:
+    """When the environment that exists now was made: when its tick queue was, in whole seconds (GetQueueAttributes).
+
+    It tells an environment from an earlier one with the same names. Raises `CannotRunError` where there is no queue.
+    """
+    answer = aws.sqs.get_queue_attributes(
+        QueueUrl=queue_url(aws, names, names.queue), AttributeNames=["CreatedTimestamp"]
+    )
+    try:
+        return datetime.fromtimestamp(int(float(answer["Attributes"]["CreatedTimestamp"])), UTC)
+    except (KeyError, ValueError, OverflowError, OSError) as error:
+        raise CannotRunError(
+            f"queue {names.queue} in profile {aws.profile.name} does not say when it was made (CreatedTimestamp), "
+            "so its manifests can't be told from those of an earlier one; name a file with --manifest"
         ) from error

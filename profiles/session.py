@@ -113,6 +113,12 @@ class Aws:
                 self._clients[service] = self._make(service, self._config)
             return self._clients[service]
 
+    def own_client(self, service: str, **settings: Any) -> Any:
+        """A client that the caller doesn't share, with settings of botocore's `Config` that differ from the usual."""
+        config = self.client(service).meta.config.merge(Config(**settings))
+        with self._lock:
+            return self._make(service, config)
+
     def _make(self, service: str, config: Config) -> Any:
         make = cast(Any, self._session).client
         return make(service, region_name=REGION, endpoint_url=self.profile.endpoint_url, config=config)

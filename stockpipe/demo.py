@@ -281,8 +281,12 @@ def _step(text: str) -> None:
 
 
 def _stop_engine(port: int) -> None:
-    with progress() as observer:
-        lifecycle.stop(port, observer)
+    try:
+        with progress() as observer:
+            lifecycle.stop(port, observer)  # returns when it has made sure that nothing is left
+    except KeyboardInterrupt:
+        console.print(f"The engine may still run. Stop it with: stockpipe emulator stop --port {port}", soft_wrap=True)
+        raise
     console.print("Stopped the engine: nothing is left running.")
 
 

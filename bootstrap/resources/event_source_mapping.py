@@ -5,9 +5,22 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-parameters.html
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from bootstrap.model import Attributes, Call, Declared, Live, Output, Patience, Resource, Step, Wait, id_of
+from bootstrap.model import (
+    Attributes,
+    Call,
+    Declared,
+    Live,
+    Output,
+    Patience,
+    Resource,
+    Step,
+    Wait,
+    id_of,
+    with_duplicates,
+)
 from bootstrap.resources.errors import unless
 from bootstrap.resources.lambda_function import VISIBILITY_NOT_SEEN
 from bootstrap.settings import ENVIRONMENT_TAG, Settings
@@ -61,9 +74,12 @@ class EventSourceMapping(Declared):
         pages = aws.lambda_.get_paginator("list_event_source_mappings").paginate(
             FunctionName=self.function, EventSourceArn=self.queue_arn
         )
-        found = next((mapping for page in pages for mapping in page["EventSourceMappings"]), None)
-        if found is None:
-            return None
+        found = [mapping for page in pages for mapping in page["EventSourceMappings"]]
+        # One that is being deleted is no duplicate of another, and counts only where there is no other.
+        lasting = [mapping for mapping in found if mapping["State"] != "Deleting"]
+        return with_duplicates(unless(NOT_THERE, partial(self._live, aws, mapping)) for mapping in lasting or found[:1])
+
+    def _live(self, aws: Aws, found: Mapping[str, Any]) -> Live:
         uuid, state = found["UUID"], found["State"]
         arn = f"{self.arn_prefix}{uuid}"
         owner = aws.lambda_.list_tags(Resource=arn).get("Tags", {}).get(ENVIRONMENT_TAG)
@@ -124,18 +140,11 @@ class EventSourceMapping(Declared):
 
     def delete(self, live: Live) -> tuple[Step, ...]:
         """DeleteEventSourceMapping, then wait until it is gone: until then it still polls."""
-        gone = Wait(
-            "lambda", "GetEventSourceMapping", {"UUID": Output(id_of(self), "UUID")}, gone=NOT_THERE[0], seconds=180
-        )
+        uuid = {"UUID": live.outputs["UUID"]}
+        gone = Wait("lambda", "GetEventSourceMapping", uuid, gone=NOT_THERE[0], seconds=180)
         if live.state == "Deleting":
             return (gone,)
-        deleted = Call(
-            "lambda",
-            "DeleteEventSourceMapping",
-            {"UUID": Output(id_of(self), "UUID")},
-            accepted=NOT_THERE,
-            patience=_PATIENCE,
-        )
+        deleted = Call("lambda", "DeleteEventSourceMapping", uuid, accepted=NOT_THERE, patience=_PATIENCE)
         return deleted, gone
 
     def _settled(self) -> Wait:

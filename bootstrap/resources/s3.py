@@ -33,7 +33,7 @@ PUBLIC_ACCESS_BLOCK = {
 }
 
 TAKEN = "bucket names are shared by all AWS accounts, and somebody else has this one: choose another with --bucket"
-_BEING_DELETED = Patience(
+_BUSY = Patience(
     "OperationAborted",
     "A conflicting conditional operation is currently in progress against this resource.",
     120,
@@ -127,7 +127,7 @@ class Bucket(Declared):
                 "CreateBucketConfiguration": {"LocationConstraint": REGION, "Tags": tag_list(self.tags)},
             },
             raced=("BucketAlreadyOwnedByYou",),
-            patience=(_BEING_DELETED,),
+            patience=(_BUSY,),
             advice={"BucketAlreadyExists": TAKEN},
         )
         return made, *self._configure(frozenset({"PublicAccessBlock", "Encryption", "Policy"}), {})
@@ -153,17 +153,22 @@ class Bucket(Declared):
             "Policy": ("PutBucketPolicy", {"Policy": json.dumps(self.policy)}),
         }
         return tuple(
-            Call("s3", operation, {"Bucket": self.name, **parameters}, raced=NOT_THERE)
+            Call("s3", operation, {"Bucket": self.name, **parameters}, raced=NOT_THERE, patience=(_BUSY,))
             for attribute, (operation, parameters) in calls.items()
             if attribute in changed
         )
 
     def delete(self, live: Live) -> tuple[Step, ...]:  # noqa: ARG002
         """Empty it, versions included, then DeleteBucket."""
-        return (
-            EmptyBucket(self.name),
-            Call("s3", "DeleteBucket", {"Bucket": self.name}, accepted=NOT_THERE, raced=("BucketNotEmpty",)),
+        deleted = Call(
+            "s3",
+            "DeleteBucket",
+            {"Bucket": self.name},
+            accepted=NOT_THERE,
+            raced=("BucketNotEmpty",),
+            patience=(_BUSY,),
         )
+        return EmptyBucket(self.name), deleted
 
 
 def declare(settings: Settings) -> tuple[Resource, ...]:

@@ -5,8 +5,9 @@ https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
-from bootstrap.model import Attributes, Call, Declared, Live, Output, Resource, Step, id_of
+from bootstrap.model import Attributes, Call, Declared, Live, Output, Resource, Step, id_of, with_duplicates
 from bootstrap.resources import sqs
 from bootstrap.resources.errors import unless
 from bootstrap.resources.tags import owner_in, tag_list
@@ -119,17 +120,22 @@ class Subscription(Declared):
 
     def _read(self, aws: Aws) -> Live | None:
         pages = aws.sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=self.topic_arn)
-        for page in pages:
-            for found in page["Subscriptions"]:
-                if (found["Protocol"], found["Endpoint"]) != (self.protocol, self.endpoint):
-                    continue
-                arn = found["SubscriptionArn"]
-                if arn in PENDING or not self.attributes:
-                    state = "pending confirmation" if arn in PENDING else "confirmed"
-                    return Live(arn, state, dict(self.attributes))
-                attributes = aws.sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]
-                return Live(arn, "confirmed", attributes, outputs={"SubscriptionArn": arn})
-        return None
+        arns = [
+            found["SubscriptionArn"]
+            for page in pages
+            for found in page["Subscriptions"]
+            if (found["Protocol"], found["Endpoint"]) == (self.protocol, self.endpoint)
+        ]
+        confirmed = [arn for arn in arns if arn not in PENDING]
+        if arns and not confirmed:  # it has no ARN to tell it from another, or to remove it by
+            return Live(arns[0], "pending confirmation", dict(self.attributes))
+        return with_duplicates(unless(NOT_THERE, partial(self._live, aws, arn)) for arn in confirmed)
+
+    def _live(self, aws: Aws, arn: str) -> Live:
+        if not self.attributes:
+            return Live(arn, "confirmed", {})
+        attributes = aws.sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]
+        return Live(arn, "confirmed", attributes, outputs={"SubscriptionArn": arn})
 
     def create(self) -> tuple[Step, ...]:
         """Subscribe; the same protocol and endpoint again give the same subscription."""

@@ -1,5 +1,6 @@
 """`stockpipe reconcile`."""
 
+import shlex
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -95,13 +96,18 @@ class _Progress:
 
 
 def _manifests(environment: terminal.Environment, *, every: bool) -> list[Path]:
-    profile, names = environment.aws.profile, environment.names
-    paths = manifests.all_paths(profile, names)
-    if not paths:
+    aws, names = environment.aws, environment.names
+    paths = manifests.all_paths(aws, names)
+    if paths:
+        return paths if every else paths[-1:]
+    if earlier := manifests.earlier_paths(aws, names):
         raise CannotRunError(
-            f"nothing was produced yet: no manifest in {manifests.folder(profile, names)}; run: stockpipe produce"
+            "no run has begun since this environment was made; the latest manifest is of an earlier one. "
+            f"Run: stockpipe produce; or compare with: --manifest {shlex.quote(str(earlier[-1]))}"
         )
-    return paths if every else paths[-1:]
+    raise CannotRunError(
+        f"nothing was produced yet: no manifest in {manifests.folder(aws, names)}; run: stockpipe produce"
+    )
 
 
 def _show(result: Reconciliation) -> None:

@@ -14,6 +14,7 @@ from pipeline.tick import ALERTS_PREFIX, PROCESSED_PREFIX
 from producer import manifest as manifests
 from profiles.availability import is_missing_service
 from profiles.environment import up_command
+from profiles.errors import CannotRunError
 from profiles.names import Names
 from profiles.session import Aws
 
@@ -152,7 +153,11 @@ def _subscriptions(aws: Aws, names: Names) -> "list[SubscriptionTypeDef]":
 
 
 def _highest_price(aws: Aws, names: Names) -> float | None:
-    """Of the run that this machine produced last; None where it produced none."""
-    path = manifests.latest_path(aws.profile, names)
-    prices = (sent.tick.price for sent in islice(manifests.read(path), _MOST_TICKS)) if path else iter(())
-    return max(prices, default=None)
+    """Of the run that this machine produced last; None where it produced none, or left no readable manifest."""
+    try:
+        path = manifests.latest_path(aws, names)
+        return (
+            max((sent.tick.price for sent in islice(manifests.read(path), _MOST_TICKS)), default=None) if path else None
+        )
+    except CannotRunError:
+        return None

@@ -84,14 +84,12 @@ def test_a_demo_that_is_kept_can_be_used_and_then_stopped(free_port: int, tmp_pa
     assert not answers(free_port)
 
 
-@pytest.mark.ministack
-@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
-def test_a_demo_that_is_interrupted_stops_what_it_started(signal_number: int, free_port: int, tmp_path: Path) -> None:
-    # given a demo whose market has sent ticks
+def interrupted_demo(at: str, signal_number: int, port: int, state: Path) -> tuple[int, str]:
+    """Run a long demo, and send it a signal once it has printed a line with `at`: its exit code, and what followed."""
     environment = {
         **os.environ,
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{free_port}",
-        "STOCKPIPE_STATE_DIR": str(tmp_path),
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "STOCKPIPE_STATE_DIR": str(state),
         "PYTHONUNBUFFERED": "1",
     }
     command = [sys.executable, "-m", "stockpipe", "demo", "--seconds", "200", "--engine", "ministack"]
@@ -100,17 +98,39 @@ def test_a_demo_that_is_interrupted_stops_what_it_started(signal_number: int, fr
     ) as demo:
         assert demo.stdout
         lines = iter(demo.stdout)
-        while ": sent " not in next(lines):
+        while at not in next(lines):
             pass
-
-        # when it is told to end
         demo.send_signal(signal_number)
         rest = "".join(lines)
+    return demo.returncode, rest
+
+
+def nothing_of_an_engine(port: int, state: Path) -> bool:
+    emulators = state / "emulators"
+    return not (answers(port) or (emulators / str(port)).exists() or list(emulators.glob("*.json")))
+
+
+@pytest.mark.ministack
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_a_demo_that_is_interrupted_stops_what_it_started(signal_number: int, free_port: int, tmp_path: Path) -> None:
+    # when a demo whose market has sent ticks is told to end
+    exit_code, rest = interrupted_demo(": sent ", signal_number, free_port, tmp_path)
 
     # then it closes the market, proves what was sent, and leaves no engine
     assert "reconciled: " in rest, rest
-    assert demo.returncode == 0, rest
-    assert not answers(free_port)
+    assert rest.endswith("Stopped the engine: nothing is left running.\n"), rest
+    assert exit_code == 0, rest
+    assert nothing_of_an_engine(free_port, tmp_path)
+
+
+@pytest.mark.ministack
+@pytest.mark.parametrize("at", ["Starting ministack", "Creating the resources"])
+def test_a_demo_that_is_interrupted_early_leaves_nothing(at: str, free_port: int, tmp_path: Path) -> None:
+    exit_code, rest = interrupted_demo(at, signal.SIGINT, free_port, tmp_path)
+
+    assert exit_code == 130, rest
+    assert "Traceback" not in rest
+    assert nothing_of_an_engine(free_port, tmp_path), rest
 
 
 def test_the_demo_does_not_run_on_aws(tmp_path: Path, free_port: int) -> None:

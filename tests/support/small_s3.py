@@ -1,7 +1,8 @@
 """S3 on loopback, in memory and fast: for tests and the bench of history, which need 100,000 objects in seconds.
 
 It speaks what `analytics` uses: ListObjectsV2 with delimiter and pages, GetObject, PutObject and DeleteObject with
-conditions, CopyObject, DeleteObjects. It is no engine: the integration tests show the same on ministack.
+conditions, CopyObject, DeleteObjects. It lists keys URL-encoded, as botocore asks. It is no engine: the integration
+tests show the same on ministack.
 """
 
 import hashlib
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
@@ -185,14 +186,14 @@ class _Handler(BaseHTTPRequestHandler):
             if name not in folders:
                 body, etag = self.store.objects[f"{bucket}/{name}"]
                 parts.append(
-                    f"<Contents><Key>{escape(name)}</Key><ETag>&quot;{etag}&quot;</ETag><Size>{len(body)}</Size></Contents>"
+                    f"<Contents><Key>{quote(name)}</Key><ETag>&quot;{etag}&quot;</ETag><Size>{len(body)}</Size></Contents>"
                 )
             else:
-                parts.append(f"<CommonPrefixes><Prefix>{escape(name)}</Prefix></CommonPrefixes>")
+                parts.append(f"<CommonPrefixes><Prefix>{quote(name)}</Prefix></CommonPrefixes>")
         token = f"<NextContinuationToken>{escape(page[-1])}</NextContinuationToken>" if truncated else ""
         self._answer(
             200,
-            f"<ListBucketResult><IsTruncated>{str(truncated).lower()}</IsTruncated>{token}{''.join(parts)}"
+            f"<ListBucketResult><EncodingType>url</EncodingType><IsTruncated>{str(truncated).lower()}</IsTruncated>{token}{''.join(parts)}"
             "</ListBucketResult>".encode(),
         )
 

@@ -1,4 +1,4 @@
--- The objects of which every line is in table ticks, with the same content: only these may be deleted.
+-- The objects of which every line is in table ticks, with the same value in every column: only these may be deleted.
 SELECT stored."$path" AS path
 FROM ${database}.record_details AS stored
 LEFT JOIN ${database}.ticks AS known
@@ -7,5 +7,8 @@ LEFT JOIN ${database}.ticks AS known
   AND known.event_time = stored.event_time
   AND known.price = stored.price
   AND known.volume = stored.volume
+  AND known.processed_at IS NOT DISTINCT FROM stored.processed_at
+  AND known.latency_ms IS NOT DISTINCT FROM stored.latency_ms
+  AND known.alert IS NOT DISTINCT FROM stored.alert
 GROUP BY stored."$path"
 HAVING COUNT(*) = COUNT(known.tick_id)

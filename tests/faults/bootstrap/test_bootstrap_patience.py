@@ -66,7 +66,10 @@ PASSING = [
     Passing("DeleteEventSourceMapping", "ResourceInUseException", _IN_USE, 60, 180, "doesn't settle"),
     Passing("CreateQueue", "AWS.SimpleQueueService.QueueDeletedRecently", _RECENTLY, 60, 90, "keeps deleting"),
     Passing("CreateQueue", "InvalidParameterValue", _NO_DLQ, 30, 90, "dead-letter queue was deleted"),
-    Passing("CreateBucket", "OperationAborted", _ABORTED, 60, 180, "--bucket", 409),
+    *(
+        Passing(operation, "OperationAborted", _ABORTED, 60, 180, "--bucket", 409)
+        for operation in ("CreateBucket", "PutPublicAccessBlock", "PutBucketPolicy", "DeleteBucket")
+    ),
 ]
 _ids = [f"{one.operation}-{one.text[:24]}" for one in PASSING]
 
@@ -74,7 +77,7 @@ _ids = [f"{one.operation}-{one.text[:24]}" for one in PASSING]
 def _steps() -> list[tuple[str, Step]]:
     found: list[tuple[str, Step]] = []
     for resource in RESOURCES:
-        live = Live("arn", "Active", resource.declared(), "default", notes={"inline": []})
+        live = Live("arn", "Active", resource.declared(), "default", {"UUID": "0" * 36}, {"inline": []})
         steps = (*resource.create(), *resource.update(live, CHANGED), *resource.delete(live))
         found += [(id_of(resource), step) for step in steps]
     return found

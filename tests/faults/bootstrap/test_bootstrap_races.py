@@ -193,7 +193,7 @@ def test_a_deleted_queue_that_is_still_shown_is_waited_for(sandbox: Sandbox) -> 
 
     def intercept(called: str, parameters: Mapping[str, Any]) -> Answer | None:
         meant = str(parameters.get("QueueName") or parameters.get("QueueUrl")).rpartition("/")[2]
-        if called not in ghost or meant != name or clock.time > 45:
+        if called not in ghost or meant != name or clock.time > 80:
             return None
         shown[0] += 1
         return acceptance(**ghost[called])
@@ -202,7 +202,7 @@ def test_a_deleted_queue_that_is_still_shown_is_waited_for(sandbox: Sandbox) -> 
     down(sandbox.aws, sandbox.settings, clock=Clock(clock.now, clock.sleep))
 
     assert shown[0] > 3
-    assert 45 < clock.time < 90
+    assert 80 < clock.time < 110
 
 
 def test_a_role_that_was_deleted_and_made_again_is_given_to_the_function_again(sandbox: Sandbox) -> None:

@@ -7,6 +7,7 @@ queries that use neither Trino's functions nor columns that look like times; doc
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -126,3 +127,27 @@ def test_without_athena_the_offline_engine_answers_and_says_so(localstack: Runni
     assert result.engine == "duckdb"
     assert [row[0] for row in result.rows] == ["AAPL", "MSFT", "TSLA"]
     assert said == ["This endpoint has no Athena: the same SQL runs offline, on DuckDB over the same objects."]
+
+
+def test_only_the_object_that_was_verified_is_deleted(ministack: RunningEngine) -> None:
+    aws = ministack.aws
+    names = Names(aws.account, prefix=f"h{secrets.token_hex(4)}")
+    aws.s3.create_bucket(Bucket=names.bucket, CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
+    changing, odd, plain = (made_tick(number) for number in range(3))
+    for tick in (changing, plain):
+        aws.s3.put_object(Bucket=names.bucket, Key=key_of(tick), Body=record(tick))
+    aws.s3.put_object(Bucket=names.bucket, Key=key_of(odd), Body=record(odd).replace(b"}", b',"exchange":"XNAS"}'))
+
+    def overwrite(**_: Any) -> None:
+        aws.s3.put_object(Bucket=names.bucket, Key=key_of(changing), Body=record(changing, latency_ms=777))
+
+    aws.s3.meta.events.register_first("before-call.s3.DeleteObjects", overwrite)
+    try:
+        done = history.run_compaction(aws, names, "duckdb", delete_compacted=True)
+    finally:
+        aws.s3.meta.events.unregister("before-call.s3.DeleteObjects", overwrite)
+
+    assert (done.ticks_added, done.objects_deleted) == (3, 1)
+    left = aws.s3.list_objects_v2(Bucket=names.bucket, Prefix="processed/")["Contents"]
+    assert {one["Key"] for one in left} == {key_of(changing), key_of(odd)}
+    assert {one.key for one in done.objects_kept} == {key_of(changing), key_of(odd)}

@@ -68,7 +68,7 @@ class Desk:
         """Send a tick as the producer does: it is in a manifest of this machine."""
         tick = self.pipeline.tick(symbol, price)
         sent = Sent(tick, self.pipeline.send(encode(tick)))
-        with ManifestWriter(manifests.new_path(self.aws.profile, self.pipeline.names, tick.tick_id)) as writer:
+        with ManifestWriter(manifests.new_path(self.aws, self.pipeline.names, tick.tick_id)) as writer:
             writer.append([sent])
         return sent
 
@@ -186,7 +186,7 @@ def test_a_tick_in_a_shared_object_is_traced(desk: Desk) -> None:
         Body="".join(map(encode_record, lines)).encode(),
         Metadata={"request-id": "a-request"},
     )
-    with ManifestWriter(manifests.new_path(desk.aws.profile, desk.pipeline.names, name)) as writer:
+    with ManifestWriter(manifests.new_path(desk.aws, desk.pipeline.names, name)) as writer:
         writer.append([Sent(tick, f"message-{tick.tick_id}") for tick in ticks])
 
     trace = desk.json("trace", ticks[2].tick_id)

@@ -13,7 +13,7 @@ import bootstrap
 from bootstrap import Settings
 from operations.reconcile import reconcile
 from pipeline.tick import encode
-from producer.manifest import ManifestWriter, Sent, read, sent_ids
+from producer.manifest import ManifestWriter, Sent, all_paths, earlier_paths, read, sent_ids
 from producer.market import Market
 from producer.production import Production, simulated
 from profiles.names import Names
@@ -60,7 +60,7 @@ class Shell:
         return self.run("-m", "stockpipe", "reconcile", "--wait", "60", *options)
 
     def manifests(self) -> list[Path]:
-        return sorted(self.state.glob("manifests/*/*.jsonl"))
+        return sorted(self.state.glob("manifests/*/*/*.jsonl"))
 
 
 def check_commands(shell: Shell) -> None:
@@ -170,6 +170,23 @@ def test_dead_letters_on_ministack(ministack: Any, tmp_path: Path) -> None:
 
 def test_dead_letters_on_localstack(localstack: Any, tmp_path: Path) -> None:
     check_dead_letters(localstack, "dead", tmp_path)
+
+
+def check_new_environment(engine: Any, prefix: str) -> None:
+    """What was sent before `down` isn't looked for in what `up` makes anew."""
+    aws, names = engine.aws, Names(engine.aws.account, prefix)
+    bootstrap.up(aws, Settings(names=names))
+    sent = Production(aws, names, simulated(Market(7, MARKET_START), count=20, speed=None)).run()
+    assert all_paths(aws, names) == [sent.manifest]
+    bootstrap.down(aws, Settings(names=names))
+    bootstrap.up(aws, Settings(names=names))
+    assert all_paths(aws, names) == []
+    assert earlier_paths(aws, names) == [sent.manifest]
+    bootstrap.down(aws, Settings(names=names))
+
+
+def test_a_new_environment_on_ministack(ministack: Any) -> None:
+    check_new_environment(ministack, "anew")
 
 
 def test_without_an_environment_the_producer_says_what_to_do(ministack: Any, tmp_path: Path) -> None:

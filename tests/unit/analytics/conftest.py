@@ -1,10 +1,15 @@
 import itertools
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from analytics import offline
+from analytics.result import Result
+from analytics.store import read_csv, write_csv
 from profiles.names import Names
 from profiles.session import Aws, open_endpoint
 from tests.support.small_s3 import SmallS3, small_s3
@@ -35,3 +40,52 @@ def history(loopback_s3: SmallS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("STOCKPIPE_CACHE_DIR", str(tmp_path / "cache"))
     names = Names("000000000000", bucket_override=f"bucket-{next(_numbers)}")
     return History(open_endpoint(loopback_s3.endpoint_url), names, loopback_s3)
+
+
+DUCKDB_TYPES = {"varchar": "VARCHAR", "double": "DOUBLE", "integer": "INT", "bigint": "BIGINT", "boolean": "BOOLEAN"}
+
+
+class StandIn:
+    """Athena and Glue of one environment, with the offline engine as the one that executes.
+
+    It does what Athena documents: a SELECT gives rows; a CTAS writes one file for each partition under the workgroup's
+    result location; ALTER TABLE and DROP TABLE are noted.
+    """
+
+    def __init__(self, history: History, folder: Path) -> None:
+        self.history = history
+        self.folder = folder
+        self.statements: list[str] = []
+        self.locations: dict[str, str] = {}
+
+    def run(self, aws: Any, names: Any, sql: str, **_: Any) -> Result:
+        self.statements.append(sql)
+        created = re.match(r"CREATE TABLE \w+\.(compacting_\w+) WITH .*? AS\n", sql, re.DOTALL)
+        if created:
+            self._create(created[1], offline.run(aws, names, sql[created.end() :]))
+        elif sql.startswith(("SELECT", "--")) and "CREATE EXTERNAL" not in sql:
+            return offline.run(aws, names, sql)
+        return Result((), (), "athena", 0, 0.0)
+
+    def get_table(self, *, Name: str, **_: str) -> Any:  # noqa: N803  (Glue's own spelling)
+        return {"Table": {"StorageDescriptor": {"Location": self.locations[Name]}}}
+
+    def _create(self, table: str, result: Result) -> None:
+        prefix = f"athena-results/tables/{table}/"
+        self.locations[table] = f"s3://{self.history.names.bucket}/{prefix}"
+        columns = tuple((column.name, DUCKDB_TYPES[column.type]) for column in result.columns)
+        rows, written = self.folder / "rows.csv", self.folder / table
+        write_csv(rows, result.rows)
+        with offline.connect() as connection:
+            relation = connection.sql(f"FROM {read_csv(rows, columns)}")
+            relation.write_parquet(str(written), partition_by=["day", "symbol"])
+        for file in written.rglob("*.parquet"):
+            self.history.put(f"{prefix}{file.relative_to(written).parent}/{file.name}", file.read_bytes())
+
+
+@pytest.fixture
+def stand_in(history: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
+    athena = StandIn(history, tmp_path)
+    monkeypatch.setattr("analytics.compact_athena.athena.run", athena.run)
+    monkeypatch.setattr(history.aws.glue, "get_table", athena.get_table)
+    return athena  # type: ignore[return-value]

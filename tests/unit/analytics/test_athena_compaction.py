@@ -1,67 +1,18 @@
 """Compaction on Athena, with a stand-in for Athena that executes its SQL with the offline engine.
 
-The stand-in does what Athena documents: a SELECT gives rows; a CTAS writes one file for each partition under the
-workgroup's result location; ALTER TABLE and DROP TABLE are noted.
+The stand-in is in `conftest.py`.
 """
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from analytics import offline, run_query
+from analytics import run_query
 from analytics.compact_athena import AthenaCompactor
 from analytics.compaction import compact
-from analytics.result import Result
-from analytics.store import read_csv, write_csv
 from tests.support.history_data import key_of, made_tick, record
-from tests.unit.analytics.conftest import History
-
-DUCKDB_TYPES = {"varchar": "VARCHAR", "double": "DOUBLE", "integer": "INT", "bigint": "BIGINT", "boolean": "BOOLEAN"}
-
-
-class StandIn:
-    """Athena and Glue of one environment."""
-
-    def __init__(self, history: History, folder: Path) -> None:
-        self.history = history
-        self.folder = folder
-        self.statements: list[str] = []
-        self.locations: dict[str, str] = {}
-
-    def run(self, aws: Any, names: Any, sql: str, **_: Any) -> Result:
-        self.statements.append(sql)
-        created = re.match(r"CREATE TABLE \w+\.(compacting_\w+) WITH .*? AS\n", sql, re.DOTALL)
-        if created:
-            self._create(created[1], offline.run(aws, names, sql[created.end() :]))
-        elif sql.startswith(("SELECT", "--")) and "CREATE EXTERNAL" not in sql:
-            return offline.run(aws, names, sql)
-        return Result((), (), "athena", 0, 0.0)
-
-    def get_table(self, *, Name: str, **_: str) -> Any:  # noqa: N803  (Glue's own spelling)
-        return {"Table": {"StorageDescriptor": {"Location": self.locations[Name]}}}
-
-    def _create(self, table: str, result: Result) -> None:
-        prefix = f"athena-results/tables/{table}/"
-        self.locations[table] = f"s3://{self.history.names.bucket}/{prefix}"
-        columns = tuple((column.name, DUCKDB_TYPES[column.type]) for column in result.columns)
-        rows, written = self.folder / "rows.csv", self.folder / table
-        write_csv(rows, result.rows)
-        with offline.connect() as connection:
-            relation = connection.sql(f"FROM {read_csv(rows, columns)}")
-            relation.write_parquet(str(written), partition_by=["day", "symbol"])
-        for file in written.rglob("*.parquet"):
-            self.history.put(f"{prefix}{file.relative_to(written).parent}/{file.name}", file.read_bytes())
-
-
-@pytest.fixture
-def stand_in(history: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
-    athena = StandIn(history, tmp_path)
-    monkeypatch.setattr("analytics.compact_athena.athena.run", athena.run)
-    monkeypatch.setattr(history.aws.glue, "get_table", athena.get_table)
-    return athena  # type: ignore[return-value]
+from tests.unit.analytics.conftest import History, StandIn
 
 
 def run(history: History) -> Any:
@@ -81,7 +32,7 @@ def test_athena_compacts_deletes_what_is_verified_and_leaves_no_staging(history:
 
     done = run(history)
 
-    assert (done.ticks_added, done.partitions_written, done.objects_deleted, done.objects_kept) == (10, 2, 10, 1)
+    assert (done.ticks_added, done.partitions_written, done.objects_deleted, len(done.objects_kept)) == (10, 2, 10, 1)
     assert stored_ids(history) == sorted(tick.tick_id for tick in ticks)
     assert history.s3.keys(history.names.bucket, "athena-results/") == []
     assert any(sql.startswith("DROP TABLE") for sql in stand_in.statements)

@@ -117,7 +117,7 @@ def test_what_is_no_tick_is_neither_compacted_nor_deleted(history: History) -> N
     for key, body in odd.items():
         history.put(key, body)
     done = compact(history, delete_compacted=True)
-    assert (done.ticks_added, done.objects_deleted, done.objects_kept) == (2, 1, 4)
+    assert (done.ticks_added, done.objects_deleted, len(done.objects_kept)) == (2, 1, 4)
     assert history.s3.keys(history.names.bucket, "processed/") == sorted(odd)
 
 
@@ -126,7 +126,7 @@ def test_a_tick_id_that_names_two_different_ticks_keeps_its_second_object(histor
     other = Tick(one.tick_id, "AAPL", one.price, one.volume, one.timestamp)
     store(history, [one, other])
     done = compact(history, delete_compacted=True)
-    assert (done.ticks_added, done.objects_deleted, done.objects_kept) == (1, 1, 1)
+    assert (done.ticks_added, done.objects_deleted, len(done.objects_kept)) == (1, 1, 1)
 
 
 def test_an_object_that_changed_after_the_look_is_not_deleted(history: History) -> None:
@@ -138,7 +138,7 @@ def test_an_object_that_changed_after_the_look_is_not_deleted(history: History) 
 
     history.aws.s3.meta.events.register_first("before-call.s3.DeleteObjects", change)
     done = compact(history, delete_compacted=True)
-    assert (done.objects_deleted, done.objects_kept) == (0, 1)
+    assert (done.objects_deleted, len(done.objects_kept)) == (0, 1)
     assert history.s3.keys(history.names.bucket, "processed/") == [key]
 
 
@@ -159,7 +159,7 @@ def test_of_two_compactions_at_once_none_undoes_the_other(history: History) -> N
 
 @pytest.mark.parametrize("moment", ["before-call", "after-call"])
 def test_killed_at_any_call_nothing_is_lost_or_doubled(history: History, moment: str) -> None:
-    ticks = [*two_days()[6:10], *two_days()[-2:]]  # three partitions
+    ticks = two_days()[7:9]  # two partitions
     expected = sorted(tick.tick_id for tick in ticks)
     for call in itertools.count(1):
         history.s3.objects.clear()

@@ -95,7 +95,7 @@ def test_compact_then_query_the_compacted_table(stockpipe: Any) -> None:
         "ticks_added": 16,
         "partitions_written": 2,
         "objects_deleted": 16,
-        "objects_kept": 0,
+        "objects_kept": [],
     }
     rows = stockpipe("query", "average_price", "--table", "ticks", "--engine", "duckdb", "--format", "json").stdout
     assert [row["records"] for row in json.loads(rows)] == [8, 8]
@@ -139,3 +139,85 @@ def test_fractions_of_a_column_have_the_same_number_of_digits(stockpipe: Any) ->
     sql = "SELECT x FROM (VALUES (CAST(1 AS double)), (2.5e0), (1234.125e0)) AS t(x)"
     shown = stockpipe("query", "--sql", sql, "--engine", "duckdb").stdout
     assert re.findall(r"[\d,]+\.\d+", shown) == ["1.000", "2.500", "1,234.125"]
+
+
+BAD_SQL = {
+    "empty": ("", "isn't a query"),
+    "blank": (" \n\t", "isn't a query"),
+    "one word": ("SELECT", "isn't a query"),
+    "a comment": ("-- nothing here", "no statement"),
+    "several": ("SELECT 1 AS x; SELECT 2 AS x", "one query at a time"),
+    "nonsense": ("SELEKT x FRM y", "line 1"),
+    "a NUL": ("SELECT \0 1", "line 1"),
+    "not UTF-8": ("SELECT '\udcff' AS x", "UTF-8"),
+    "one megabyte": ("SELECT " + " " * 2**20 + "1 AS x", "1,048,5"),
+    "nested parentheses": ("SELECT " + "(" * 5000 + "1" + ")" * 5000, "nested too deeply"),
+    "nested queries": ("SELECT * FROM " + "(SELECT * FROM " * 900 + "records" + ")" * 900, "nested too deeply"),
+    "a long sum": ("SELECT " + "+".join(["1"] * 5_000) + " AS x", "expression depth|nested too deeply"),
+    "another database": ("SELECT * FROM prod.records", "no table prod.records"),
+    "a parameter": ("SELECT ? AS x FROM records", "parameter|Values were not provided"),
+    "a named parameter": ("SELECT :x AS x FROM records", "parameter|Values were not provided"),
+    "a wrong cast": ("SELECT CAST(symbol AS date) FROM records", "invalid date"),
+    "an overflow": ("SELECT 9223372036854775807 + 1 AS x", "Overflow"),
+    "an unknown command": ("LOAD httpfs", "only reads"),
+}
+
+
+def test_bad_sql_is_one_line_and_exit_code_2(stockpipe: Any) -> None:
+    for name, (sql, expected) in BAD_SQL.items():
+        done = stockpipe("query", "--engine", "duckdb", "--sql", sql)
+        assert isinstance(done.exception, HistoryError), (name, done.exception)  # `terminal.run` ends these with 2
+        assert re.search(expected, str(done.exception)), name
+        assert "\n" not in str(done.exception), name
+        assert len(str(done.exception)) < 1000, name
+
+
+def test_files_that_can_not_be_read_or_written_are_one_line(stockpipe: Any, tmp_path: Path) -> None:
+    (tmp_path / "latin.sql").write_bytes(b"SELECT '\xe9'")
+    (tmp_path / "plain.sql").write_bytes(b"SELECT symbol FROM records")
+    for arguments in (
+        ("--file", str(tmp_path / "latin.sql")),
+        ("--file", str(tmp_path / "plain.sql"), "--format", "csv", "--output", str(tmp_path / "no" / "folder.csv")),
+        ("--file", str(tmp_path / "plain.sql"), "--format", "csv", "--output", str(tmp_path)),
+    ):
+        done = stockpipe("query", "--engine", "duckdb", *arguments)
+        assert isinstance(done.exception, HistoryError), repr(done.exception)
+        assert "\n" not in str(done.exception)
+    for refused in (("--file", str(tmp_path)), ("--file", "nowhere.sql"), ("average_price", "--table", "prices")):
+        assert stockpipe("query", "--engine", "duckdb", *refused).exit_code == 2
+    for option in ("--time-limit", "--memory-limit"):
+        for value in ("0", "-1", "nan", "x", "99999999"):
+            assert stockpipe("query", "average_price", option, value).exit_code == 2
+
+
+def test_values_that_are_no_scalars_are_written_in_every_format(stockpipe: Any, tmp_path: Path) -> None:
+    values = ("ARRAY[CAST('NaN' AS double), 1e0] AS a", "MAP(ARRAY[DATE '2026-01-05'], ARRAY['x,\"y\"']) AS m")
+    sql = f"SELECT {', '.join(values)}, X'00ff' AS b, 1.50 AS d"
+    for output_format in ("table", "csv", "json", "parquet"):
+        options = () if output_format == "table" else ("--output", str(tmp_path / output_format))
+        done = stockpipe("query", "--engine", "duckdb", "--sql", sql, "--format", output_format, *options)
+        assert done.exit_code == 0, done.exception
+    (row,) = json.loads((tmp_path / "json").read_text(encoding="utf-8"))
+    assert row["a"] == ["nan", 1.0]
+    assert len(duckdb.read_parquet(str(tmp_path / "parquet")).fetchall()) == 1
+
+
+def test_columns_of_the_same_name_are_refused_where_one_would_be_lost(stockpipe: Any) -> None:
+    for output_format in ("json", "parquet"):
+        sql = "SELECT symbol, symbol FROM records"
+        done = stockpipe("query", "--engine", "duckdb", "--sql", sql, "--format", output_format)
+        assert "the same name" in str(done.exception)
+
+
+def test_kept_objects_are_named_and_the_exit_code_is_1(stockpipe: Any, history: History) -> None:
+    for number in range(30):
+        history.put(f"processed/TSLA/odd-{number:02}\x1b[2J.json", b'{"odd":1}')
+    done = stockpipe("compact", "--engine", "duckdb", "--delete-compacted")
+    assert done.exit_code == 1
+    assert "16 JSON objects deleted, 30 kept" in done.stdout
+    assert "kept processed/TSLA/odd-00\\x1b[2J.json: line 1: field 'odd' isn't in the table" in done.stderr
+    assert "and 10 more" in done.stderr
+    done = stockpipe("compact", "--engine", "duckdb", "--delete-compacted", "--json")
+    assert done.exit_code == 1
+    kept = json.loads(done.stdout)["objects_kept"]
+    assert (len(kept), kept[0]["key"]) == (30, "processed/TSLA/odd-00\x1b[2J.json")

@@ -38,7 +38,7 @@ def test_what_is_no_json_object_is_a_row_of_nulls(line: bytes) -> None:
 
 
 def test_a_malformed_line_is_an_error_where_the_table_says_so() -> None:
-    with pytest.raises(MalformedJsonError, match=r"line 2 of some-key"):
+    with pytest.raises(MalformedJsonError, match=r"line 2 of 'some-key'"):
         list(read_rows("some-key", b'{}\n{"symbol":\n', COLUMNS, ignore_malformed=False))
 
 

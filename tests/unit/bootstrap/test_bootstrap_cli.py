@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -145,6 +146,28 @@ def test_what_down_leaves_on_purpose_is_said_and_is_no_failure(account: _Account
 
     assert result.exit_code == 0
     assert "left: bucket b: kept, as asked" in result.output
+
+
+@pytest.mark.usefixtures("account")
+def test_down_says_what_stays_on_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state, cache = tmp_path / "state", tmp_path / "cache"
+    (state / "manifests").mkdir(parents=True)
+    monkeypatch.setenv("STOCKPIPE_STATE_DIR", str(state))
+    monkeypatch.setenv("STOCKPIPE_CACHE_DIR", str(cache))
+
+    result = _run("down", "--yes", "--account", ACCOUNT)
+
+    kept = f"kept on this machine: the manifests of what was sent ({state / 'manifests'}), the caches ({cache})"
+    assert result.stderr.splitlines()[-1] == kept
+
+
+def test_down_changes_nothing_if_its_folders_cannot_be_used(account: _Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STOCKPIPE_STATE_DIR", "relative")
+
+    result = _run("down", "--yes", "--account", ACCOUNT)
+
+    assert isinstance(result.exception, CannotRunError)
+    assert account.changed == []
 
 
 def test_what_down_leaves_to_others_is_exit_1(account: _Account, monkeypatch: pytest.MonkeyPatch) -> None:

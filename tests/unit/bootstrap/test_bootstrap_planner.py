@@ -182,6 +182,46 @@ def test_a_role_made_anew_is_given_to_the_function_again() -> None:
     assert ROLE in actions[FUNCTION].after
 
 
+def _with_duplicates(identity: str, *owners: str | None) -> dict[str, Live | Unavailable | None]:
+    """Everything as declared, and further live resources for one of the declared ones: `arn:1`, `arn:2` …"""
+    live = _as_declared(_resource(identity))
+    duplicates = tuple(
+        dataclasses.replace(live, arn=f"arn:{number}", owner=owner, outputs={"UUID": str(number)})
+        for number, owner in enumerate(owners, start=1)
+    )
+    return {**_complete(), identity: dataclasses.replace(live, duplicates=duplicates)}
+
+
+def test_duplicates_are_removed_one_by_one_and_the_first_is_kept() -> None:
+    changes = _up(_with_duplicates(MAPPING, "default", "default")).changes
+
+    assert [(one.verb, one.resource) for one in changes] == [
+        (Verb.DELETE, "duplicate event source mapping 1"),
+        (Verb.DELETE, "duplicate event source mapping 2"),
+    ]
+    assert [step.parameters for one in changes for step in one.steps if isinstance(step, Call)] == [
+        {"UUID": "1"},
+        {"UUID": "2"},
+    ]
+
+
+@pytest.mark.parametrize("owner", ["alice", None])
+def test_a_duplicate_that_stockpipe_did_not_make_is_refused_by_up_and_left_by_down(owner: str | None) -> None:
+    snapshot = _with_duplicates(MAPPING, owner)
+
+    with pytest.raises(NotOursError, match=MAPPING):
+        _up(snapshot)
+    assert list(plan_down(RESOURCES, snapshot, "default").left) == ["duplicate event source mapping 1"]
+
+
+def test_what_a_duplicate_needs_is_removed_after_it() -> None:
+    actions = {
+        one.resource: one for one in plan_down(RESOURCES, _with_duplicates(MAPPING, "default"), "default").actions
+    }
+
+    assert {MAPPING, "duplicate event source mapping 1"} <= set(actions[FUNCTION].after)
+
+
 def test_a_bucket_of_another_environment_is_refused() -> None:
     live = dataclasses.replace(_as_declared(_resource(BUCKET)), owner="alice")
 

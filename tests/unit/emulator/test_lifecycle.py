@@ -20,34 +20,19 @@ from emulator import cli, engines, environments, interpreters, lifecycle, loopba
 from emulator.engines import Engine
 from emulator.identity import Identity, identify
 from emulator.interpreters import Interpreter
+from profiles import folders
 from profiles.errors import CannotRunError
+from tests.support.small_engine import ANSWERS, small_engine
 from tests.support.waiting import wait_until
 
-ANSWERS = """
-import http.server, json, os, pathlib, sys
-pathlib.Path("environment.json").write_text(json.dumps(dict(os.environ)))
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        body = json.dumps({"services": {}, "version": "9.9"}).encode()
-        self.send_response(200 if self.path == "/_ministack/health" else 404)
-        self.end_headers()
-        self.wfile.write(body)
-
-print("serving", flush=True)
-http.server.HTTPServer(("127.0.0.1", int(os.environ["GATEWAY_PORT"])), Handler).serve_forever()
-"""
 DIES = "print('reading settings'); print('FATAL: no such service'); raise SystemExit(7)"
 HANGS = "import time; print('thinking', flush=True); time.sleep(300)"
-
-
-def small_engine(script: str) -> Engine:
-    return dataclasses.replace(engines.MINISTACK, arguments=("-c", script), python_required=False, stop_grace_seconds=1)
 
 
 @pytest.fixture(autouse=True)
 def _small_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("STOCKPIPE_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("STOCKPIPE_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr(environments, "ensure", lambda *_: Path(sys.executable))
     use(monkeypatch, ANSWERS)
     yield
@@ -166,20 +151,6 @@ def test_a_record_of_an_engine_that_was_killed_is_cleaned_up(free_port: int) -> 
     assert again.pid != killed.pid
     assert not again.already_running
     assert any("had ended without being stopped" in line for line in said)
-
-
-def test_a_record_whose_pid_is_another_process_now_harms_nobody(free_port: int) -> None:
-    record = state.Record("ministack", "1.5.33", free_port, os.getppid(), 1.0, f"http://127.0.0.1:{free_port}")
-    state.save(record)
-    assert lifecycle.status(free_port)[0].state == "gone"
-    assert lifecycle.stop(free_port)
-    assert psutil.pid_exists(os.getppid())
-
-
-def test_a_damaged_record_is_no_record(free_port: int) -> None:
-    (state.state_folder() / f"{free_port}.json").write_text("{")
-    assert lifecycle.status(free_port) == []
-    assert lifecycle.start("ministack", free_port).port == free_port
 
 
 def test_a_port_that_something_else_uses(free_port: int) -> None:
@@ -311,7 +282,12 @@ def test_the_command_line(free_port: int) -> None:
     assert [(entry["port"], entry["state"]) for entry in json.loads(status.stdout)] == [(free_port, "running")]
     assert "running" in run.invoke(cli.app, ["status"]).output
     assert "serving" in run.invoke(cli.app, ["logs", *port]).output
-    assert f"stopped the emulator on port {free_port}" in run.invoke(cli.app, ["stop", *port]).output
+    stopped = run.invoke(cli.app, ["stop", *port]).output.splitlines()
+    caches = folders.cache_folder()
+    assert stopped[-2:] == [
+        f"stopped the emulator on port {free_port}: no process and no data of it is left",
+        f"kept: its log ({state.log_path(free_port)}), the caches ({caches})",
+    ]
     assert "nothing to stop" in run.invoke(cli.app, ["stop", "--all"]).output
 
 

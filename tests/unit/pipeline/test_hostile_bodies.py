@@ -26,15 +26,15 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 
 def process(aws: FakeAws, pool: ThreadPoolExecutor, bodies: list[str]) -> BatchResult:
     fake: Any = aws
-    bucket = Bucket(fake, aws.time.clock, "b")
-    alerter = Alerter(bucket, fake, aws.time.clock, topic_arn="t", threshold=1200.0, cooldown_seconds=60)
+    bucket = Bucket(fake, "b")
+    alerter = Alerter(bucket, aws.sns, aws.time.clock, topic_arn="t", threshold=1200.0, cooldown_seconds=60)
     store = Store(bucket, aws.time.clock, "tick")
     processor = Processor(alerter, store, pool, threshold=1200.0, cooldown_seconds=60)
     records = [
         {"messageId": f"m{number}", "body": body, "attributes": {"SentTimestamp": "1767623400500"}}
         for number, body in enumerate(bodies)
     ]
-    return processor.process({"Records": records}, request_id="r-1", remaining_ms=lambda: 30_000)
+    return processor.process({"Records": records}, request_id="r-1", deadline=aws.time.deadline())
 
 
 def batch_with(body: Body, position: int) -> list[str]:

@@ -1,5 +1,6 @@
 """A clock that costs no time and an SQS that does as it is told."""
 
+import hashlib
 import json
 import threading
 from collections.abc import Callable
@@ -46,6 +47,7 @@ class FakeSqs:
     def __init__(self, clock: FakeClock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
+        self.created = 1_767_623_400  # 2026-01-05T14:30:00Z
         self.calls: list[list[str]] = []
         self.accepted: list[tuple[str, float]] = []
         self.attempts: dict[str, int] = {}
@@ -54,6 +56,9 @@ class FakeSqs:
 
     def get_queue_url(self, QueueName: str) -> dict[str, str]:  # noqa: N803 - AWS's name
         return {"QueueUrl": f"http://localhost/{QueueName}"}
+
+    def get_queue_attributes(self, **_: object) -> dict[str, Any]:
+        return {"Attributes": {"CreatedTimestamp": str(self.created)}}
 
     def send_message_batch(self, *, Entries: list[dict[str, str]], **_: str) -> dict[str, Any]:  # noqa: N803
         with self._lock:
@@ -70,7 +75,10 @@ class FakeSqs:
                     answer["Failed"].append({"Id": entry["Id"], **failure})
                 else:
                     self.accepted.append((tick_id, self._clock.monotonic()))
-                    answer["Successful"].append({"Id": entry["Id"], "MessageId": f"m-{tick_id}"})
+                    md5 = hashlib.md5(entry["MessageBody"].encode(), usedforsecurity=False).hexdigest()
+                    answer["Successful"].append(
+                        {"Id": entry["Id"], "MessageId": f"m-{tick_id}", "MD5OfMessageBody": md5}
+                    )
         return answer
 
     @property
@@ -96,7 +104,7 @@ def sqs(clock: FakeClock) -> FakeSqs:
 
 @pytest.fixture
 def aws(sqs: FakeSqs) -> Any:
-    return SimpleNamespace(sqs=sqs, profile=PROFILE)
+    return SimpleNamespace(sqs=sqs, profile=PROFILE, own_client=lambda *_, **__: sqs)
 
 
 @pytest.fixture

@@ -1,17 +1,31 @@
+import errno
+import io
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipeline.tick import Tick
-from producer.manifest import ManifestWriter, Sent, all_paths, folder, latest_path, new_path, read, sent_ids
+from producer.manifest import (
+    ManifestWriter,
+    NotWrittenError,
+    Sent,
+    all_paths,
+    earlier_paths,
+    find,
+    folder,
+    latest_path,
+    new_path,
+    read,
+    sent_ids,
+)
 from profiles.errors import CannotRunError
 from profiles.names import Names
 from profiles.session import Profile
 
 NAMES = Names("000000000000")
-HERE = Profile("local", "http://localhost:4566")
 
 
 def sent(number: int) -> Sent:
@@ -135,22 +149,44 @@ def test_a_missing_manifest_is_one_clear_line(tmp_path: Path) -> None:
         list(read(tmp_path / "none.jsonl"))
 
 
+class Place:
+    """An endpoint as far as manifests look at it: its profile, and when its queue was made."""
+
+    def __init__(self, endpoint_url: str | None = "http://localhost:4566", created: Any = "1767623400") -> None:
+        self.profile = Profile("local", endpoint_url)
+        self.created = created
+        self.sqs: Any = self
+
+    def get_queue_url(self, QueueName: str) -> dict[str, str]:  # noqa: N803 - AWS's name
+        return {"QueueUrl": f"http://localhost/{QueueName}"}
+
+    def get_queue_attributes(self, **_: object) -> dict[str, Any]:
+        return {"Attributes": {} if self.created is None else {"CreatedTimestamp": self.created}}
+
+
+def here(*options: Any) -> Any:
+    return Place(*options)
+
+
 def test_manifests_are_found_by_environment_and_run() -> None:
     other = Names("000000000000", "alice")
     older, newer, elsewhere = (
-        new_path(HERE, NAMES, "sim1-aa"),
-        new_path(HERE, NAMES, "sim2-bb"),
-        new_path(HERE, other, "sim1-aa"),
+        new_path(here(), NAMES, "sim1-aa"),
+        new_path(here(), NAMES, "sim2-bb"),
+        new_path(here(), other, "sim1-aa"),
     )
     for age, path in enumerate([newer, older, elsewhere]):
         write(path, 1)
         os.utime(path, (1000 + age, 1000 + age))
-    assert folder(HERE, other).name == "localhost-4566-000000000000-alice"
-    assert all_paths(HERE, NAMES) == [newer, older], "the one written last is the last one, whatever its name"
-    assert latest_path(HERE, NAMES) == older
-    assert latest_path(HERE, NAMES, "sim2-bb") == newer
-    assert latest_path(HERE, NAMES, "sim2") is None
-    assert latest_path(HERE, other, "sim1-aa") == elsewhere
+    assert folder(here("http://localhost:4566", "1767623400.75"), other).parts[-2:] == (
+        "localhost-4566-000000000000-alice",
+        "20260105T143000Z",
+    )
+    assert all_paths(here(), NAMES) == [newer, older], "the one written last is the last one, whatever its name"
+    assert latest_path(here(), NAMES) == older
+    assert latest_path(here(), NAMES, "sim2-bb") == newer
+    assert latest_path(here(), NAMES, "sim2") is None
+    assert latest_path(here(), other, "sim1-aa") == elsewhere
 
 
 @pytest.mark.parametrize(
@@ -166,9 +202,186 @@ def test_manifests_are_found_by_environment_and_run() -> None:
     ],
 )
 def test_each_endpoint_has_manifests_of_its_own(endpoint_url: str | None, place: str) -> None:
-    assert folder(Profile("any", endpoint_url), NAMES).name == f"{place}-000000000000-default"
+    assert folder(here(endpoint_url), NAMES).parent.name == f"{place}-000000000000-default"
 
 
 def test_a_run_on_another_emulator_is_not_the_latest_here() -> None:
-    write(new_path(Profile("local", "http://localhost:4567"), NAMES, "sim1-aa"), 1)
-    assert latest_path(HERE, NAMES) is None
+    write(new_path(here("http://localhost:4567"), NAMES, "sim1-aa"), 1)
+    assert latest_path(here(), NAMES) is None
+
+
+def test_a_run_on_an_earlier_environment_is_not_the_latest_here() -> None:
+    # given a manifest of an environment, and one that an older version left a folder above
+    earlier = new_path(here(), NAMES, "sim1-aa")
+    write(earlier, 1)
+    oldest = folder(here(), NAMES).parent / "20250101T000000000000-sim1-aa.jsonl"
+    write(oldest, 1)
+    os.utime(oldest, (1000, 1000))
+
+    # when the environment is made anew, and so its queue
+    anew = here("http://localhost:4566", "1767623401")
+
+    # then they are of earlier environments
+    assert all_paths(anew, NAMES) == []
+    assert latest_path(anew, NAMES, "sim1-aa") is None
+    assert earlier_paths(anew, NAMES) == [oldest, earlier]
+    assert earlier_paths(here(), NAMES) == [oldest]
+
+
+@pytest.mark.parametrize("created", [None, "", "today", "9" * 30])
+def test_a_queue_that_does_not_say_when_it_was_made_is_one_clear_line(created: str | None) -> None:
+    with pytest.raises(CannotRunError, match="does not say when it was made"):
+        folder(here(None, created), NAMES)
+
+
+def test_manifests_are_private() -> None:
+    path = new_path(here(), NAMES, "sim1-aa")
+    write(path, 1)
+    assert oct(path.parent.stat().st_mode & 0o777) == "0o700"
+    assert oct(path.stat().st_mode & 0o777) == "0o600"
+
+
+def test_one_run_at_a_time_writes_a_manifest(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    with ManifestWriter(path) as first:
+        first.append([sent(1)])
+        torn = path.open("ab")
+        torn.write(b"half a line, as the other run's last write might be at this moment")
+        torn.flush()
+        with pytest.raises(CannotRunError, match=r"another run writes the manifest .*m\.jsonl: stop it, or wait"):
+            ManifestWriter(path, resume=True)
+        assert path.read_bytes().endswith(b"moment"), "nothing was cut"
+        torn.truncate(path.read_bytes().index(b"\n") + 1)
+        torn.close()
+    write(path, 2, resume=True)
+    assert sent_ids(path) == {"t1", "t2"}
+
+
+class SmallDisk:
+    """Stands in for `io`: its files have room for so many bytes in all."""
+
+    def __init__(self, room: int, *, cuts: bool = True) -> None:
+        disk = self
+        self.room = room
+
+        class FileIO(io.FileIO):
+            def write(self, data: Any) -> int:
+                if not disk.room:
+                    raise OSError(errno.ENOSPC, "No space left on device")
+                written = super().write(data[: disk.room])
+                disk.room -= written
+                return written
+
+            def truncate(self, size: int | None = None) -> int:
+                if not cuts:
+                    raise OSError(errno.EIO, "Input/output error")
+                return super().truncate(size)
+
+        self.FileIO = FileIO
+
+
+@pytest.mark.parametrize("room", range(0, 400, 7))
+def test_a_full_disk_tears_no_line(tmp_path: Path, room: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    # given a disk that becomes full anywhere in three lines
+    disk = SmallDisk(room)
+    monkeypatch.setattr("producer.manifest.io", disk)
+    writer = ManifestWriter(tmp_path / "m.jsonl")
+
+    # when they are written
+    line = len(
+        '{"tick_id":"t1","symbol":"TSLA","price":1200.5,"volume":100,"timestamp":"2026-01-05T14:30:00.250Z",'
+    ) + len('"message_id":"m1"}\n')
+    with pytest.raises(NotWrittenError, match="can't be written: No space left on device") as error:
+        writer.append([sent(number) for number in range(1, 5)])
+
+    # then whole lines are there, as many as it says
+    assert error.value.written == room // line
+    assert writer.path.read_bytes().count(b"\n") * line == writer.path.stat().st_size
+    assert sent_ids(writer.path) == {f"t{number}" for number in range(1, 1 + room // line)}
+
+    # and once there is room, other lines follow whole ones
+    disk.room = 10_000
+    writer.append([sent(9)])
+    writer.close()
+    assert sent_ids(writer.path) == {*(f"t{number}" for number in range(1, 1 + room // line)), "t9"}
+
+
+def test_after_a_torn_line_that_cannot_be_cut_off_nothing_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = SmallDisk(150, cuts=False)
+    monkeypatch.setattr("producer.manifest.io", disk)
+    writer = ManifestWriter(tmp_path / "m.jsonl")
+    with pytest.raises(NotWrittenError):
+        writer.append([sent(1), sent(2)])
+    disk.room = 10_000
+    with pytest.raises(NotWrittenError, match="it is closed"):
+        writer.append([sent(3)])
+    assert sent_ids(writer.path) == {"t1"}, "a torn last line counts as not written"
+
+
+LINE = b'{"tick_id":"t1","symbol":"TSLA","price":1,"volume":1,"timestamp":"2026-01-05T14:30:00Z","message_id":"m1"}\n'
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        LINE.replace(b'"t1"', b'"\\ud800"'),
+        LINE.replace(b'"m1"', b'"\\ud800"'),
+        LINE.replace(b'"m1"', b'"a\\u0000b"'),
+        LINE.replace(b'"m1"', b"7"),
+        LINE.replace(b',"message_id":"m1"', b""),
+        LINE.replace(b"TSLA", b"T\0SLA"),
+        LINE.replace(b'"price":1', b'"price":"1"'),
+        LINE.replace(b'"price":1', b'"price":' + b"9" * 4000),
+        LINE.replace(b'"price":1', b'"price":1e999'),
+        LINE.replace(b"2026", b"1926"),
+        b"\xff\xfe\n",
+        b"\0\0\0\n",
+        b"[" * 5000 + b"\n",
+        b"x" * 100_000_000 + b"\n",
+        b"x" * 100_000,
+        b"null\n",
+    ],
+    ids=range(16),
+)
+def test_a_hostile_line_is_one_clear_line(tmp_path: Path, line: bytes) -> None:
+    path = tmp_path / "m.jsonl"
+    path.write_bytes(LINE + line)
+    with pytest.raises(CannotRunError, match=r"m\.jsonl, line 2 is not a line of a manifest") as error:
+        list(read(path))
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 400
+    str(error.value).encode()  # no lone surrogate: it can be printed on any terminal
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "device"])
+def test_what_is_not_a_regular_file_is_refused(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "m.jsonl"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path = Path("/dev/full")
+    for use in (lambda: list(read(path)), lambda: find(path, "t1"), lambda: ManifestWriter(path, resume=True)):
+        with pytest.raises(CannotRunError, match="is not a regular file"):
+            use()
+
+
+def test_an_unreadable_manifest_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "m.jsonl"
+    write(path, 1)
+
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refused)  # root may read everything
+    with pytest.raises(CannotRunError, match=r"m\.jsonl can't be read: Permission denied"):
+        list(read(path))
+
+
+def test_a_name_that_is_too_long_is_one_clear_line() -> None:
+    for use in (read, lambda path: iter([ManifestWriter(path)])):
+        with pytest.raises(CannotRunError, match="File name too long"):
+            list(use(Path("m" * 300)))

@@ -70,9 +70,9 @@ def test_failed_ticks_are_named_and_end_with_1(sqs: Any) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--rate", "0"], "--rate 0: expected ticks per second"),
-        (["--rate", "nan"], "--rate nan: expected ticks per second"),
-        (["--speed", "0"], "--speed 0: expected max, or a factor above 0"),
+        (["--rate", "0"], "--rate 0: expected ticks per second, from 0.000001 to 1000000"),
+        (["--speed", "0"], "--speed 0: expected max, or a factor from 0.000001 to 1000000"),
+        (["--seed", "9" * 50], "--seed is out of range: expected a whole number from -9223372036854775808 to 92233720"),
         (["--speed", "fast"], "--speed fast: expected max"),
         (["--symbols", ","], "--symbols is empty"),
         (["--symbols", "TSLA,TSLA"], "names a symbol twice"),
@@ -91,3 +91,55 @@ def test_options_that_make_no_sense_are_refused_before_anything_is_sent(
     assert isinstance(answer.exception, CannotRunError)
     assert message in str(answer.exception)
     assert sqs.calls == []
+
+
+HOSTILE = ["nan", "inf", "-inf", "-1", "1e308", "-1e308", "1e-320", str(10**30), "9" * 4000, "1" * 400 + ".5", ""]
+
+
+@pytest.mark.parametrize("option", ["--rate", "--duration", "--count", "--speed", "--seed", "--start"])
+def test_hostile_values_are_one_clear_line(
+    sqs: Any, option: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for value in HOSTILE:
+        if (option, value) in {("--seed", "-1"), ("--duration", "1e-320")}:
+            continue  # that is allowed: a number like any other, and no ticks
+        monkeypatch.setattr("sys.argv", ["produce", f"{option}={value}", "--speed=max", f"{option}={value}"])
+        with pytest.raises(SystemExit) as ended:
+            terminal.run(app)
+        said = capsys.readouterr().err
+        assert ended.value.code == 2, (option, value[:20])
+        assert "Traceback" not in said
+        if not said.startswith("Usage: "):  # what isn't a number at all is refused by Typer
+            assert said.startswith(f"error: {option}"), said
+            assert said.count("\n") == 1
+            assert len(said) < 200
+    assert sqs.calls == []
+
+
+def test_a_market_that_reaches_the_year_10000_is_an_error_after_the_summary(sqs: Any) -> None:
+    answer = produce("--start", "9999-12-31T23:59:59Z", "--speed", "max")
+    assert answer.stdout.startswith("sent 20 ticks in ")
+    assert isinstance(answer.exception, CannotRunError)
+    assert "the market has reached the end of the year 9999" in str(answer.exception)
+
+
+def test_resuming_in_a_new_environment_sends_everything(sqs: Any) -> None:
+    # given a run in an environment that was made anew since
+    options = ("--seed", "7", "--start", "2026-01-05T14:30:00Z", "--count", "30", "--speed", "max", "--resume")
+    produce(*options)
+    sqs.created += 1
+    sqs.accepted.clear()
+
+    # when it is resumed
+    answer = produce(*options)
+
+    # then nothing is skipped that only the earlier one got
+    assert "resume: continuing nothing in this environment; starting from the beginning" in answer.stderr
+    assert len(sqs.accepted) == 30
+
+
+def test_what_a_proxy_says_is_printed_as_it_is(sqs: Any) -> None:
+    sqs.answer = lambda *_: {"Code": "[/red]", "SenderFault": True, "Message": "<b>\n[link]"}
+    answer = produce("--count", "1", "--speed", "max")
+    assert answer.exit_code == 1
+    assert ": [/red] <b> [link]\n" in answer.stderr

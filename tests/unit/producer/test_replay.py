@@ -1,4 +1,6 @@
+import errno
 import gzip
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -125,3 +127,48 @@ def test_a_long_file_is_streamed(tmp_path: Path) -> None:
     """The first tick comes although the end of the file is bad: nothing reads ahead to it."""
     replay = write(tmp_path, HEADER + GOOD * 100_000 + "bad\n")
     assert next(iter(replay.ticks())).symbol == "TSLA"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ((HEADER + GOOD).encode("utf-16"), r"not UTF-8"),
+        (HEADER.encode() + b"2026-01-05T14:30:00Z,T\0SLA,1,1\n", r"line 2: (column 2 \(symbol\) is|not CSV)"),
+        (HEADER.encode() + b"\0" * 1000, r"line 2: (1 fields|column 2|not CSV)"),
+        (HEADER.encode() + GOOD.encode().replace(b"TSLA", b"T" * 200_000), r"line 2: not CSV: field larger than"),
+        (HEADER.encode() + b'"' + b"\n" * 200_000, r"line 2: not CSV: field larger than"),
+        (HEADER.encode() + b"1," * 60_000_000, r"line 2: it is longer than 1048576 characters"),
+        (gzip.compress(HEADER.encode() + b"1" * 100_000_000), r"line 2: it is longer than 1048576 characters"),
+        (HEADER.encode() + GOOD.encode().replace(b"1200.5", b"1e99999"), r"line 2: column 3 \(price\) is '1e99999'"),
+        (HEADER.encode() + GOOD.encode().replace(b"1200.5", b"9" * 400), r"line 2: column 3 \(price\) is '9999"),
+        (HEADER.encode() + GOOD.encode().replace(b"1200.5", b"1e-400"), r"line 2: column 3 \(price\) is '1e-400'"),
+        (HEADER.encode() + GOOD.encode().replace(b"100", b"1" * 5000), r"line 2: column 4 \(volume\) is '111"),
+    ],
+    ids=range(11),
+)
+def test_a_hostile_file_is_one_clear_line(tmp_path: Path, content: bytes, message: str) -> None:
+    with pytest.raises(ReplayError, match=message) as error:
+        list(write(tmp_path, content).ticks())
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 300
+
+
+def test_what_is_not_a_regular_file_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(ReplayError, match="can't be replayed: it is not a regular file"):
+            find(str(path))
+    with pytest.raises(ReplayError, match="can't be read: File name too long"):
+        find("x" * 300)
+
+
+def test_an_unreadable_file_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    replay = write(tmp_path, HEADER + GOOD)
+
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refused)  # root may read everything
+    assert replay.estimate() is None
+    with pytest.raises(ReplayError, match=r"ticks\.csv can't be read: Permission denied"):
+        list(replay.ticks())

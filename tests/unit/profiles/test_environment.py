@@ -1,13 +1,14 @@
 """What is said where part of an environment is missing: the command that makes exactly this environment."""
 
 import shlex
+from datetime import UTC, datetime
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from profiles.environment import MISSING_QUEUE_CODES, queue_url, up_command
+from profiles.environment import MISSING_QUEUE_CODES, environment_made_at, queue_url, up_command
 from profiles.errors import CannotRunError
 from profiles.names import Names
 from profiles.session import Aws, Profile
@@ -54,3 +55,25 @@ def test_another_refusal_is_not_taken_for_a_missing_queue() -> None:
         stub.add_client_error("get_queue_url", "AccessDenied", "no", 403)
         with pytest.raises(ClientError, match="AccessDenied"):
             queue_url(aws, names, names.queue)
+
+
+def test_an_answer_without_a_url_is_one_clear_line() -> None:
+    """Such as a proxy's page, which botocore reads as an answer without any field."""
+    aws, names = aws_with("local"), Names("000000000000")
+    with Stubber(aws.sqs) as stub:
+        stub.add_response("get_queue_url", {})
+        with pytest.raises(CannotRunError, match="what answers in profile local gives queue StockQueue no URL"):
+            queue_url(aws, names, names.queue)
+
+
+def test_an_environment_is_as_old_as_its_tick_queue() -> None:
+    aws, names = aws_with("local"), Names("000000000000", "alice")
+    queue = {"QueueUrl": "http://localhost/alice-StockQueue"}
+    with Stubber(aws.sqs) as stub:
+        stub.add_response("get_queue_url", queue, {"QueueName": "alice-StockQueue"})
+        stub.add_response(
+            "get_queue_attributes",
+            {"Attributes": {"CreatedTimestamp": "1767623400"}},
+            {**queue, "AttributeNames": ["CreatedTimestamp"]},
+        )
+        assert environment_made_at(aws, names) == datetime(2026, 1, 5, 14, 30, tzinfo=UTC)

@@ -3,6 +3,7 @@
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
@@ -218,3 +219,14 @@ def test_a_web_server_that_is_no_aws_is_called_that() -> None:
     assert str(raised.value).startswith(f"something answers at {address}, but not as AWS: ")
     assert "\n" not in str(raised.value)
     assert "line" not in str(raised.value)
+
+
+def test_an_own_client_has_its_own_settings_and_else_the_shared_ones() -> None:
+    aws = open_endpoint("http://127.0.0.1:1")
+    own: Any = aws.own_client("sqs", read_timeout=3, retries={"total_max_attempts": 1}).meta
+    shared: Any = aws.sqs.meta
+    assert own.config.read_timeout == 3
+    assert own.config.retries["total_max_attempts"] == 1
+    assert (own.region_name, own.endpoint_url) == ("us-east-2", "http://127.0.0.1:1")
+    assert own.config.max_pool_connections == shared.config.max_pool_connections == 64
+    assert shared.config.read_timeout == 60

@@ -1,0 +1,68 @@
+"""Private folders in the user's cache: what a query spills, downloads and writes, and what is kept of objects.
+
+A scratch folder is locked (`flock`) while its process lives, and removed at its end. A process that was killed leaves
+its folder without the lock: the next process that makes one removes it.
+"""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from profiles.folders import cache_folder
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A folder that only its owner can open, for the time of a `with`; in the cache's file system."""
+    root = private_folder(cache_folder() / "scratch")
+    with _locked(root):  # nobody takes a folder that isn't locked yet for one that was left
+        for other in root.iterdir():
+            _remove_if_left(other)
+        folder = Path(tempfile.mkdtemp(dir=root))
+        lock = os.open(folder, os.O_RDONLY)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def private_folder(folder: Path) -> Path:
+    """Make the folder if need be; mode 0700 whatever the umask is."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    return folder
+
+
+def create_private(path: str, flags: int) -> int:
+    """An `opener` for `open`: mode 0600."""
+    return os.open(path, flags, 0o600)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _remove_if_left(folder: Path) -> None:
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder, ignore_errors=True)
+    except BlockingIOError:
+        pass  # in use
+    finally:
+        os.close(descriptor)
