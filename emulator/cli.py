@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 import typer
 from rich.table import Table
 
-from emulator import compose, lifecycle
+from emulator import compose, engines, lifecycle
 from emulator.engines import ENGINES, engine_named
+from emulator.guard.rules import is_origin
 from emulator.state import Observer, log_path
 from profiles import folders
 from profiles.errors import CannotRunError
@@ -85,16 +86,38 @@ def start(
     tls: Annotated[
         bool, typer.Option("--tls", help="Serve https with a certificate of its own (ministack only).")
     ] = False,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-origin",
+            metavar="ORIGIN",
+            help="Let web pages of this origin call the emulator, for example https://app.example. Repeatable.",
+        ),
+    ] = None,
+    cloudformation: Annotated[
+        bool, typer.Option("--cloudformation", help="LocalStack: also offer CloudFormation, to deploy a template.")
+    ] = False,
 ) -> None:
     """Start an emulator in the background and return when it answers.
 
     Its data is private to the port and gone when it stops. If it already runs, that is fine.
     """
+    for origin in allow_origin or ():
+        if not is_origin(origin):
+            raise CannotRunError(f"not an origin: {origin!r}. Give scheme and host, as in https://app.example:8443")
+    options = engines.options(allowed_origins=allow_origin or (), cloudformation=cloudformation)
     if engine.value == compose.NAME:
-        _start_container(port, enforce_iam=enforce_iam, tls=tls)
+        _start_container(port, options, enforce_iam=enforce_iam, tls=tls)
         return
     with progress() as observer:
-        running = lifecycle.start(engine.value, port, enforce_iam=enforce_iam, use_tls=tls, observer=observer)
+        running = lifecycle.start(
+            engine.value,
+            port,
+            enforce_iam=enforce_iam,
+            use_tls=tls,
+            extra_environment=options,
+            observer=observer,
+        )
     title = engine_named(running.engine).full_title
     how = "already runs" if running.already_running else "is ready"
     console.print(f"{title} {how} at {running.endpoint_url} (pid {running.pid})", soft_wrap=True)
@@ -103,11 +126,11 @@ def start(
         console.print(f"      and: export AWS_CA_BUNDLE={running.certificate_path}", soft_wrap=True)
 
 
-def _start_container(port: int, *, enforce_iam: bool, tls: bool) -> None:
+def _start_container(port: int, options: Mapping[str, str], *, enforce_iam: bool, tls: bool) -> None:
     if enforce_iam or tls:
         raise CannotRunError("LocalStack never enforces IAM and has no TLS here: use --engine ministack")
     with progress() as observer:
-        stack = compose.start(port, observer)
+        stack = compose.start(port, options, observer)
     console.print(
         f"{compose.TITLE} {stack.version} is ready at {stack.endpoint_url} (container {stack.container})",
         soft_wrap=True,

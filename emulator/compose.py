@@ -9,12 +9,13 @@ import os
 import shutil
 import subprocess
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from emulator.guard.rules import ORIGINS_VARIABLE
 from emulator.identity import identify
 from emulator.inherited import DOCKER, inherited
 from emulator.lifecycle import DEFAULT_PORT
@@ -30,6 +31,8 @@ TITLE = "LocalStack in a container"
 PROJECT = "stockpipe"
 FOLDER = Path(__file__).parent.parent  # where docker-compose.yml is, in a checkout
 
+# How docker-compose.yml names what the container gets.
+_VARIABLES = {ORIGINS_VARIABLE: "STOCKPIPE_ALLOW_ORIGIN", "SERVICES": "STOCKPIPE_SERVICES"}
 _LABEL = "stockpipe.emulator=localstack"
 _PROJECT_LABEL = "com.docker.compose.project"
 _INSTEAD = "or use --engine localstack or ministack, which need no Docker"
@@ -37,13 +40,17 @@ _INSTEAD = "or use --engine localstack or ministack, which need no Docker"
 
 @dataclass(frozen=True)
 class Stack:
-    """A LocalStack container of ours. `state`: running (and ready), starting, or gone (it ended)."""
+    """A LocalStack container of ours. `state`: running (and ready), starting, or gone (it ended).
+
+    `environment` are its variables, as `NAME=value`.
+    """
 
     project: str
     container: str
     port: int
     state: str
     version: str = ""
+    environment: frozenset[str] = frozenset()
 
     @property
     def endpoint_url(self) -> str:
@@ -51,10 +58,13 @@ class Stack:
         return f"http://127.0.0.1:{self.port}"
 
 
-def start(port: int, observer: Observer) -> Stack:
+def start(port: int, options: Mapping[str, str], observer: Observer) -> Stack:
     """Start LocalStack in a container on loopback `port` and return when it is ready for calls.
 
-    Images are built on first use. Raises `CannotRunError` in one line: no engine, no Compose, or Compose's last lines.
+    `options` are variables of its environment, as an embedded engine gets them (`emulator.engines.options`); in
+    docker-compose.yml each has a variable of the user's. Images are built on first use.
+
+    Raises `CannotRunError` in one line: no engine, no Compose, other settings, or Compose's last lines.
     """
     with closing(connect()):
         _require_compose()
@@ -64,7 +74,12 @@ def start(port: int, observer: Observer) -> Stack:
             f"{TITLE} can't start: port {port} is taken, {other} answers there. Stop it, or choose another --port"
         )
     if running is None or running.state != "running":
-        _compose(project_of(port), port, ["up", "--detach", "--wait", "localstack"], observer)
+        _compose(project_of(port), port, ["up", "--detach", "--wait", "localstack"], observer, options)
+    elif not running.environment >= {f"{name}={value}" for name, value in options.items()}:
+        raise CannotRunError(
+            f"{TITLE} runs on port {port} with other settings. Stop it first (stockpipe emulator stop --port {port}), "
+            "or choose another --port"
+        )
     stack = find(port)
     if stack is None or stack.state != "running":
         raise CannotRunError(f"{TITLE} was started, but isn't ready. Its log: stockpipe emulator logs --port {port}")
@@ -128,6 +143,7 @@ def _stack(container: "Container") -> Stack | None:
         port=int(bindings[0]["HostPort"]),
         state="gone" if not state["Running"] else "running" if health == "healthy" else "starting",
         version=image.rpartition(":")[2],
+        environment=frozenset(container.attrs["Config"]["Env"] or ()),
     )
 
 
@@ -174,10 +190,13 @@ def _require_compose() -> None:
         ) from error
 
 
-def _compose(project: str, port: int, arguments: list[str], observer: Observer) -> None:
+def _compose(
+    project: str, port: int, arguments: list[str], observer: Observer, options: Mapping[str, str] | None = None
+) -> None:
     """Run `docker compose` in the checkout, passing its lines on. Raises `CannotRunError` with the last ones."""
     command = ["docker", "compose", "--progress", "plain", "--project-name", project, *arguments]
-    environ = {**inherited(further=DOCKER), "STOCKPIPE_PORT": str(port)}
+    chosen = {_VARIABLES[name]: value for name, value in (options or {}).items()}
+    environ = {**inherited(further=DOCKER), "STOCKPIPE_PORT": str(port), **chosen}
     last: deque[str] = deque(maxlen=4)
     with subprocess.Popen(
         command, cwd=FOLDER, env=environ, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT

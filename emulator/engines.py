@@ -5,18 +5,20 @@ credentials, no endpoints, no proxies. (ministack hands its own environment to e
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from emulator import loopback
 from emulator.environments import Environment, Package
+from emulator.guard.rules import ORIGINS_VARIABLE
 from profiles.errors import CannotRunError
 from profiles.names import REGION
 
 _HERE = Path(__file__).parent
 
-# What the pipeline and its tools use. LocalStack loads a service on its first call, so a longer list costs no start-up.
-_SERVICES = "cloudformation,cloudwatch,iam,kms,lambda,logs,s3,ses,sns,sqs,sts"
+# What the pipeline and its tools use; LocalStack refuses calls of any other service with 501.
+_SERVICES = "cloudwatch,iam,kms,lambda,logs,s3,ses,sns,sqs,sts"
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,11 @@ class Settings:
     use_tls: bool = False
     runtimes: Mapping[str, Path] = field(default_factory=dict)
     plugin: Path | None = None
+
+    @property
+    def addresses(self) -> str:
+        """What it listens on: loopback, IPv4 and IPv6. `host:port`, separated by commas."""
+        return ",".join(f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}" for host in loopback.hosts())
 
     @property
     def endpoint_url(self) -> str:
@@ -85,9 +92,9 @@ class Engine:
         """Name and version, for a person."""
         return f"{self.title} {self.version}"
 
-    def command(self, python: Path, settings: Settings) -> list[str]:
+    def command(self, python: Path) -> list[str]:
         """The command line that runs it in the foreground."""
-        return [str(python), *(argument.replace("{port}", str(settings.port)) for argument in self.arguments)]
+        return [str(python), *self.arguments]
 
     def process_environment(self, python: Path, settings: Settings, extra: Mapping[str, str]) -> dict[str, str]:
         """The engine's whole environment: a bare one, its own settings, then `extra`."""
@@ -107,7 +114,9 @@ def _localstack_variables(settings: Settings) -> Mapping[str, str]:
     runtimes = ",".join(f"{name}={python}" for name, python in settings.runtimes.items())
     return {
         "PYTHONPATH": str(settings.plugin),
-        "GATEWAY_LISTEN": f"127.0.0.1:{settings.port}",
+        "GATEWAY_LISTEN": settings.addresses,
+        "GATEWAY_SERVER": "guarded",
+        "HOSTNAME_FROM_LAMBDA": "127.0.0.1",  # else any one of those addresses: LocalStack keeps them in a set
         "LOCALSTACK_HOST": f"localhost:{settings.port}",
         "SERVICES": _SERVICES,
         "FILESYSTEM_ROOT": str(settings.data),
@@ -131,7 +140,7 @@ def _localstack_variables(settings: Settings) -> Mapping[str, str]:
 
 def _ministack_variables(settings: Settings) -> Mapping[str, str]:
     return {
-        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_LISTEN": settings.addresses,
         "MINISTACK_HOST": "localhost",
         "GATEWAY_PORT": str(settings.port),
         "MINISTACK_REGION": REGION,
@@ -152,12 +161,11 @@ LOCALSTACK = Engine(
     python="3.13",
     python_required=True,
     environment=Environment("localstack", "LocalStack 4.14.0", _HERE / "localstack" / "requirements.lock"),
-    plugin=Package("localstack-plugin", "the Lambda executor", _HERE / "localstack"),
+    plugin=Package("localstack-plugin", "the Lambda executor and the guard", (_HERE / "localstack", _HERE / "guard")),
     runtimes={
         "python3.11": Environment("python3.11", "Lambda's python3.11", _HERE / "runtime" / "requirements.lock"),
     },
-    # -P, because our own modules next to that file must not hide other packages' ones.
-    arguments=("-P", str(_HERE / "loopback.py")),
+    arguments=("-m", "localstack.runtime.main"),
     variables=_localstack_variables,
     can_enforce_iam=False,
     can_use_tls=False,
@@ -174,11 +182,7 @@ MINISTACK = Engine(
     environment=Environment("ministack", "ministack 1.5.33", _HERE / "ministack" / "requirements.lock"),
     plugin=None,
     runtimes={},
-    # Its own command would also listen on 443 where it may; its container image starts it this way.
-    arguments=(
-        *("-m", "hypercorn", "ministack.app:app", "--config", "python:ministack.core.hypercorn_conf"),
-        *("--bind", "127.0.0.1:{port}", "--keep-alive", "75"),
-    ),
+    arguments=("-P", str(_HERE / "ministack" / "serve.py")),  # -P: no folder of ours on its path
     variables=_ministack_variables,
     can_enforce_iam=True,
     can_use_tls=True,
@@ -186,6 +190,14 @@ MINISTACK = Engine(
 )
 
 ENGINES: Mapping[str, Engine] = {engine.name: engine for engine in (LOCALSTACK, MINISTACK)}
+
+
+def options(*, allowed_origins: Sequence[str] = (), cloudformation: bool = False) -> dict[str, str]:
+    """Variables that override an engine's own for what a user asks for. ministack has CloudFormation in any case."""
+    return {
+        **({ORIGINS_VARIABLE: ",".join(allowed_origins)} if allowed_origins else {}),
+        **({"SERVICES": f"{_SERVICES},cloudformation"} if cloudformation else {}),
+    }
 
 
 def engine_named(name: str) -> Engine:

@@ -42,16 +42,22 @@ class Environment:
 
 @dataclass(frozen=True)
 class Package:
-    """A package of ours, to be installed into a folder for the PYTHONPATH of an environment with its dependencies."""
+    """A package of ours, to be installed into a folder for the PYTHONPATH of an environment with its dependencies.
+
+    It is built in the first folder of `sources`; what its build takes from elsewhere is in the further ones.
+    """
 
     name: str
     title: str
-    source: Path
+    sources: tuple[Path, ...]
 
     def key(self, interpreter: Interpreter) -> str:
         """Stands for everything that goes into it."""
-        files = [path for path in sorted(self.source.rglob("*")) if path.suffix in {".py", ".toml"} and path.is_file()]
-        parts = [part for path in files for part in (str(path.relative_to(self.source)), path.read_bytes())]
+        parts: list[str | bytes] = []
+        for source in self.sources:
+            for path in sorted(source.rglob("*")):
+                if path.suffix in {".py", ".toml"} and path.is_file():
+                    parts += [str(path.relative_to(source)), path.read_bytes()]
         return _digest([interpreter.version, *parts])
 
 
@@ -113,7 +119,7 @@ def _install(package: Package, python: Path, folder: Path, observer: Observer) -
     observer(f"setting up {package.title} (once)")
     wheels = folder / "wheels"
     build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(wheels)]
-    run(build, package.source, package.title, observer)
+    run(build, package.sources[0], package.title, observer)
     wheel = next(wheels.glob("*.whl"))
     target = ["--python", str(python), "--target", str(folder)]
     _run_uv(["pip", "install", *target, "--no-deps", "--no-index", str(wheel)], package.title, observer)

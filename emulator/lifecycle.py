@@ -7,7 +7,6 @@ stopped, with its folder and every process of it gone. A start that fails at any
 import dataclasses
 import os
 import shutil
-import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from emulator import bounded_log, engines, environments, interpreters, processes, state
+from emulator import bounded_log, engines, environments, interpreters, loopback, processes, state
 from emulator.engines import Engine, Settings, engine_named
 from emulator.identity import Identity, identify
 from emulator.interpreters import Interpreter
@@ -134,7 +133,7 @@ def stop(port: int = DEFAULT_PORT, observer: Observer = _silent) -> bool:
         title = _title(record)
         observer(f"stopping {title} on port {port}")
         _clean_up(port, record)
-        if _listens(port):
+        if any(loopback.listens(host, port) for host in loopback.hosts()):
             raise CannotRunError(f"{title} was stopped, but something else answers on port {port}: {_who(port)}")
         return True
 
@@ -205,27 +204,15 @@ def _running(record: Record, *, already_running: bool) -> Running:
 
 
 def _refuse_taken_port(engine: Engine, port: int) -> None:
-    """Both asked and tried: where somebody listens on all interfaces, macOS lets a second one bind to loopback."""
-    reason = "somebody listens there"
-    if not _listens(port):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError as error:
-                reason = error.strerror or str(error)
-            else:
-                return
+    """On each of its addresses: a client that is sent to `localhost` may use any of them."""
+    reasons = filter(None, (loopback.why_taken(host, port) for host in loopback.hosts()))
+    reason = next(reasons, None)
+    if reason is None:
+        return
     found = _identify_any(port)
     who = f"is taken: {found} answers there, not started by stockpipe" if found else f"can't be used ({reason})"
     use_it = f" Use the one that runs (AWS_ENDPOINT_URL=http://localhost:{port}), or choose" if found else " Choose"
     raise CannotRunError(f"{engine.full_title} can't start: port {port} {who}.{use_it} another --port")
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _identify_any(port: int) -> Identity | None:
@@ -264,7 +251,7 @@ def _start(engine: Engine, settings: Settings, extra: Mapping[str, str], observe
     record: Record | None = None
     try:
         process = processes.start_detached(
-            engine.command(python, settings),
+            engine.command(python),
             engine.process_environment(python, settings, extra),
             settings.folder,
             state.log_path(settings.port),

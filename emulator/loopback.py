@@ -1,22 +1,42 @@
-"""Starts LocalStack so that it listens on 127.0.0.1 only. Run by LocalStack's own Python, not by ours.
+"""The loopback addresses of this machine: `localhost` means 127.0.0.1, and on most machines also ::1."""
 
-LocalStack 4.14 takes the port from GATEWAY_LISTEN and leaves its IPv4 host out (`runtime/server/twisted.py`: "TODO:
-interface = host?"), so it would listen on every interface of the machine.
-"""
-
-from typing import Any
-
-from localstack.runtime.main import main  # type: ignore[import-not-found]
-from twisted.internet import endpoints  # type: ignore[import-not-found]
+import socket
+from functools import cache
 
 
-class LoopbackServerEndpoint(endpoints.TCP4ServerEndpoint):  # type: ignore[misc]
-    """Twisted's endpoint with another default."""
+@cache
+def hosts() -> tuple[str, ...]:
+    """127.0.0.1, and ::1 where the machine has it."""
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return ("127.0.0.1",)
+    return ("127.0.0.1", "::1")
 
-    def __init__(self, reactor: Any, port: int, backlog: int = 50, interface: str = "127.0.0.1") -> None:
-        super().__init__(reactor, port, backlog, interface)
+
+def listens(host: str, port: int) -> bool:
+    """Whether somebody accepts connections there."""
+    with socket.socket(_family(host)) as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((host, port)) == 0
 
 
-if __name__ == "__main__":
-    endpoints.TCP4ServerEndpoint = LoopbackServerEndpoint
-    main()
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def why_taken(host: str, port: int) -> str | None:
+    """Why nothing can listen on `port` of the loopback address `host`, or None if it can.
+
+    Both asked and tried: where somebody listens on all interfaces, macOS lets a second one bind to loopback.
+    """
+    if listens(host, port):
+        return "somebody listens there"
+    with socket.socket(_family(host)) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return error.strerror or str(error)
+    return None

@@ -7,8 +7,7 @@ folder is the user's: engines are set up once per machine, not once per test run
 import os
 import secrets
 import signal
-import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,11 +21,13 @@ for _name in [name for name in os.environ if name.startswith(("AWS_", "STOCKPIPE
     del os.environ[_name]
 os.environ.update(AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull, AWS_EC2_METADATA_DISABLED="true")
 
-from emulator import lifecycle
+from emulator import lifecycle, loopback
+from emulator.engines import options
 from emulator.lifecycle import Running
 from profiles.session import Aws, open_endpoint
 
 _NOT_RUN = "not run: "
+ALLOWED_ORIGIN = "https://app.example"
 
 # A shell starts background jobs with SIGINT ignored, and their children inherit that: the tests that press Ctrl-C in
 # a process of theirs would then wait in vain.
@@ -54,17 +55,13 @@ def find_free_port() -> int:
     """A port that nothing listens on, chosen at random, so that workers that run at the same time don't meet."""
     while True:
         port = secrets.choice(_PORTS)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
+        if not any(loopback.why_taken(host, port) for host in loopback.hosts()):
             return port
 
 
 @pytest.fixture
 def free_port() -> int:
-    """A port on 127.0.0.1 that nothing listens on."""
+    """A port on loopback that nothing listens on."""
     return find_free_port()
 
 
@@ -88,8 +85,14 @@ def ministack(_private_state_folder: Path) -> Iterator[RunningEngine]:
     yield from _engine("ministack")
 
 
-def _engine(name: str) -> Iterator[RunningEngine]:
-    running = lifecycle.start(name, find_free_port())
+@pytest.fixture(scope="session")
+def localstack_with_options(_private_state_folder: Path) -> Iterator[RunningEngine]:
+    """LocalStack as `emulator start --cloudformation --allow-origin https://app.example` starts it."""
+    yield from _engine("localstack", options(allowed_origins=[ALLOWED_ORIGIN], cloudformation=True))
+
+
+def _engine(name: str, extra: Mapping[str, str] | None = None) -> Iterator[RunningEngine]:
+    running = lifecycle.start(name, find_free_port(), extra_environment=extra)
     yield RunningEngine(running, open_endpoint(running.endpoint_url))
     lifecycle.stop(running.port)
 
@@ -98,7 +101,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests by the engine they use; without a Python 3.13 those for LocalStack can't run."""
     for item in items:
         for engine in ("localstack", "ministack"):
-            if engine in getattr(item, "fixturenames", ()):
+            if any(name.startswith(engine) for name in getattr(item, "fixturenames", ())):
                 item.add_marker(engine)
     needing = [item for item in items if item.get_closest_marker("localstack")]
     reason = lifecycle.available("localstack") if needing else None

@@ -17,12 +17,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 print("serving", flush=True)
-http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+http.server.HTTPServer(("127.0.0.1", int(os.environ["GATEWAY_PORT"])), Handler).serve_forever()
 """
 
 
 def small_engine(script: str = ANSWERS) -> Engine:
-    """An engine that is this Python script; it gets the port as its argument."""
-    return dataclasses.replace(
-        engines.MINISTACK, arguments=("-c", script, "{port}"), python_required=False, stop_grace_seconds=1
-    )
+    """An engine that is this Python script; its port is in GATEWAY_PORT."""
+    return dataclasses.replace(engines.MINISTACK, arguments=("-c", script), python_required=False, stop_grace_seconds=1)

@@ -1,6 +1,7 @@
 """What the compose files say, as Compose reads them."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,11 @@ from emulator.engines import LOCALSTACK, Settings
 from tests.support.compose import ROOT
 
 
-def configuration(*files: str) -> dict[str, Any]:
-    """What Compose makes of the files, with all profiles."""
+def configuration(*files: str, **variables: str) -> dict[str, Any]:
+    """What Compose makes of the files and the user's variables, with all profiles."""
     named = [argument for file in files for argument in ("--file", file)]
     command = ["docker", "compose", *named, "--profile", "*", "config", "--format", "json"]
-    answer = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    answer = subprocess.run(command, cwd=ROOT, env=os.environ | variables, check=True, capture_output=True, text=True)
     services: dict[str, Any] = json.loads(answer.stdout)["services"]
     return services
 
@@ -37,11 +38,35 @@ def test_the_classic_override_mounts_the_socket_and_takes_our_executor_out() -> 
     assert localstack["environment"]["LAMBDA_RUNTIME_EXECUTOR"] == "docker"
 
 
+def test_functions_in_containers_call_localstack_by_the_name_that_its_guard_allows() -> None:
+    environment = configuration("docker-compose.yml", "docker-compose.classic.yml")["localstack"]["environment"]
+
+    assert environment["HOSTNAME_FROM_LAMBDA"] == environment["STOCKPIPE_ALLOW_HOST"] == "localstack"
+
+
+def test_an_origin_and_further_services_are_the_users_choice() -> None:
+    by_default = configuration("docker-compose.yml")["localstack"]["environment"]
+    chosen = configuration(
+        "docker-compose.yml", STOCKPIPE_ALLOW_ORIGIN="https://app.example", STOCKPIPE_SERVICES="s3,cloudformation"
+    )["localstack"]["environment"]
+
+    assert by_default["EXTRA_CORS_ALLOWED_ORIGINS"] == ""
+    assert "cloudformation" not in by_default["SERVICES"]
+    assert (chosen["EXTRA_CORS_ALLOWED_ORIGINS"], chosen["SERVICES"]) == ("https://app.example", "s3,cloudformation")
+
+
 def test_localstack_has_the_settings_that_it_has_embedded() -> None:
     inside = configuration("docker-compose.yml")["localstack"]["environment"]
     embedded = LOCALSTACK.variables(Settings(4566, Path("/any"), runtimes={"python3.11": Path("/any")}))
-    of_the_machine = {  # addresses and folders; the executor is set in the image
-        *("GATEWAY_LISTEN", "PYTHONPATH", "FILESYSTEM_ROOT", "LOCALSTACK_VOLUME_DIR"),
+    of_the_machine = {  # addresses and folders; the executor and the guard are set in the image
+        *(
+            "GATEWAY_SERVER",
+            "HOSTNAME_FROM_LAMBDA",
+            "GATEWAY_LISTEN",
+            "PYTHONPATH",
+            "FILESYSTEM_ROOT",
+            "LOCALSTACK_VOLUME_DIR",
+        ),
         *("LAMBDA_RUNTIME_EXECUTOR", "LAMBDA_PROCESS_PYTHON"),
     }
 

@@ -6,10 +6,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests.support.console_pipeline import Pipeline, make_pipeline
-from tests.support.console_process import BROWSER_ARGUMENTS, DESKTOP, find_chromium, running_console
+from tests.support.console_process import DESKTOP, running_console
 
 expect.set_options(timeout=30_000)
 
@@ -27,18 +27,6 @@ def console_url(ministack: Any, pipeline: Pipeline, tmp_path_factory: pytest.Tem
     with running_console(ministack.endpoint_url, log, "--prefix", pipeline.names.prefix) as url:
         yield url
     assert log.read_text() == "", "the console reported an error"
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Headless Chromium; without one these tests can't run, which in CI is a failure."""
-    path = find_chromium()
-    if path is None:
-        pytest.skip("not run: no Chromium was found on PATH: apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(BROWSER_ARGUMENTS))
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

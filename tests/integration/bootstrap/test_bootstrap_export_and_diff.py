@@ -31,8 +31,14 @@ def on_ministack(ministack: Any) -> Iterator[Sandbox]:
         yield found
 
 
-def test_the_template_deployed_is_what_up_makes(on_localstack: Sandbox) -> None:
-    aws, settings = on_localstack.aws, on_localstack.settings
+@pytest.fixture
+def with_cloudformation(localstack_with_options: Any) -> Iterator[Sandbox]:
+    with sandbox_on(localstack_with_options.endpoint_url) as found:
+        yield found
+
+
+def test_the_template_deployed_is_what_up_makes(with_cloudformation: Sandbox) -> None:
+    aws, settings = with_cloudformation.aws, with_cloudformation.settings
     stack, code = settings.names.prefix, f"{settings.names.prefix}-code"
     aws.s3.create_bucket(Bucket=code, CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
     aws.s3.put_object(Bucket=code, Key="function.zip", Body=build_function_zip().content)

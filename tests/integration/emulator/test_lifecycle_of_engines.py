@@ -15,7 +15,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from emulator import lifecycle, state
+from emulator import lifecycle, loopback, state
 from emulator.identity import identify
 from emulator.lifecycle import Running
 from profiles.session import open_endpoint
@@ -90,7 +90,7 @@ def test_it_answers_as_itself_and_on_loopback_only(shared: Running) -> None:
         for connection in process.net_connections("inet")
         if connection.status == psutil.CONN_LISTEN
     }
-    assert listening == {"127.0.0.1"}
+    assert listening == set(loopback.hosts())
 
 
 def test_queue_urls_lead_back_to_it(shared: Running) -> None:

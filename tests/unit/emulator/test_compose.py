@@ -1,10 +1,12 @@
 """The container engine where there is no Docker: one clear line, and no obstacle to the other engines."""
 
+import io
+import os
 from pathlib import Path
 
 import pytest
 
-from emulator import compose
+from emulator import compose, engines
 from profiles.errors import CannotRunError
 
 
@@ -15,7 +17,7 @@ def _no_docker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def test_without_an_engine_start_says_where_it_looked_and_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(CannotRunError) as caught:
-        compose.start(4566, lambda _: None)
+        compose.start(4566, {}, lambda _: None)
 
     text = str(caught.value)
     assert "\n" not in text
@@ -42,3 +44,42 @@ def test_each_port_is_a_project_unless_compose_s_own_variable_names_one(
         monkeypatch.setenv("COMPOSE_PROJECT_NAME", variable)
 
     assert compose.project_of(port) == expected
+
+
+@pytest.fixture
+def stack(monkeypatch: pytest.MonkeyPatch) -> compose.Stack:
+    """A container that runs with an allowed origin; no command of Compose is run."""
+    stack = compose.Stack(
+        "p", "c", 4566, "running", environment=frozenset({"EXTRA_CORS_ALLOWED_ORIGINS=https://app.example", "A=b"})
+    )
+    monkeypatch.setattr(compose, "connect", io.StringIO)
+    monkeypatch.setattr(compose, "_require_compose", lambda: None)
+    monkeypatch.setattr(compose, "find", lambda _: stack)
+    return stack
+
+
+def test_what_runs_with_the_settings_that_are_asked_for_is_success(stack: compose.Stack) -> None:
+    assert compose.start(4566, {}, lambda _: None) == stack
+    assert compose.start(4566, engines.options(allowed_origins=["https://app.example"]), lambda _: None) == stack
+
+
+def test_what_runs_with_other_settings_must_be_stopped_first(stack: compose.Stack) -> None:
+    with pytest.raises(CannotRunError, match=r"runs on port 4566 with other settings\. Stop it first"):
+        compose.start(4566, engines.options(cloudformation=True), lambda _: None)
+
+
+def test_options_become_the_variables_of_the_compose_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\nenv\n")
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    lines: list[str] = []
+    options = engines.options(allowed_origins=["https://app.example"], cloudformation=True)
+
+    compose._compose("p", 4599, ["up"], lines.append, options)
+
+    assert "docker compose: STOCKPIPE_PORT=4599" in lines
+    assert "docker compose: STOCKPIPE_ALLOW_ORIGIN=https://app.example" in lines
+    assert f"docker compose: STOCKPIPE_SERVICES={options['SERVICES']}" in lines
+    for variable in ("STOCKPIPE_ALLOW_ORIGIN", "STOCKPIPE_SERVICES"):
+        assert f"${{{variable}:-" in (compose.FOLDER / "docker-compose.yml").read_text()

@@ -77,7 +77,7 @@ def test_a_packages_key_changes_with_its_source_and_not_with_what_python_leaves_
     (tmp_path / "plugin" / "__pycache__").mkdir(parents=True)
     source = tmp_path / "plugin" / "plugin.py"
     source.write_text("x = 1\n")
-    package = Package("plugin", "The plugin", tmp_path / "plugin")
+    package = Package("plugin", "The plugin", (tmp_path / "plugin",))
     before = package.key(PYTHON)
     (tmp_path / "plugin" / "__pycache__" / "plugin.pyc").write_bytes(b"compiled")
     assert package.key(PYTHON) == before

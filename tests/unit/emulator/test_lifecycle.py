@@ -16,7 +16,7 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
-from emulator import cli, engines, environments, interpreters, lifecycle, processes, state
+from emulator import cli, engines, environments, interpreters, lifecycle, loopback, processes, state
 from emulator.engines import Engine
 from emulator.identity import Identity, identify
 from emulator.interpreters import Interpreter
@@ -233,7 +233,9 @@ def variables(engine: Engine, *, enforce_iam: bool = False, use_tls: bool = Fals
 
 def test_localstack_listens_on_loopback_with_aws_strictness_and_our_executor() -> None:
     environ = variables(engines.LOCALSTACK)
-    assert environ["GATEWAY_LISTEN"] == "127.0.0.1:4599"
+    assert environ["GATEWAY_LISTEN"].split(",")[0] == "127.0.0.1:4599"
+    assert set(environ["GATEWAY_LISTEN"].split(",")) <= {"127.0.0.1:4599", "[::1]:4599"}
+    assert environ["GATEWAY_SERVER"] == "guarded"
     assert environ["LAMBDA_RUNTIME_EXECUTOR"] == "process"
     assert environ["LAMBDA_PROCESS_PYTHON"] == "python3.11=/py/bin/python"
     assert environ["SQS_DELAY_RECENTLY_DELETED"] == environ["SQS_DELAY_PURGE_RETRY"] == "1"
@@ -243,9 +245,9 @@ def test_localstack_listens_on_loopback_with_aws_strictness_and_our_executor() -
 
 def test_ministack_enforces_iam_and_serves_tls_only_when_asked() -> None:
     plain, strict = variables(engines.MINISTACK), variables(engines.MINISTACK, enforce_iam=True, use_tls=True)
-    assert (plain["AUTH"], plain["USE_SSL"], plain["BIND_HOST"]) == ("false", "0", "127.0.0.1")
+    assert (plain["AUTH"], plain["USE_SSL"]) == ("false", "0")
+    assert set(plain["GATEWAY_LISTEN"].split(",")) <= {"127.0.0.1:4599", "[::1]:4599"}
     assert (strict["AUTH"], strict["USE_SSL"]) == ("true", "1")
-    assert "127.0.0.1:4599" in engines.MINISTACK.command(Path("/p"), engines.Settings(4599, Path("/private")))
 
 
 def test_following_a_log_goes_on_until_the_engine_ends(free_port: int) -> None:
@@ -317,3 +319,39 @@ def test_without_a_port_it_is_the_one_that_the_other_commands_use(
 def test_the_default_port(endpoint: str, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
     assert cli.default_port() == port
+
+
+def test_a_port_that_is_taken_on_ipv6_only_is_taken_too(free_port: int) -> None:
+    with socket.socket(socket.AF_INET6) as other:
+        other.bind(("::1", free_port))
+        other.listen()
+        with pytest.raises(CannotRunError, match=rf"port {free_port} can't be used \(somebody listens there\)"):
+            lifecycle.start("ministack", free_port)
+    assert lifecycle.start("ministack", free_port).port == free_port
+
+
+def test_a_machine_without_ipv6_has_one_loopback_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_ipv6(family: int = socket.AF_INET, *_: object) -> socket.socket:
+        raise OSError("Address family not supported by protocol")
+
+    monkeypatch.setattr(socket, "socket", no_ipv6)
+    assert loopback.hosts.__wrapped__() == ("127.0.0.1",)
+
+
+def test_origins_and_cloudformation_are_asked_for_by_option(free_port: int) -> None:
+    run, start = CliRunner(), ["start", "--engine", "ministack", "--port", str(free_port)]
+    for wrong in ("*", "https://app.example/path", "app.example", "null"):
+        refused = run.invoke(cli.app, [*start, "--allow-origin", wrong])
+        assert isinstance(refused.exception, CannotRunError)
+        assert repr(wrong) in str(refused.exception)
+    origins = ["--allow-origin", "https://app.example", "--allow-origin", "http://localhost:3000"]
+
+    started = run.invoke(cli.app, [*start, *origins, "--cloudformation"])
+
+    assert started.exit_code == 0, started.output
+    environ = json.loads((state.private_folder(free_port) / "environment.json").read_text())
+    assert environ["EXTRA_CORS_ALLOWED_ORIGINS"] == "https://app.example,http://localhost:3000"
+    assert "cloudformation" in environ["SERVICES"].split(",")
+    assert run.invoke(cli.app, [*start, *origins, "--cloudformation"]).exit_code == 0
+    with pytest.raises(CannotRunError, match="with other settings"):
+        lifecycle.start("ministack", free_port)
