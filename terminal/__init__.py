@@ -5,17 +5,23 @@ Exit codes: 0 = done and true; 1 = a check says no; 2 = it could not run, and on
 """
 
 import json
+import math
 import os
+import signal
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from types import FrameType
+from typing import Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console, ConsoleDimensions
+from rich.console import Console, ConsoleDimensions, ConsoleOptions, RenderableType
+from rich.segment import Segment
 
 from profiles.errors import CannotRunError
 from profiles.names import Names
 from profiles.session import BUILT_IN_PROFILE, NOT_AWS, Aws, open_profile
+from terminal.untrusted import never_fail_to_print, printable
 
 EXIT_CHECK_FAILED = 1
 EXIT_CANNOT_RUN = 2
@@ -26,7 +32,8 @@ _WIDTH_WITHOUT_TERMINAL = 10_000  # characters: more than any row has
 class LineConsole(Console):
     """A console that wraps for a person's terminal only: in a file or a pipe, a row of a table is one line for `grep`.
 
-    Rich would take 80 columns there. COLUMNS, where it is set, is a wish that is kept.
+    Rich would take 80 columns there. COLUMNS overrides the detected width. Whatever is printed, control characters in
+    it are shown escaped (`terminal.untrusted`); callers escape by themselves only where a table measures the text.
     """
 
     @property  # type: ignore[misc]  # Rich's can be set, too; nobody does
@@ -37,10 +44,15 @@ class LineConsole(Console):
             return found
         return ConsoleDimensions(_WIDTH_WITHOUT_TERMINAL, found.height)
 
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Segments of the renderable, safe for a terminal."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(printable(segment.text), segment.style)
+
 
 # Rich leaves colour out by itself when the output is piped or NO_COLOR is set.
-console = LineConsole(highlight=False)
-errors = LineConsole(stderr=True, highlight=False)
+console = LineConsole(highlight=False, emoji=False)
+errors = LineConsole(stderr=True, highlight=False, emoji=False)
 
 ProfileOption = Annotated[
     str,
@@ -96,12 +108,24 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2, default=str))
 
 
+def finite(value: float | None) -> float | None:
+    """Callback of options that take a fraction: refuses `nan` and `inf`, which Python reads as numbers."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is not a finite number.")
+    return value
+
+
 def run(app: typer.Typer) -> None:
     """Run a command line; what goes wrong becomes one line and an exit code. Typer itself ends usage errors with 2.
 
     What nobody foresaw is shown with its traceback and ends with 2, too: 1 would say that a check has been made.
     """
+    never_fail_to_print()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # `nohup` ignores SIGHUP, and that is kept
+            signal.signal(number, _end)
     try:
+        _check_arguments(sys.argv[1:])
         app()
     except CannotRunError as error:
         _fail(str(error))
@@ -112,7 +136,19 @@ def run(app: typer.Typer) -> None:
         sys.exit(EXIT_CANNOT_RUN)
 
 
+def _check_arguments(arguments: list[str]) -> None:
+    """Refuse arguments that are not text: no file system, no AWS API and no encoding takes them as they are."""
+    for argument in arguments:
+        if "\0" in argument or (not argument.isascii() and argument != argument.encode(errors="replace").decode()):
+            raise CannotRunError(f"the argument {argument[:80]!r} is not valid UTF-8 text")
+
+
+def _end(number: int, _frame: FrameType | None) -> NoReturn:
+    """End by a signal as by an exception: what was borrowed is given back, and what was started is stopped."""
+    sys.exit(128 + number)
+
+
 def _fail(text: str) -> None:
     errors.print("[bold red]error:[/] ", end="")
-    errors.print(text, markup=False, soft_wrap=True)
+    errors.print(" ".join(text.split()), markup=False, soft_wrap=True)
     sys.exit(EXIT_CANNOT_RUN)

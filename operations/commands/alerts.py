@@ -11,12 +11,13 @@ from rich.text import Text
 import terminal
 from bootstrap.resources.sns import HOW_TO_CONFIRM, Subscriber, email_subscribers
 from operations.alerts import Alert, peek_inbox
-from operations.display import clock_time, print_json_line, printable, timestamp
+from operations.display import clock_time, print_json_line, timestamp
 from operations.emails import Email, recorded_emails
 from operations.queues import PEEK_LIMIT, depth
 from profiles.environment import queue_url
 from profiles.names import Names
 from profiles.session import Aws
+from terminal.untrusted import printable
 
 app = typer.Typer()
 

@@ -12,13 +12,14 @@ from rich.text import Text
 import terminal
 from operations import deadletters
 from operations.deadletters import DeadLetter, Redrive
-from operations.display import age, one_line, plain_table, print_json_line, printable, timestamp
+from operations.display import age, plain_table, print_json_line, timestamp
 from operations.failures import Failure, failures_of
 from operations.queues import PEEK_LIMIT, depth, redelivery
 from profiles.environment import queue_url
 from profiles.errors import CannotRunError
 from profiles.names import Names
 from profiles.session import Aws
+from terminal.untrusted import one_line, printable
 
 app = typer.Typer(
     no_args_is_help=True,

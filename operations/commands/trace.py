@@ -8,11 +8,12 @@ from rich.text import Text
 
 import terminal
 from operations import tick_search
-from operations.display import clock_time, printable, timestamp
+from operations.display import clock_time, timestamp
 from operations.tick_search import SearchLimitError
 from operations.tick_trace import Trace
 from operations.tick_trace import trace as follow_tick
 from profiles.errors import CannotRunError
+from terminal.untrusted import printable
 
 app = typer.Typer()
 

@@ -6,10 +6,10 @@ from urllib.parse import urlsplit
 
 from emulator import lifecycle
 from emulator.identity import identify
-from operations.display import one_line
 from operations.doctor.check import Check, failed, ok, warning
 from profiles.names import REGION
 from profiles.session import NOT_AWS, Aws, ProfileError, open_profile
+from terminal.untrusted import one_line
 
 _CONNECT_SECONDS = 2.0
 _LONGEST_ERROR = 300

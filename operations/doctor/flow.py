@@ -9,7 +9,6 @@ from botocore.exceptions import ClientError
 
 from bootstrap.policies import role_permissions
 from bootstrap.settings import VISIBILITY_PER_FUNCTION_TIMEOUT
-from operations.display import one_line
 from operations.doctor.check import Check, failed, info, ok, warning
 from operations.doctor.permissions import lambda_may_assume, not_allowed
 from operations.function_log import read_log
@@ -20,6 +19,7 @@ from profiles.environment import queue_url, up_command
 from profiles.errors import CannotRunError
 from profiles.names import Names
 from profiles.session import Aws
+from terminal.untrusted import one_line
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef

@@ -61,7 +61,7 @@ def powertools(**fields: Any) -> str:
             f"{REQUEST} Task timed out after 10.00 seconds",
             f"14:30:00.250 ERROR   {REQUEST} Task timed out after 10.00 seconds",
         ),
-        ("hello \x1b[31m\u202e", "14:30:00.250 INFO    hello \\x1b[31m\\x202e"),
+        ("hello \x1b[31m\u202e", "14:30:00.250 INFO    hello \\x1b[31m\\u202e"),
         ('{"torn": ', '14:30:00.250 INFO    {"torn": '),
         ("[1, 2]", "14:30:00.250 INFO    [1, 2]"),
     ],
