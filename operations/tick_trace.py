@@ -8,7 +8,6 @@ that time only.
 import json
 import time
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
@@ -105,14 +104,14 @@ def trace(
     here = replace(names, bucket_override=function.bucket)
     sent = _sent(aws, names, some_id)
     tick_id = sent.tick.tick_id if sent else some_id
-    letter = None if sent else _dead_letter(aws, names, {some_id})
+    letter = None if sent else deadletters.find(aws, names, some_id)
     stored: StoredTick | None = None
     if sent:
         thorough = function.object_layout == "batch"
         stored = tick_search.find_by_tick(
             aws.s3, function.bucket, sent.tick, thorough=thorough, limit=limit, observer=observer
         ) or compacted.find_one(aws, here, tick_id, tick=sent.tick)
-        letter = None if stored else _dead_letter(aws, names, {sent.message_id, tick_id})
+        letter = None if stored else deadletters.find(aws, names, sent.message_id, tick_id)
     elif not letter:
         stored = tick_search.search(
             aws.s3, function.bucket, tick_id, symbol=symbol, limit=limit, observer=observer
@@ -181,11 +180,6 @@ def _sent(aws: Aws, names: Names, some_id: str) -> Sent | None:
         if sent := manifests.find(path, some_id):
             return sent
     return None
-
-
-def _dead_letter(aws: Aws, names: Names, ids: set[str]) -> DeadLetter | None:
-    with closing(deadletters.read_all(aws, queue_url(aws, names, names.dead_letter_queue))) as letters:
-        return next((letter for letter in letters if any(letter.is_called(some_id) for some_id in ids)), None)
 
 
 def _tick(sent: Sent | None, stored: StoredTick | None, letter: DeadLetter | None) -> Tick | None:
