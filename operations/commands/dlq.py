@@ -161,7 +161,9 @@ def purge(
         for reason, count in _reasons(deadletters.list_dead_letters(aws, names)):
             _note(f"  {count} x {printable(reason)}")
         where = f"account {aws.account}, profile {aws.profile.name}"
-        if not typer.confirm(f"Delete about {total} messages of {names.dead_letter_queue} ({where}) for good?", err=True):
+        if not typer.confirm(
+            f"Delete about {total} messages of {names.dead_letter_queue} ({where}) for good?", err=True
+        ):
             raise CannotRunError("nothing was deleted")
     if total:
         deadletters.purge(aws, names)

@@ -87,7 +87,8 @@ def headline(found: Trace) -> Text:
     if found.tick:
         tick = found.tick
         shown.append(
-            f"  {printable(tick.symbol)} {tick.price:,.2f} x {tick.volume:,}  {timestamp(tick.epoch_ms)}", style="default not bold"
+            f"  {printable(tick.symbol)} {tick.price:,.2f} x {tick.volume:,}  {timestamp(tick.epoch_ms)}",
+            style="default not bold",
         )
     shown.append("  ")
     shown.append(found.outcome, style=_COLOURS[found.outcome])

@@ -55,6 +55,7 @@ class World:
                 "RedrivePolicy": json.dumps({"deadLetterTargetArn": NAMES.dead_letter_queue_arn, "maxReceiveCount": 5})
             },
         )["QueueUrl"]
+        self.inbox = aws.sqs.create_queue(QueueName=NAMES.inbox_queue)["QueueUrl"]
         aws.s3.create_bucket(Bucket=NAMES.bucket, CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
         role = aws.iam.create_role(RoleName="role", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17"}))
         aws.lambda_.create_function(
@@ -80,9 +81,20 @@ class World:
         for tick in ticks:
             self.put(record_key(tick), _record(tick))
 
-    def alert(self, keys: set[str], state: str = "published") -> None:
+    def mark(self, keys: set[str], state: str = "published", at: str = "2026-01-05T14:31:00.000Z") -> None:
         for key in keys:
-            self.put(key, json.dumps({"state": state}))
+            self.put(key, json.dumps({"state": state, "published_at": at, "sns_message_id": "s-1"}))
+
+    def alert(self, keys: set[str]) -> None:
+        """What subscribers get, as SNS delivers it, and its markers."""
+        self.mark(keys)
+        for key in keys:
+            _, symbol, window = key.removesuffix(".json").split("/")
+            message = json.dumps({"symbol": symbol, "window": window})
+            self.deliver(json.dumps({"MessageId": "s-1", "TopicArn": NAMES.topic_arn, "Message": message}))
+
+    def deliver(self, body: str) -> None:
+        self.aws.sqs.send_message(QueueUrl=self.inbox, MessageBody=body)
 
     def kill(self, bodies: list[str]) -> list[str]:
         """Put messages into the dead-letter queue; their ids."""
@@ -130,7 +142,7 @@ def test_all_stored_once_and_alerted_holds(world: World) -> None:
     assert result.holds
     assert (
         result.line == f"reconciled: 120 produced = 120 stored + 0 dead-lettered; "
-        f"missing 0, duplicated 0, alerts {len(WINDOWS)}"
+        f"missing 0, duplicated 0, altered 0, alerts {len(WINDOWS)}; content of 120 of 120 records compared"
     )
     assert len(WINDOWS) >= 2
 
