@@ -30,9 +30,9 @@ class Reconciliation:
 
     `missing` are tick ids; `records` counts stored records, `compared` those whose content was compared, chosen with
     `seed`; `alerts` counts windows with an alert in the inbox, `unalerted` are those without, `unknown_alerts` those of
-    which the inbox can't tell, `repeated_alerts` those with more than one; `foreign` are places in the bucket that hold no record; `other_dead_letters` counts messages in the
-    dead-letter queue that are none of the produced ticks; `queued` counts messages that were still in the tick queue,
-    whoever sent them (approximately, as SQS counts).
+    which the inbox can't tell, `repeated_alerts` those with more than one; `foreign` are places in the bucket that hold
+    no record; `other_dead_letters` counts messages in the dead-letter queue that are none of the produced ticks;
+    `queued` counts messages that were still in the tick queue, whoever sent them (approximately, as SQS counts).
     """
 
     produced: int
