@@ -14,6 +14,7 @@ from pipeline.tick import PROCESSED_PREFIX, InvalidTickError, Tick, identity_of_
 from profiles.errors import CannotRunError
 
 if TYPE_CHECKING:
+    from botocore.response import StreamingBody
     from mypy_boto3_s3 import S3Client
 
 LONGEST_RECORD = 65_536  # bytes: many times what the data contract allows
@@ -73,9 +74,19 @@ def read_contents(s3: "S3Client", bucket: str, keys: Iterable[str]) -> Iterator[
     return _side_by_side(lambda key: _content(s3, bucket, key), keys)
 
 
+def read_marker(s3: "S3Client", bucket: str, key: str) -> dict[str, Any]:
+    """The fields of an alert marker; empty where there is none, or none that is JSON."""
+    try:
+        body = _open(s3, bucket, key)
+        marker = json.loads(body.read(LONGEST_RECORD)) if body else {}
+    except (ValueError, RecursionError):
+        return {}
+    return marker if isinstance(marker, dict) else {}
+
+
 def read_markers(s3: "S3Client", bucket: str, keys: Iterable[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """For each alert marker its fields; empty where there is none, or none that is JSON."""
-    return _side_by_side(lambda key: _marker(s3, bucket, key), keys)
+    """For each alert marker what `read_marker` returns."""
+    return _side_by_side(lambda key: read_marker(s3, bucket, key), keys)
 
 
 def _side_by_side(call: Callable[[str], Any], keys: Iterable[str]) -> Iterator[tuple[str, Any]]:
@@ -98,7 +109,7 @@ def _ticks_of(s3: "S3Client", bucket: str, key: str) -> tuple[list[Found], list[
     flaws: list[Foreign] = []
     if (body := _open(s3, bucket, key)) is None:
         return found, flaws
-    for number, line in enumerate(_lines(body), start=1):
+    for number, line in enumerate(lines_of(body), start=1):
         place = f"{key} line {number}"
         content = _read(line)
         tick_id = content.tick_id if isinstance(content, Tick) else _told_id(line)
@@ -112,16 +123,17 @@ def _ticks_of(s3: "S3Client", bucket: str, key: str) -> tuple[list[Found], list[
 def _content(s3: "S3Client", bucket: str, key: str) -> Tick | str | None:
     if (body := _open(s3, bucket, key)) is None:
         return None
-    lines = list(islice(_lines(body), 2))
+    lines = list(islice(lines_of(body), 2))
     return _read(lines[0]) if len(lines) == 1 else "it has more than one line" if lines else "the object is empty"
 
 
-def _lines(body: BufferedReader) -> Iterator[bytes]:
+def lines_of(body: "StreamingBody") -> Iterator[bytes]:
     """The lines of an object, each cut after `LONGEST_RECORD` bytes: no record is that long."""
-    while line := body.readline(LONGEST_RECORD):
+    stream = BufferedReader(cast(Any, body))
+    while line := stream.readline(LONGEST_RECORD):
         yield line
-        while not line.endswith(b"\n") and line:
-            line = body.readline(LONGEST_RECORD)
+        while line and not line.endswith(b"\n"):
+            line = stream.readline(LONGEST_RECORD)
 
 
 def _read(line: bytes) -> Tick | str:
@@ -140,22 +152,13 @@ def _told_id(line: bytes) -> str | None:
     return tick_id if isinstance(tick_id, str) and tick_id.isascii() else None
 
 
-def _marker(s3: "S3Client", bucket: str, key: str) -> dict[str, Any]:
-    try:
-        body = _open(s3, bucket, key)
-        marker = json.loads(body.read(LONGEST_RECORD)) if body else {}
-    except (ValueError, RecursionError):
-        return {}
-    return marker if isinstance(marker, dict) else {}
-
-
-def _open(s3: "S3Client", bucket: str, key: str) -> BufferedReader | None:
+def _open(s3: "S3Client", bucket: str, key: str) -> "StreamingBody | None":
     """An object's content; None where it is gone.
 
     Who may not list the bucket is told 403 for that, and so is who may not read: a listing tells them apart.
     """
     try:
-        return BufferedReader(cast(Any, s3.get_object(Bucket=bucket, Key=key)["Body"]))
+        return s3.get_object(Bucket=bucket, Key=key)["Body"]
     except ClientError as error:
         code = error.response["Error"]["Code"]
         if code in _GONE:
