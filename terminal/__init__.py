@@ -9,7 +9,8 @@ import math
 import os
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 from typing import Annotated, Any, NoReturn
@@ -121,12 +122,10 @@ def run(app: typer.Typer) -> None:
     What nobody foresaw is shown with its traceback and ends with 2, too: 1 would say that a check has been made.
     """
     never_fail_to_print()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:  # `nohup` ignores SIGHUP, and that is kept
-            signal.signal(number, _end)
     try:
-        _check_arguments(sys.argv[1:])
-        app()
+        with _ended_by_signals():
+            _check_arguments(sys.argv[1:])
+            app()
     except CannotRunError as error:
         _fail(str(error))
     except NOT_AWS as error:
@@ -143,9 +142,22 @@ def _check_arguments(arguments: list[str]) -> None:
             raise CannotRunError(f"the argument {argument[:80]!r} is not valid UTF-8 text")
 
 
-def _end(number: int, _frame: FrameType | None) -> NoReturn:
-    """End by a signal as by an exception: what was borrowed is given back, and what was started is stopped."""
-    sys.exit(128 + number)
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP end it as an exception does: what was borrowed is given back, what was started is stopped."""
+
+    def end(number: int, _frame: FrameType | None) -> NoReturn:
+        sys.exit(128 + number)
+
+    # `nohup` ignores SIGHUP, and that is kept.
+    taken = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL]
+    for number in taken:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _fail(text: str) -> None:
