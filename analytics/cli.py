@@ -23,6 +23,7 @@ from terminal import (
     open_environment,
     print_json,
 )
+from terminal.untrusted import one_line
 
 app = typer.Typer()
 
@@ -59,7 +60,7 @@ def query(
         raise typer.BadParameter("give one of: the name of a query, --sql, --file (or --list)")
     environment = open_environment(profile, prefix, bucket)
     if name is None:
-        text = file.read_text(encoding="utf-8") if file else sql or ""
+        text = _read(file) if file else sql or ""
         asked = statements.fill_in(text, environment.names, table)
     elif len(name.split()) > 1:
         raise typer.BadParameter("that looks like SQL: give it with --sql")
@@ -120,6 +121,13 @@ def compact(
 
 def _announce(text: str) -> None:
     errors.print(text, markup=False, soft_wrap=True)
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise HistoryError(f"--file {one_line(str(file), 200)} can't be read as text: {error}") from error
 
 
 def _list_queries() -> None:

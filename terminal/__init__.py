@@ -22,11 +22,12 @@ from rich.segment import Segment
 from profiles.errors import CannotRunError
 from profiles.names import Names
 from profiles.session import BUILT_IN_PROFILE, NOT_AWS, Aws, open_profile
-from terminal.untrusted import never_fail_to_print, printable
+from terminal.untrusted import never_fail_to_print, one_line, printable
 
 EXIT_CHECK_FAILED = 1
 EXIT_CANNOT_RUN = 2
 
+_LONGEST_PATH = 200  # characters of a path in an error
 _WIDTH_WITHOUT_TERMINAL = 10_000  # characters: more than any row has
 
 
@@ -131,6 +132,8 @@ def run(app: typer.Typer) -> None:
     except NOT_AWS as error:
         _fail(f"AWS refused: {error}")
     except Exception as error:
+        if isinstance(error, OSError) and error.filename is not None:  # a file that an argument names
+            _fail(f"{one_line(str(error.filename), _LONGEST_PATH)}: {error.strerror}")
         sys.excepthook(type(error), error, error.__traceback__)
         sys.exit(EXIT_CANNOT_RUN)
 
