@@ -24,6 +24,7 @@ from terminal import (
     open_environment,
     print_json,
 )
+from terminal.untrusted import one_line, printable
 
 app = typer.Typer()
 
@@ -153,22 +154,22 @@ def compact(
         if delete_compacted:
             console.print(f"{done.objects_deleted:,} JSON objects deleted, {len(kept):,} kept")
         for one in kept[:KEPT_SHOWN]:
-            _announce(render.printable(f"kept {one.key}: {one.reason}"))
+            _announce(one_line(f"kept {one.key}: {one.reason}", 2000))
         if len(kept) > KEPT_SHOWN:
             _announce(f"… and {len(kept) - KEPT_SHOWN:,} more: --json shows all")
     if kept:
         raise typer.Exit(EXIT_CHECK_FAILED)
 
 
+def _announce(text: str) -> None:
+    errors.print(text, markup=False, soft_wrap=True)
+
+
 def _read(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
-        raise HistoryError(f"{file} can't be read: {error}") from error
-
-
-def _announce(text: str) -> None:
-    errors.print(text, markup=False, soft_wrap=True)
+        raise HistoryError(f"--file {one_line(str(file), 200)} can't be read as text: {error}") from error
 
 
 def _list_queries() -> None:
@@ -212,7 +213,7 @@ def _write(result: Result, output_format: str, output: Path | None) -> None:
     else:
         text = (render.as_csv if output_format == "csv" else render.as_json)(result)
         if output is None and sys.stdout.isatty():
-            text = "\n".join(map(render.printable, text.split("\n")))
+            text = printable(text)
         content = text.encode(errors="backslashreplace")
     if output is None:
         sys.stdout.buffer.write(content)

@@ -17,6 +17,7 @@ from analytics.offline import connect
 from analytics.result import Column, HistoryError, Result
 from analytics.scratch import scratch_folder
 from analytics.store import read_csv, write_csv
+from terminal.untrusted import printable
 
 ROWS_IN_TABLE = 100
 CHARACTERS_IN_CELL = 1000
@@ -79,9 +80,9 @@ def as_parquet(result: Result) -> bytes:
         return file.read_bytes()
 
 
-def printable(text: str) -> str:
-    """Text that can't move the cursor, change a terminal's state or break its encoding: `\\x1b` instead of Escape."""
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+def _in_cell(text: str) -> str:
+    """Text that is safe for a terminal and stays on its line."""
+    return printable(text).replace("\n", r"\n").replace("\t", r"\t")
 
 
 def as_chart(result: Result, *, width: int, height: int = 20, colour: bool = True) -> str:
@@ -156,11 +157,11 @@ def _for_person(value: Any, digits: int) -> str:
 
 def _cut(text: str) -> str:
     more = len(text) - CHARACTERS_IN_CELL
-    return printable(text[:CHARACTERS_IN_CELL]) + (f"… ({more:,} more characters)" if more > 0 else "")
+    return _in_cell(text[:CHARACTERS_IN_CELL]) + (f"… ({more:,} more characters)" if more > 0 else "")
 
 
 def _label(value: Any) -> str:
-    return printable(str(value)[:CHARACTERS_IN_LABEL])
+    return _in_cell(str(value)[:CHARACTERS_IN_LABEL])
 
 
 def _refuse_equal_names(result: Result, what: str) -> None:

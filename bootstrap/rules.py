@@ -98,7 +98,7 @@ class InvalidDeclarationError(CannotRunError):
     """AWS would not accept this declaration. One line for each violation."""
 
     def __init__(self, violations: tuple[Violation, ...]) -> None:
-        super().__init__("\n".join(str(violation) for violation in violations))
+        super().__init__(*violations)
         self.violations = violations
 
 

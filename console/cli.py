@@ -8,7 +8,7 @@ import typer
 from bootstrap.options import with_settings
 from bootstrap.settings import Settings
 from profiles.names import Names
-from terminal import DEFAULT_PROFILE, BucketOption, PrefixOption, ProfileOption, console, open_environment
+from terminal import DEFAULT_PROFILE, BucketOption, PrefixOption, ProfileOption, console, finite, open_environment
 
 app = typer.Typer()
 
@@ -25,7 +25,9 @@ def show(
     profile: ProfileOption = DEFAULT_PROFILE,
     prefix: PrefixOption = "",
     bucket: BucketOption = None,
-    port: Annotated[int, typer.Option("--port", help="Port of the page; 0 takes any free one.")] = DEFAULT_PORT,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="Port of the page; 0 takes any free one.")
+    ] = DEFAULT_PORT,
     in_container: Annotated[
         bool,
         typer.Option(
@@ -33,7 +35,8 @@ def show(
         ),
     ] = False,
     interval: Annotated[
-        float, typer.Option("--interval", min=0.5, help="Seconds between refreshes while something happens.")
+        float,
+        typer.Option("--interval", min=0.5, callback=finite, help="Seconds between refreshes while something happens."),
     ] = 2.0,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")] = True,
 ) -> None:

@@ -1,13 +1,11 @@
 """Which of the found objects to read: there may be more than is worth paying for, and the newest matter most."""
 
-import json
 from collections.abc import Iterable
-from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from console.listing import Found
 from console.model import POINTS_PER_SYMBOL, Record
-from pipeline.tick import to_epoch_ms
+from pipeline.tick import InvalidTickError, parse_record
 
 READS_AT_ONCE: Final = 40  # GET calls of one refresh, at most
 
@@ -40,29 +38,25 @@ class ReadingList:
 
 
 def records_in(key: str, body: bytes) -> list[Record]:
-    """The records of one object, one per line. A line that is no record is left out: it isn't the pipeline's."""
+    """The records of one object, one per line. What the data contract refuses is left out: charts can't show it."""
     records = []
     for line in body.splitlines():
         try:
-            records.append(_record(key, json.loads(line)))
-        except (ValueError, TypeError, KeyError):
+            found = parse_record(line)
+        except InvalidTickError:
             continue
+        tick = found.tick
+        records.append(
+            Record(
+                epoch_ms=tick.epoch_ms,
+                tick_id=tick.tick_id,
+                symbol=tick.symbol,
+                price=tick.price,
+                volume=tick.volume,
+                processed_ms=found.processed_ms,
+                latency_ms=found.latency_ms,
+                alert=found.alert,
+                key=key,
+            )
+        )
     return records
-
-
-def _record(key: str, fields: dict[str, Any]) -> Record:
-    return Record(
-        epoch_ms=_epoch_ms(fields["event_time"]),
-        tick_id=str(fields["tick_id"]),
-        symbol=str(fields["symbol"]),
-        price=float(fields["price"]),
-        volume=int(fields["volume"]),
-        processed_ms=_epoch_ms(fields["processed_at"]),
-        latency_ms=int(fields["latency_ms"]),
-        alert=fields["alert"] is True,
-        key=key,
-    )
-
-
-def _epoch_ms(timestamp: str) -> int:
-    return to_epoch_ms(datetime.fromisoformat(timestamp))

@@ -281,18 +281,17 @@ def _wait_until_ready(engine: Engine, record: Record) -> Identity:
     while time.monotonic() < deadline:
         if processes.running(record.pid, record.started) is None:
             code = processes.exit_code(record.pid)
-            raise CannotRunError(_with_log(f"{engine.full_title} ended with exit code {code} while starting", record))
+            raise CannotRunError(*_with_log(f"{engine.full_title} ended with exit code {code} while starting", record))
         found = identify(record.endpoint_url)
         if found and found.engine == engine.name:
             return found
         time.sleep(_POLL_SECONDS)
-    raise CannotRunError(_with_log(f"{engine.full_title} did not answer within {_READY_SECONDS:.0f} s", record))
+    raise CannotRunError(*_with_log(f"{engine.full_title} did not answer within {_READY_SECONDS:.0f} s", record))
 
 
-def _with_log(text: str, record: Record) -> str:
+def _with_log(text: str, record: Record) -> list[str]:
     lines = last_log_lines(record.port)
-    shown = "".join(f"\n  {line}" for line in lines) or " nothing was printed"
-    return f"{text}. The end of its log ({record.log_path}):{shown}"
+    return [f"{text}. The end of its log ({record.log_path}):{'' if lines else ' nothing was printed'}", *lines]
 
 
 def _clean_up(port: int, record: Record | None) -> None:

@@ -1,16 +1,23 @@
 """The alerts in the inbox: what every subscriber of the topic was sent."""
 
 import json
+from collections import Counter
+from collections.abc import Collection, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from operations.queues import PEEK_LIMIT, peek, sent_ms
+from operations.queues import PEEK_LIMIT, browse, depth, peek, sent_ms
+from pipeline.tick import ALERTS_PREFIX
 from profiles.environment import queue_url
 from profiles.names import Names
 from profiles.session import Aws
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageTypeDef
+
+
+INBOX_LIMIT = 20_000  # messages: looking at so many takes a minute or so
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +36,14 @@ class Alert:
         return str(self.fields.get("symbol", ""))
 
     @property
+    def marker_key(self) -> str | None:
+        """The key of the marker of the window that was alerted; None where the message does not tell one."""
+        symbol, window = self.fields.get("symbol"), self.fields.get("window")
+        if not isinstance(symbol, str) or not isinstance(window, str):
+            return None
+        return f"{ALERTS_PREFIX}{symbol}/{window}.json"
+
+    @property
     def tick_id(self) -> str:
         """The tick that breached, or nothing."""
         return str(self.fields.get("tick_id", ""))
@@ -37,6 +52,37 @@ class Alert:
 def peek_inbox(aws: Aws, names: Names, *, limit: int = PEEK_LIMIT) -> list[Alert]:
     """Up to `limit` alerts in the inbox queue, oldest first; none is consumed."""
     return [read_alert(message) for message in peek(aws, queue_url(aws, names, names.inbox_queue), limit=limit)]
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """What a look at the inbox showed: how many alerts there are of each window, by the key of its marker.
+
+    `seen`: messages that were looked at; `unseen`: those that SQS counts beyond that, approximately; `keeps_seconds`:
+    how long the inbox keeps a message.
+    """
+
+    alerts: Mapping[str, int]
+    seen: int
+    unseen: int
+    keeps_seconds: int
+
+
+def count_alerts(aws: Aws, names: Names, windows: Collection[str], *, limit: int = INBOX_LIMIT) -> Inbox:
+    """Count the alerts of some windows, each by its marker's key. None is consumed; at most `limit` are looked at."""
+    url = queue_url(aws, names, names.inbox_queue)
+    attributes = aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["MessageRetentionPeriod"])["Attributes"]
+    counted = depth(aws, url).total
+    alerts: Counter[str] = Counter()
+    seen = 0
+    with closing(browse(aws, url, limit=limit, thorough=True)) as messages:
+        for seen, message in enumerate(messages, start=1):
+            key = read_alert(message).marker_key
+            if key is not None and key in windows:
+                alerts[key] += 1
+            if seen >= counted and len(alerts) == len(windows):
+                break
+    return Inbox(dict(alerts), seen, max(0, counted - seen), int(attributes["MessageRetentionPeriod"]))
 
 
 def read_alert(message: "MessageTypeDef") -> Alert:
@@ -58,6 +104,6 @@ def read_alert(message: "MessageTypeDef") -> Alert:
 def _object(text: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}

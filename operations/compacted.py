@@ -5,13 +5,19 @@ and those only once.
 """
 # ruff: noqa: S608  (Athena's SQL has no parameters here; every value is quoted)
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from typing import Any
+
+import duckdb
 
 from analytics import run_query
+from analytics.result import HistoryError
 from analytics.statements import table_of
+from operations.stored import Found
 from operations.tick_search import StoredTick
 from pipeline.tick import Tick
+from profiles.errors import CannotRunError
 from profiles.names import Names
 from profiles.session import Aws
 
@@ -24,19 +30,17 @@ def is_anything_compacted(aws: Aws, names: Names) -> bool:
     return aws.s3.list_objects_v2(Bucket=table.bucket, Prefix=table.prefix, MaxKeys=1).get("KeyCount", 0) > 0
 
 
-def find_compacted(
-    aws: Aws, names: Names, ticks: Iterable[Tick], found: Callable[[list[tuple[str, str]]], None]
-) -> None:
-    """Hand (tick id, key) of what is compacted to `found`, symbol by symbol: these ticks, and others of their days.
+def find_compacted(aws: Aws, names: Names, ticks: Iterable[Tick], found: Callable[[list[Found]], None]) -> None:
+    """Hand what is compacted to `found`, symbol by symbol: these ticks, and others of their days.
 
-    Costs one listing where nothing is compacted.
+    Costs one listing where nothing is compacted. Raises `CannotRunError` where the table can't be read.
     """
     if not is_anything_compacted(aws, names):
         return
     for symbol, (first, last) in sorted(_spans(ticks).items()):
         where = f"symbol = {_quoted(symbol)} AND day BETWEEN '{_day(first)}' AND '{_day(last)}'"
-        result = run_query(aws, names, f'SELECT tick_id, "$path" FROM ticks WHERE {where}', "duckdb")
-        found([(tick_id, _key(names, path)) for tick_id, path in result.rows])
+        sql = f'SELECT tick_id, symbol, price, volume, event_time, "$path" FROM ticks WHERE {where}'
+        found([Found(row[0], _key(names, path), Tick(*row)) for *row, path in _query(aws, names, sql)])
 
 
 def find_one(
@@ -54,12 +58,22 @@ def find_one(
     if known := tick.symbol if tick else symbol:
         conditions.append(f"symbol = {_quoted(known)}")
     sql = f'SELECT {", ".join(_COLUMNS)}, "$path" FROM ticks WHERE {" AND ".join(conditions)}'
-    rows = run_query(aws, names, sql, "duckdb").rows
+    rows = _query(aws, names, sql)
     if not rows:
         return None
     *values, path = rows[0]
     record = dict(zip(_COLUMNS, values, strict=True))
     return StoredTick(_key(names, path), {**record, "timestamp": record["event_time"]}, "")
+
+
+def _query(aws: Aws, names: Names, sql: str) -> Sequence[tuple[Any, ...]]:
+    try:
+        return run_query(aws, names, sql, "duckdb").rows
+    except (HistoryError, duckdb.Error) as error:
+        raise CannotRunError(
+            f"table ticks can't be read, so it is not known which ticks are in it: {error}. See: stockpipe query "
+            f"'SELECT COUNT(*) FROM ticks' --engine duckdb"
+        ) from error
 
 
 def _spans(ticks: Iterable[Tick]) -> dict[str, tuple[int, int]]:

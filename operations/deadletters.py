@@ -9,6 +9,7 @@ so the copy has them written out.)
 """
 
 import json
+import math
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -20,12 +21,10 @@ from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wa
 from operations.queues import (
     BATCH,
     PEEK_LIMIT,
+    Held,
     browse,
     depth,
-    give_back,
-    hidden_seconds,
     peek,
-    receive,
     sent_ms,
 )
 from pipeline.tick import InvalidTickError, encode, parse
@@ -106,10 +105,10 @@ def read_all(aws: Aws, url: str, *, thorough: bool = False) -> Generator[DeadLet
         yield from (_read(message) for message in messages)
 
 
-def find(aws: Aws, names: Names, some_id: str) -> DeadLetter | None:
-    """The dead letter with this message id or tick id."""
-    with closing(read_all(aws, queue_url(aws, names, names.dead_letter_queue))) as letters:
-        return next((letter for letter in letters if letter.is_called(some_id)), None)
+def find(aws: Aws, names: Names, *ids: str) -> DeadLetter | None:
+    """The dead letter with one of these message ids or tick ids."""
+    with closing(read_all(aws, queue_url(aws, names, names.dead_letter_queue), thorough=True)) as letters:
+        return next((letter for letter in letters if any(map(letter.is_called, ids))), None)
 
 
 def reason_of(message: "MessageTypeDef") -> str:
@@ -193,31 +192,34 @@ def _await_task(aws: Aws, names: Names, task: str) -> Redrive:
 
 
 def _copy(aws: Aws, names: Names, wanted: "Callable[[MessageTypeDef], bool]", enough: int | None = None) -> int:
-    """Copy, then delete, at most as many messages as there are now: those that fail again would come round for ever."""
+    """Copy, then delete, at most as many messages as there are now: those that fail again would come round for ever.
+
+    Where SQS counts none, which may be a minute old, until it has nothing more.
+    """
     source, target = queue_url(aws, names, names.dead_letter_queue), queue_url(aws, names, names.queue)
-    todo = depth(aws, source).total
-    hidden = hidden_seconds(todo)
+    todo = depth(aws, source).total or math.inf
+    held = Held(aws, source)
     moved = looked_at = 0
-    unwanted: dict[str, str] = {}
     try:
         while looked_at < todo and (enough is None or moved < enough):
-            messages = receive(aws, source, hidden=hidden)
+            messages = held.receive()
             if not messages:
                 break
             looked_at += len(messages)
-            chosen = [message for message in messages if wanted(message)]
-            unwanted |= {message["MessageId"]: message["ReceiptHandle"] for message in messages if not wanted(message)}
-            moved += _move(aws, source, target, chosen)
+            accepted = _move(aws, source, target, [message for message in messages if wanted(message)])
+            held.forget(accepted)
+            moved += len(accepted)
     finally:
-        give_back(aws, source, list(unwanted.values()))
+        held.give_back()
     return moved
 
 
-def _move(aws: Aws, source: str, target: str, messages: "list[MessageTypeDef]") -> int:
-    return sum(_move_batch(aws, source, target, batch) for batch in _batches(messages))
+def _move(aws: Aws, source: str, target: str, messages: "list[MessageTypeDef]") -> list[str]:
+    """Send, then delete; the ids of the messages that were moved."""
+    return [message_id for batch in _batches(messages) for message_id in _move_batch(aws, source, target, batch)]
 
 
-def _move_batch(aws: Aws, source: str, target: str, messages: "list[MessageTypeDef]") -> int:
+def _move_batch(aws: Aws, source: str, target: str, messages: "list[MessageTypeDef]") -> list[str]:
     sent = aws.sqs.send_message_batch(QueueUrl=target, Entries=list(_entries(messages))).get("Successful", [])
     accepted = [messages[int(entry["Id"])] for entry in sent]
     if accepted:
@@ -227,11 +229,7 @@ def _move_batch(aws: Aws, source: str, target: str, messages: "list[MessageTypeD
                 {"Id": str(index), "ReceiptHandle": message["ReceiptHandle"]} for index, message in enumerate(accepted)
             ],
         )
-    taken = {entry["Id"] for entry in sent}
-    give_back(
-        aws, source, [message["ReceiptHandle"] for index, message in enumerate(messages) if str(index) not in taken]
-    )
-    return len(accepted)
+    return [message["MessageId"] for message in accepted]
 
 
 def _batches(messages: "Iterable[MessageTypeDef]") -> "Iterator[list[MessageTypeDef]]":

@@ -1,7 +1,6 @@
-"""How the operator's commands show times and text that came from elsewhere."""
+"""How the operator's commands show times and tables."""
 
 import json
-import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,20 +9,7 @@ from rich.table import Table
 
 from pipeline.tick import iso_utc
 
-# All of Unicode's control characters but newline and tab: what was sent to a queue must not move somebody's cursor.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def printable(text: str) -> str:
-    """The text with control characters escaped, so that a terminal shows them instead of obeying them."""
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
-
-
-def one_line(text: str, most: int) -> str:
-    """The text on one line of at most so many characters."""
-    line = printable(" ".join(text.split()))
-    return line if len(line) <= most else line[: most - 1] + "…"
 
 
 def moment(at_ms: int) -> datetime:

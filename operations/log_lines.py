@@ -20,6 +20,7 @@ _LAMBDA = re.compile(
 _MEASURE = re.compile(r"(?P<name>[A-Z][A-Za-z ]+): (?P<value>[^\t]+)")
 _MEASURES = {"Duration": "duration", "Init Duration": "init", "Max Memory Used": "memory", "Status": "status"}
 _UNHANDLED = re.compile(r"\[ERROR\]|Task timed out|Traceback|Runtime\.|\bRuntimeError\b")
+_LATEST_MS = 253_402_300_799_999  # the end of the year 9999, in milliseconds since 1970
 # Fields that are the same on every line of a function, or shown elsewhere.
 _EVERYWHERE = (
     "level",
@@ -56,7 +57,10 @@ def read_line(event: LogEvent) -> Line:
         return _of_lambda(event, match)
     document = _object(event.message)
     if "_aws" in document:
-        return _metrics(event, document)
+        try:
+            return _metrics(event, document)
+        except (KeyError, TypeError, ValueError, AttributeError):  # it only looks like embedded metrics
+            return Line(event.at_ms, "INFO", event.message)
     if "level" in document and "message" in document:
         return Line(
             at_ms=_written_ms(document.get("timestamp"), event.at_ms),
@@ -84,7 +88,8 @@ def _metrics(event: LogEvent, document: Mapping[str, Any]) -> Line:
     ]
     values = {name: document.get(name) for name in names}
     shown = {name: _range(value) for name, value in values.items() if value not in (0, [0], [0.0], [], None)}
-    return Line(int(document["_aws"].get("Timestamp", event.at_ms)), "METRIC", "", fields=shown)
+    at_ms = int(document["_aws"].get("Timestamp", event.at_ms))
+    return Line(at_ms if 0 <= at_ms <= _LATEST_MS else event.at_ms, "METRIC", "", fields=shown)
 
 
 def _range(value: Any) -> Any:

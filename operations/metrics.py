@@ -14,7 +14,7 @@ from profiles.session import Aws
 
 # https://docs.aws.amazon.com/lambda/latest/dg/nodejs-logging.html describes the fields of a REPORT line.
 _REPORT = re.compile(
-    r"REPORT RequestId: (?P<request_id>\S+)\s+Duration: (?P<duration>[\d.]+) ms(?P<rest>.*)", re.DOTALL
+    r"REPORT RequestId: (?P<request_id>\S+)\s+Duration: (?P<duration>[0-9]+(?:\.[0-9]+)?) ms(?P<rest>.*)", re.DOTALL
 )
 _FAILED = re.compile(r"Status: (error|timeout)")
 _COLD = "Init Duration:"

@@ -1,8 +1,10 @@
 """Looking into a queue without consuming from it, for everyone who shows one."""
 
 import json
-from collections.abc import Generator, Sequence
+import time
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -18,8 +20,9 @@ _POLL_SECONDS = 1  # a long poll: a short one asks only some of the servers that
 _ROUNDS_WITHOUT_NEWS = 3
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 _MOST_IN_FLIGHT = 120_000
-_HIDDEN_SECONDS = 30  # at least
-_LONGEST_HIDDEN_SECONDS = 43_200
+# How long received messages are hidden at a time: a killed reader hides them from others for that long.
+_HIDDEN_SECONDS = 5
+_HELD_PER_SECOND = 100  # more messages take longer to renew, so each hundred of them adds a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +79,9 @@ def redelivery(aws: Aws, url: str) -> Redelivery:
     return Redelivery(int(attributes["VisibilityTimeout"]), None if receives is None else int(receives))
 
 
-def hidden_seconds(count: int) -> int:
-    """How long to hide messages from others so that none comes back while `count` of them are read.
-
-    That is also how long nobody would see them if this process died before giving them back.
-    """
-    return min(_HIDDEN_SECONDS + count // BATCH, _LONGEST_HIDDEN_SECONDS)
+def hidden_seconds(held: int) -> int:
+    """How long to hide messages from others at a time, while `held` of them are renewed again and again."""
+    return _HIDDEN_SECONDS + held // _HELD_PER_SECOND
 
 
 def receive(aws: Aws, url: str, *, hidden: int) -> "list[MessageTypeDef]":
@@ -99,56 +99,106 @@ def receive(aws: Aws, url: str, *, hidden: int) -> "list[MessageTypeDef]":
     ).get("Messages", [])
 
 
-def give_back(aws: Aws, url: str, handles: Sequence[str]) -> None:
-    """Make received messages visible again at once, by their receipt handles.
+class Held:
+    """Messages that were received and are given back: each with the newest handle, which alone is sure to be good.
 
-    Where SQS refuses that, they are visible again when their time is over: nothing is lost, so nothing is raised.
+    Where SQS refuses to give one back, it is visible again when its time is over: nothing is lost or raised.
     """
-    for start in range(0, len(handles), BATCH):
-        entries: list[ChangeMessageVisibilityBatchRequestEntryTypeDef] = [
-            {"Id": str(index), "ReceiptHandle": handle, "VisibilityTimeout": 0}
-            for index, handle in enumerate(handles[start : start + BATCH])
-        ]
-        try:
-            aws.sqs.change_message_visibility_batch(QueueUrl=url, Entries=entries)
-        except ClientError:
-            continue
-        except NOT_AWS:  # nothing answers any more
-            return
+
+    def __init__(self, aws: Aws, url: str, now: Callable[[], float] = time.monotonic) -> None:
+        self._aws = aws
+        self._url = url
+        self._now = now
+        self._handles: dict[str, str] = {}
+        self._due: dict[str, float] = {}  # when to renew, the next one first
+
+    def __len__(self) -> int:
+        return len(self._handles)
+
+    def receive(self) -> "list[MessageTypeDef] | None":
+        """Up to ten more, without those that are held already; None where SQS had nothing. Renews what is due first."""
+        self._renew()
+        hidden = hidden_seconds(len(self))
+        messages = receive(self._aws, self._url, hidden=hidden)
+        new = [message for message in messages if message["MessageId"] not in self._handles]
+        self._hold({message["MessageId"]: message["ReceiptHandle"] for message in messages}, hidden)
+        return new if messages else None
+
+    def forget(self, message_ids: Iterable[str]) -> None:
+        """These were deleted: there is nothing to give back."""
+        for message_id in message_ids:
+            self._handles.pop(message_id, None)
+            self._due.pop(message_id, None)
+
+    def give_back(self) -> None:
+        """Make all visible to others at once."""
+        self._change(list(self._handles.values()), 0)
+        self._handles.clear()
+        self._due.clear()
+
+    def _renew(self) -> None:
+        now = self._now()
+        due = list(takewhile(lambda message_id: self._due[message_id] <= now, self._due))
+        if due:
+            hidden = hidden_seconds(len(self))
+            self._change([self._handles[message_id] for message_id in due], hidden)
+            self._hold({message_id: self._handles[message_id] for message_id in due}, hidden)
+
+    def _hold(self, handles: Mapping[str, str], hidden: int) -> None:
+        """Renew these when half of their time is over."""
+        self._handles |= handles
+        for message_id in handles:
+            self._due.pop(message_id, None)
+            self._due[message_id] = self._now() + hidden / 2
+
+    def _change(self, handles: Sequence[str], seconds: int) -> None:
+        for start in range(0, len(handles), BATCH):
+            entries: list[ChangeMessageVisibilityBatchRequestEntryTypeDef] = [
+                {"Id": str(index), "ReceiptHandle": handle, "VisibilityTimeout": seconds}
+                for index, handle in enumerate(handles[start : start + BATCH])
+            ]
+            try:
+                self._aws.sqs.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
+            except ClientError:
+                continue
+            except NOT_AWS:  # nothing answers any more
+                return
 
 
 def browse(
-    aws: Aws, url: str, *, limit: int | None = None, thorough: bool = False
+    aws: Aws, url: str, *, limit: int | None = None, thorough: bool = False, now: Callable[[], float] = time.monotonic
 ) -> "Generator[MessageTypeDef, None, None]":
     """Messages of a queue that nobody consumes, each once; visible to others again when this ends or is closed.
 
     SQS hands out samples, so it is asked until as many are seen as it counts, or `limit`. Its counts may be a minute
-    old: with `thorough` it is asked until it has nothing more. It ends in any case, even if what was seen comes round
-    again: after some answers without news, as many as would bring everything once more while some are still unseen.
+    old: with `thorough`, and where it counts none, it is asked until it has nothing more. It ends in any case, even if
+    what was seen comes round again: after some answers without news, as many as would bring everything once more while
+    some are still unseen.
     """
-    wanted = depth(aws, url).total if limit is None else min(limit, depth(aws, url).total)
-    most = max(wanted, _MOST_IN_FLIGHT) if thorough else wanted
-    handles: dict[str, str] = {}  # the newest handle of each message: only that one is sure to be good for giving back
+    counted = depth(aws, url).total
+    most = _MOST_IN_FLIGHT if thorough or not counted else counted
+    most = most if limit is None else min(limit, most)
+    held = Held(aws, url, now)
     rounds = 0
     try:
-        while len(handles) < most:
-            messages = receive(aws, url, hidden=hidden_seconds(max(wanted, len(handles))))
-            new = [message for message in messages if message["MessageId"] not in handles]
-            handles |= {message["MessageId"]: message["ReceiptHandle"] for message in messages}
-            yield from new
+        while (left := most - len(held)) > 0:
+            new = held.receive()
+            if new is None:
+                return
+            yield from new[:left] if limit else new
             rounds = 0 if new else rounds + 1
-            unseen = wanted > len(handles)
-            if not messages or rounds >= _ROUNDS_WITHOUT_NEWS + (len(handles) // BATCH if unseen else 0):
+            unseen = min(counted, most) > len(held)
+            if rounds >= _ROUNDS_WITHOUT_NEWS + (len(held) // BATCH if unseen else 0):
                 return
     finally:
-        give_back(aws, url, list(handles.values()))
+        held.give_back()
 
 
 def peek(aws: Aws, url: str, *, limit: int = PEEK_LIMIT) -> "list[MessageTypeDef]":
     """Up to `limit` messages, oldest first as far as SQS tells, none of them consumed.
 
-    For as long as this takes they are hidden from others, so it is for queues that nobody consumes (dead letters, the
-    inbox), never for the tick queue, where it would also count as a failed receive.
+    For as long as this takes they are hidden from others (after a kill: for `hidden_seconds`), and it counts as a
+    receive. So it is for queues that nobody consumes (dead letters, the inbox), never for the tick queue.
     """
     return sorted(browse(aws, url, limit=limit), key=sent_ms)
 

@@ -1,18 +1,23 @@
 """The proof that nothing was lost: what was produced is stored exactly once or dead-lettered, and alerts were sent.
 
-The manifest says what SQS accepted; the bucket, the dead-letter queue and the alert markers say what became of it. What
-others sent, or earlier runs, is left out. Nothing is changed: dead letters are read and made visible again.
+The manifest says what SQS accepted; the bucket, the dead-letter queue and the alert inbox say what became of it. What
+others sent, or earlier runs, is left out. Nothing is changed: messages are read and made visible again.
 """
 
+import secrets
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from operations import compacted, deadletters, stored
-from operations.ledger import DeadTick, Ledger
+from operations.alert_check import Alerts, look_for_alerts
+from operations.ledger import Ledger
 from operations.live_function import read_environment
 from operations.queues import depth
+from operations.reconciliation import Altered, Duplicate, Reconciliation
+from pipeline.environment import Environment
 from pipeline.tick import alert_marker_key
 from producer import manifest
 from producer.clock import Clock, SystemClock
@@ -21,50 +26,13 @@ from profiles.errors import CannotRunError
 from profiles.names import Names
 from profiles.session import Aws
 
+__all__ = ["Reconciliation", "reconcile"]
+
 POLL_SECONDS = 0.25
 # SQS's counts are approximate: only a queue that has been empty for so long counts as idle.
 QUIET_SECONDS = 3.0
-
-
-@dataclass(frozen=True)
-class Duplicate:
-    """A tick that is stored more than once, or both stored and dead-lettered."""
-
-    tick_id: str
-    places: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Reconciliation:
-    """What became of the produced ticks: each is stored, dead-lettered or missing, and counted in one of them only.
-
-    `missing` are tick ids; `unalerted` are keys of alert markers that should say `published`; `alerts` counts those
-    that do; `other_dead_letters` counts messages in the dead-letter queue that are none of the produced ticks; `queued`
-    counts messages that were still in the tick queue, whoever sent them (approximately, as SQS counts).
-    """
-
-    produced: int
-    stored: int
-    dead_lettered: tuple[DeadTick, ...]
-    missing: tuple[str, ...]
-    duplicated: tuple[Duplicate, ...]
-    alerts: int
-    unalerted: tuple[str, ...]
-    other_dead_letters: int
-    queued: int
-
-    @property
-    def holds(self) -> bool:
-        """Whether something was produced, and nothing of it is missing, duplicated or unalerted."""
-        return self.produced > 0 and not (self.missing or self.duplicated or self.unalerted)
-
-    @property
-    def line(self) -> str:
-        """The result in one line."""
-        return (
-            f"reconciled: {self.produced} produced = {self.stored} stored + {len(self.dead_lettered)} dead-lettered; "
-            f"missing {len(self.missing)}, duplicated {len(self.duplicated)}, alerts {self.alerts}"
-        )
+SAMPLE = 1_000  # records whose content is compared, where not all are asked for
+_SEEDS = 10**6
 
 
 def reconcile(
@@ -73,6 +41,8 @@ def reconcile(
     manifests: Sequence[Path],
     *,
     wait_seconds: float = 0.0,
+    sample: int | None = SAMPLE,
+    seed: int | None = None,
     clock: Clock | None = None,
     observer: Callable[[str], None] = lambda _: None,
 ) -> Reconciliation:
@@ -80,10 +50,12 @@ def reconcile(
 
     Looks again until all is well, the queue has been idle for a while, or `wait_seconds` went by without progress, that
     is, while neither the queue became shorter than ever nor more ticks were stored. While there is progress there is no
-    limit. With 0 it looks once. `observer` is told what is being waited for. Raises `CannotRunError` where the
-    environment or a manifest isn't there.
+    limit. With 0 it looks once. Records with an object of their own are compared with the manifest at the end: as many
+    as `sample` says (None: all), chosen at random, the same for the same `seed`. `observer` is told what is being
+    waited for. Raises `CannotRunError` where the environment or a manifest isn't there.
     """
     clock = clock or SystemClock()
+    seed = secrets.randbelow(_SEEDS) if seed is None else seed
     pause = threading.Event()
     with Ledger() as ledger:
         for path in manifests:
@@ -97,17 +69,25 @@ def reconcile(
             progress.saw_queued(on_its_way, now)
             idle_since = (now if idle_since is None else idle_since) if on_its_way == 0 else None
             if idle_since is not None or now >= progress.deadline:
-                _find_stored(where, names, ledger)
+                _find_stored(where, ledger)
                 if progress.saw_stored(ledger.count_stored(), now) and idle_since is not None:
                     idle_since = now
                 enough = now >= progress.deadline or (idle_since is not None and now - idle_since >= QUIET_SECONDS)
-                result = _find_dead(where, ledger, on_its_way, thorough=enough)
-                if result.holds and not enough:
+                _find_dead(where, ledger, thorough=enough)
+                lost = ledger.count_lost()
+                if not lost and not enough:
                     # SQS's count may have hidden a dead letter whose tick is stored as well.
-                    result = _find_dead(where, ledger, on_its_way, thorough=True)
-                if result.holds or enough or not result.produced:
-                    return result
-                observer(f"{len(result.missing):,} of {result.produced:,} ticks not found yet")
+                    _find_dead(where, ledger, thorough=True)
+                    lost = ledger.count_lost()
+                if enough or not lost:
+                    wait = partial(clock.wait, pause) if wait_seconds else None
+                    alerts = _look_for_alerts(where, ledger, wait)
+                    if enough or not alerts.missing:
+                        _compare(where, ledger, sample, seed)
+                        return _conclude(ledger, alerts, on_its_way, seed)
+                    observer(f"{len(alerts.missing):,} alerts are not in the inbox yet")
+                else:
+                    observer(f"{lost:,} of {ledger.count_produced():,} ticks not found yet")
             else:
                 observer(f"{on_its_way:,} messages are in the queue")
             clock.wait(pause, min(POLL_SECONDS, max(0.0, progress.deadline - now)))
@@ -144,66 +124,89 @@ class _Progress:
 
 @dataclass(frozen=True)
 class _Where:
-    """Where to look, as the live function has it."""
+    """Where to look, as the live function has it; `names` with its bucket."""
 
     aws: Aws
-    bucket: str
+    names: Names
+    function: Environment
     queue_url: str
     dead_letter_queue_url: str
-    alert_threshold: float
-    alert_cooldown_seconds: int
 
     @classmethod
     def find(cls, aws: Aws, names: Names) -> "_Where":
         function = read_environment(aws, names)
         return cls(
             aws=aws,
-            bucket=function.bucket,
+            names=replace(names, bucket_override=function.bucket),
+            function=function,
             queue_url=queue_url(aws, names, names.queue),
             dead_letter_queue_url=queue_url(aws, names, names.dead_letter_queue),
-            alert_threshold=function.alert_threshold,
-            alert_cooldown_seconds=function.alert_cooldown_seconds,
         )
 
 
-def _find_stored(where: _Where, names: Names, ledger: Ledger) -> None:
-    """Forget what was found, and find what is stored.
-
-    What isn't under `processed/` may have been compacted and deleted there. Compaction writes before it deletes, so
-    this is the order to look in.
-    """
-    s3 = where.aws.s3
+def _find_stored(where: _Where, ledger: Ledger) -> None:
+    """Forget what was found, and find what is stored."""
+    s3, names = where.aws.s3, where.names
     ledger.forget_found()
     try:
-        stored.find_ticks(s3, where.bucket, ledger.symbols(), ledger.add_stored)
+        stored.find_ticks(s3, names.bucket, ledger.symbols(), ledger.add_stored, ledger.add_foreign)
     except s3.exceptions.NoSuchBucket as error:
-        raise CannotRunError(f"there is no bucket {where.bucket}; run: {up_command(where.aws, names)}") from error
+        raise CannotRunError(f"there is no bucket {names.bucket}; run: {up_command(where.aws, names)}") from error
+    _find_compacted(where, ledger)
+
+
+def _find_compacted(where: _Where, ledger: Ledger) -> None:
+    """What isn't under `processed/` may have been compacted and deleted there.
+
+    Compaction writes before it deletes, so this comes second.
+    """
     if ledger.count_stored() < ledger.count_produced():
-        here = replace(names, bucket_override=where.bucket)
-        compacted.find_compacted(where.aws, here, ledger.unstored(), ledger.add_compacted)
+        compacted.find_compacted(where.aws, where.names, ledger.unstored(), ledger.add_compacted)
 
 
-def _find_dead(where: _Where, ledger: Ledger, queued: int, *, thorough: bool) -> Reconciliation:
-    """Find dead letters, and compare. It comes second, so that a tick on its way is rather missing than overlooked.
+def _find_dead(where: _Where, ledger: Ledger, *, thorough: bool) -> None:
+    """Find dead letters. It comes after what is stored: a tick in flight is then reported as missing.
 
     A thorough look takes a second even where there are none.
     """
     ledger.add_dead(deadletters.read_all(where.aws, where.dead_letter_queue_url, thorough=thorough))
-    windows = sorted(
-        {
-            alert_marker_key(tick, cooldown_seconds=where.alert_cooldown_seconds)
-            for tick in ledger.breaching(where.alert_threshold)
-        }
-    )
-    unalerted = tuple(key for key, missing in stored.unpublished(where.aws.s3, where.bucket, windows) if missing)
+
+
+def _look_for_alerts(where: _Where, ledger: Ledger, wait: Callable[[float], None] | None) -> Alerts:
+    function = where.function
+    windows = {
+        alert_marker_key(tick, cooldown_seconds=function.alert_cooldown_seconds)
+        for tick in ledger.breaching(function.alert_threshold)
+    }
+    return look_for_alerts(where.aws, where.names, windows, wait=wait)
+
+
+def _compare(where: _Where, ledger: Ledger, sample: int | None, seed: int) -> None:
+    """Compare records that the listing alone told of. One that was deleted since may have been compacted."""
+    places, _ = ledger.count_places()
+    for key, content in stored.read_contents(where.aws.s3, where.names.bucket, ledger.sample(sample, seed)):
+        ledger.add_content(key, content)
+    if ledger.count_places()[0] < places:
+        _find_compacted(where, ledger)
+
+
+def _conclude(ledger: Ledger, alerts: Alerts, queued: int, seed: int) -> Reconciliation:
+    records, compared = ledger.count_places()
     return Reconciliation(
         produced=ledger.count_produced(),
         stored=ledger.count_stored(),
         dead_lettered=tuple(ledger.dead_lettered()),
         missing=tuple(ledger.missing()),
         duplicated=tuple(Duplicate(*each) for each in ledger.duplicated()),
-        alerts=len(windows) - len(unalerted),
-        unalerted=unalerted,
+        altered=tuple(Altered(*each) for each in ledger.altered()),
+        records=records,
+        compared=compared,
+        seed=seed,
+        alerts=alerts.seen,
+        unalerted=alerts.missing,
+        unknown_alerts=alerts.unknown,
+        repeated_alerts=alerts.repeated,
+        foreign=tuple(ledger.foreign()),
         other_dead_letters=ledger.count_other_dead(),
         queued=queued,
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from operations.stored import lines_of
 from pipeline.tick import PROCESSED_PREFIX, Tick, identity_of_key, record_key
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _LOOK_BACK_MS = 600_000
 
 @dataclass(frozen=True, slots=True)
 class StoredTick:
-    """A stored record. `request_id`: the Lambda request that stored it, empty where that isn't known."""
+    """A stored record, as it was read. `request_id`: the Lambda request that stored it, empty if not known."""
 
     key: str
     record: dict[str, Any]
@@ -155,16 +156,18 @@ def _first(s3: "S3Client", bucket: str, keys: Iterable[str], tick_id: str) -> St
 
 
 def _read(s3: "S3Client", bucket: str, key: str, tick_id: str) -> StoredTick | None:
-    """The record of one tick in an object, or None."""
+    """The record of one tick in an object, or None. It is empty where the tick's own object holds something else."""
     try:
         answer = s3.get_object(Bucket=bucket, Key=key)
     except s3.exceptions.NoSuchKey:
         return None
-    for line in answer["Body"].read().splitlines():
+    request_id = answer["Metadata"].get("request-id", "")
+    for line in lines_of(answer["Body"]):
         try:
             record = json.loads(line)
         except (ValueError, RecursionError):
             continue
         if isinstance(record, dict) and record.get("tick_id") == tick_id:
-            return StoredTick(key, record, answer["Metadata"].get("request-id", ""))
-    return None
+            return StoredTick(key, record, request_id)
+    identity = identity_of_key(key)
+    return StoredTick(key, {}, request_id) if identity and identity[2] == tick_id else None

@@ -5,15 +5,15 @@ key is known; the record knows when SQS accepted the tick and which Lambda reque
 that time only.
 """
 
-import json
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
 from operations import compacted, deadletters, tick_search
+from operations import stored as stored_objects
 from operations.alerts import peek_inbox
 from operations.deadletters import DeadLetter
 from operations.failures import Failure, failures_of
@@ -23,7 +23,16 @@ from operations.log_lines import Line, read_line
 from operations.queues import Redelivery, depth, redelivery
 from operations.tick_search import StoredTick
 from pipeline.environment import Environment
-from pipeline.tick import InvalidTickError, Tick, alert_marker_key, parse, to_epoch_ms
+from pipeline.tick import (
+    InvalidTickError,
+    Record,
+    Tick,
+    alert_marker_key,
+    encode_record,
+    parse,
+    parse_record,
+    to_epoch_ms,
+)
 from producer import manifest as manifests
 from producer.manifest import Sent
 from profiles.environment import queue_url
@@ -105,14 +114,14 @@ def trace(
     here = replace(names, bucket_override=function.bucket)
     sent = _sent(aws, names, some_id)
     tick_id = sent.tick.tick_id if sent else some_id
-    letter = None if sent else _dead_letter(aws, names, {some_id})
+    letter = None if sent else deadletters.find(aws, names, some_id)
     stored: StoredTick | None = None
     if sent:
         thorough = function.object_layout == "batch"
         stored = tick_search.find_by_tick(
             aws.s3, function.bucket, sent.tick, thorough=thorough, limit=limit, observer=observer
         ) or compacted.find_one(aws, here, tick_id, tick=sent.tick)
-        letter = None if stored else _dead_letter(aws, names, {sent.message_id, tick_id})
+        letter = None if stored else deadletters.find(aws, names, sent.message_id, tick_id)
     elif not letter:
         stored = tick_search.search(
             aws.s3, function.bucket, tick_id, symbol=symbol, limit=limit, observer=observer
@@ -123,9 +132,11 @@ def trace(
 
 def _assemble(aws: Aws, names: Names, function: Environment, found: _Found) -> Trace:
     tick_id, sent, stored, letter = found.tick_id, found.sent, found.stored, found.letter
-    tick = _tick(sent, stored, letter)
+    record = _record(stored) if stored else None
+    tick = sent.tick if sent else record.tick if record else _tick(letter)
     message_id = sent.message_id if sent else letter.message_id if letter else None
-    sent_ms = _sent_ms(stored, letter)
+    # The record's latency is counted from when SQS accepted the message.
+    sent_ms = record.processed_ms - record.latency_ms if record else letter.sent_ms if letter else None
     hops: list[Hop] = []
     if sent or sent_ms is not None:
         hops.append(
@@ -140,7 +151,7 @@ def _assemble(aws: Aws, names: Names, function: Environment, found: _Found) -> T
     alerted = _alerted(aws, function, tick)
     if alerted and alerted.tick_id == tick_id:
         hops += _alert_hops(aws, names, alerted)
-    processed_ms = _processed_ms(stored) if stored else None
+    processed_ms = record.processed_ms if record else None
     again = None if stored or letter else redelivery(aws, queue_url(aws, names, names.queue))
     failures = failures_of(
         aws,
@@ -155,6 +166,8 @@ def _assemble(aws: Aws, names: Names, function: Environment, found: _Found) -> T
     ]
     if stored and sent_ms is not None and processed_ms is not None:
         hops += _stored_hops(aws, names, stored, sent_ms, processed_ms)
+    elif stored:
+        hops.append(Hop("stored", None, f"{stored.key}, but it is not a valid record: see stockpipe reconcile --full"))
     if alerted and alerted.tick_id != tick_id:
         hops.append(Hop("not alerted", None, f"{alerted.tick_id} alerted its window: {alerted.marker_key}"))
     if letter:
@@ -167,7 +180,7 @@ def _assemble(aws: Aws, names: Names, function: Environment, found: _Found) -> T
         message_id=message_id,
         request_id=(stored.request_id or None) if stored else None,
         key=stored.key if stored else None,
-        latency_ms=stored.record.get("latency_ms") if stored else None,
+        latency_ms=record.latency_ms if record else None,
         alert_marker=alerted.marker_key if alerted else None,
         sns_message_id=alerted.sns_message_id if alerted and alerted.tick_id == tick_id else None,
         reason=letter.reason if letter else _failing(failures, again) if outcome == "on its way" else None,
@@ -183,38 +196,19 @@ def _sent(aws: Aws, names: Names, some_id: str) -> Sent | None:
     return None
 
 
-def _dead_letter(aws: Aws, names: Names, ids: set[str]) -> DeadLetter | None:
-    with closing(deadletters.read_all(aws, queue_url(aws, names, names.dead_letter_queue))) as letters:
-        return next((letter for letter in letters if any(letter.is_called(some_id) for some_id in ids)), None)
+def _record(stored: StoredTick) -> Record | None:
+    """None where it is not a valid record: somebody else has written it."""
+    try:
+        return parse_record(encode_record(stored.record).encode())
+    except ValueError:
+        return None
 
 
-def _tick(sent: Sent | None, stored: StoredTick | None, letter: DeadLetter | None) -> Tick | None:
-    if sent:
-        return sent.tick
-    if stored:
-        record = stored.record
-        return Tick(record["tick_id"], record["symbol"], record["price"], record["volume"], record["timestamp"])
-    if letter:
-        try:
-            return parse(letter.body, message_id=letter.message_id, sent_timestamp_ms=letter.sent_ms)
-        except InvalidTickError:
-            return None
-    return None
-
-
-def _sent_ms(stored: StoredTick | None, letter: DeadLetter | None) -> int | None:
-    """When SQS accepted the message: the record's latency is counted from then."""
-    if stored:
-        return _processed_ms(stored) - int(stored.record["latency_ms"])
-    return letter.sent_ms if letter else None
-
-
-def _processed_ms(stored: StoredTick) -> int:
-    return _ms(stored.record["processed_at"])
-
-
-def _ms(text: str) -> int:
-    return to_epoch_ms(datetime.fromisoformat(text))
+def _tick(letter: DeadLetter | None) -> Tick | None:
+    try:
+        return parse(letter.body, message_id=letter.message_id, sent_timestamp_ms=letter.sent_ms) if letter else None
+    except InvalidTickError:
+        return None
 
 
 def _stored_hops(aws: Aws, names: Names, stored: StoredTick, sent_ms: int, processed_ms: int) -> list[Hop]:
@@ -237,7 +231,8 @@ def _received_ms(lines: list[Line], ended: Line | None, sent_ms: int, processed_
     begun = [line.at_ms for line in lines if line.level == "START"]
     if ended:
         milliseconds = str(ended.fields.get("duration", "")).removesuffix(" ms")
-        begun += [ended.at_ms - round(float(milliseconds))] if milliseconds else []
+        with suppress(ValueError, OverflowError):
+            begun += [ended.at_ms - round(float(milliseconds))]
     return min(max(min(begun), sent_ms), processed_ms) if begun else None
 
 
@@ -270,19 +265,23 @@ def _alerted(aws: Aws, function: Environment, tick: Tick | None) -> _Alerted | N
     if tick is None or tick.price < function.alert_threshold:
         return None
     key = alert_marker_key(tick, cooldown_seconds=function.alert_cooldown_seconds)
-    try:
-        marker = json.loads(aws.s3.get_object(Bucket=function.bucket, Key=key)["Body"].read())
-    except (aws.s3.exceptions.NoSuchKey, ValueError):
+    marker = stored_objects.read_marker(aws.s3, function.bucket, key)
+    if marker.get("state") != "published":
         return None
-    if not isinstance(marker, dict) or marker.get("state") != "published":
-        return None
-    published_at = marker.get("published_at")
     return _Alerted(
         marker_key=key,
         tick_id=str(marker.get("tick_id", "")),
-        sns_message_id=marker.get("sns_message_id"),
-        published_ms=_ms(published_at) if isinstance(published_at, str) else None,
+        sns_message_id=str(marker.get("sns_message_id", "")),
+        published_ms=_ms(marker.get("published_at")),
     )
+
+
+def _ms(text: object) -> int | None:
+    """The time of an alert marker; None where it tells none."""
+    try:
+        return to_epoch_ms(datetime.fromisoformat(str(text)))
+    except (ValueError, TypeError):
+        return None
 
 
 def _alert_hops(aws: Aws, names: Names, alerted: _Alerted) -> list[Hop]:

@@ -28,6 +28,7 @@ PROCESSED_PREFIX = "processed/"
 ALERTS_PREFIX = "alerts/"
 MAX_BODY_CHARACTERS = 4096
 MAX_VOLUME = 2**31 - 1  # Athena's `int` is 32 bits and signed
+_MAX_LATENCY_MS = 2**53
 
 _SYMBOL = re.compile(r"[A-Z][A-Z0-9.-]{0,9}")
 _TICK_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -63,6 +64,16 @@ class Tick:
         return to_epoch_ms(self.event_time)
 
 
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A stored record, as it was read: `processed_ms` in milliseconds since 1970."""
+
+    tick: Tick
+    processed_ms: int
+    latency_ms: int
+    alert: bool
+
+
 def to_epoch_ms(moment: datetime) -> int:
     """Whole milliseconds since 1970, rounded down, without a detour over floating point."""
     since = moment - _EPOCH
@@ -96,13 +107,10 @@ def parse(body: str, *, message_id: str, sent_timestamp_ms: int) -> Tick:
     Fields that the contract doesn't know are ignored. Raises `InvalidTickError` with the reason.
     """
     fields = _json_object(body)
-    return Tick(
-        tick_id=_tick_id(fields.get("tick_id", message_id)),
-        symbol=_symbol(_required(fields, "symbol")),
-        price=_price(_required(fields, "price")),
-        volume=_volume(_required(fields, "volume")),
-        timestamp=_timestamp(fields["timestamp"]) if "timestamp" in fields else _from_epoch_ms(sent_timestamp_ms),
-    )
+    fields.setdefault("tick_id", message_id)
+    if "timestamp" not in fields:
+        fields["timestamp"] = _from_epoch_ms(sent_timestamp_ms)
+    return _tick(fields)
 
 
 def to_record(tick: Tick, *, sent_timestamp_ms: int, processed_at: datetime, alert: bool) -> dict[str, Any]:
@@ -127,6 +135,26 @@ def to_record(tick: Tick, *, sent_timestamp_ms: int, processed_at: datetime, ale
 def encode_record(record: dict[str, Any]) -> str:
     """The record as one line of newline-delimited JSON, its newline included."""
     return json.dumps(record, separators=(",", ":"), allow_nan=False) + "\n"
+
+
+def parse_record(line: bytes) -> Record:
+    """Read a line that `encode_record` wrote. Raises `InvalidTickError` with the reason for anything else."""
+    try:
+        fields = _json_object(line.decode())
+    except UnicodeDecodeError:
+        raise InvalidTickError("it is not UTF-8") from None
+    tick = _tick(fields)
+    if _required(fields, "event_time") != iso_utc(tick.event_time):
+        raise InvalidTickError(f"event_time is not {iso_utc(tick.event_time)}")
+    latency_ms = _required(fields, "latency_ms")
+    if isinstance(latency_ms, bool) or not isinstance(latency_ms, int) or not 0 <= latency_ms <= _MAX_LATENCY_MS:
+        raise InvalidTickError("latency_ms is not a whole number of milliseconds")
+    return Record(
+        tick=tick,
+        processed_ms=to_epoch_ms(datetime.fromisoformat(_timestamp(_required(fields, "processed_at")))),
+        latency_ms=latency_ms,
+        alert=_required(fields, "alert") is True,
+    )
 
 
 def record_key(tick: Tick) -> str:
@@ -160,6 +188,16 @@ def alert_marker_key(tick: Tick, *, cooldown_seconds: int) -> str:
         return f"{ALERTS_PREFIX}{tick.symbol}/{tick.epoch_ms}-{tick.tick_id}.json"
     length_ms = cooldown_seconds * 1000
     return f"{ALERTS_PREFIX}{tick.symbol}/{tick.epoch_ms // length_ms * length_ms}.json"
+
+
+def _tick(fields: dict[str, Any]) -> Tick:
+    return Tick(
+        tick_id=_tick_id(_required(fields, "tick_id")),
+        symbol=_symbol(_required(fields, "symbol")),
+        price=_price(_required(fields, "price")),
+        volume=_volume(_required(fields, "volume")),
+        timestamp=_timestamp(_required(fields, "timestamp")),
+    )
 
 
 def _json_object(body: str) -> dict[str, Any]:

@@ -11,6 +11,8 @@ REGION = "us-east-2"
 DEFAULT_ENVIRONMENT = "default"
 
 _PREFIX = re.compile(r"[a-z][a-z0-9-]{0,14}")
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,13 @@ class Names:
         """Refuse a prefix that some AWS service would refuse (bucket names are the narrowest), and a confusing one."""
         if self.prefix and not _PREFIX.fullmatch(self.prefix):
             raise ValueError(
-                f"prefix {self.prefix!r}: a letter, then up to 14 lower-case letters, digits or hyphens "
+                f"prefix {self.prefix[:80]!r}: a letter, then up to 14 lower-case letters, digits or hyphens "
                 "(it becomes part of the bucket's name)"
+            )
+        if self.bucket_override and not _BUCKET.fullmatch(self.bucket_override):
+            raise ValueError(
+                f"bucket {self.bucket_override[:80]!r}: 3 to 63 lower-case letters, digits, dots or hyphens, "
+                "with a letter or digit at both ends"
             )
         if self.prefix == DEFAULT_ENVIRONMENT:
             raise ValueError(f"prefix {self.prefix!r} is what the environment without a prefix is tagged with")

@@ -40,6 +40,7 @@ from terminal import (
     ProfileOption,
     console,
     errors,
+    finite,
     open_environment,
 )
 
@@ -69,8 +70,10 @@ class Played:
 @app.command(rich_help_panel="Start here")
 def demo(
     *,
-    seconds: Annotated[float, typer.Option(min=1, help="How long the market plays.")] = 30,
-    rate: Annotated[float, typer.Option(min=0.1, help="Ticks per second, all symbols together.")] = DEFAULT_RATE,
+    seconds: Annotated[float, typer.Option(min=1, callback=finite, help="How long the market plays.")] = 30,
+    rate: Annotated[
+        float, typer.Option(min=0.1, callback=finite, help="Ticks per second, all symbols together.")
+    ] = DEFAULT_RATE,
     seed: Annotated[int | None, typer.Option(help="The same seed plays the same market; default: a new one.")] = None,
     engine: Annotated[
         str | None,

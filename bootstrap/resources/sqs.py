@@ -178,7 +178,7 @@ def _read_queue(aws: Aws, name: str) -> Live:
     attributes["Tags"] = {ENVIRONMENT_TAG: owner} if owner else {}
     return Live(
         arn=raw["QueueArn"],
-        state=f"{raw.get('ApproximateNumberOfMessages', '0')} messages",
+        state=f"about {raw.get('ApproximateNumberOfMessages', '0')} messages",
         attributes=attributes,
         owner=owner,
         outputs={"QueueUrl": url},

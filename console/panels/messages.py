@@ -10,6 +10,7 @@ from console.model import Model
 from console.panels.parts import card, empty, icon
 from operations.alerts import Alert
 from operations.deadletters import DeadLetter
+from terminal.untrusted import printable
 
 SHOWN = 25
 _BODY_CHARACTERS = 600
@@ -23,7 +24,7 @@ class AlertsPanel:
         with card("Alerts", "alerts") as head:
             with head:
                 self._count = ui.label("").classes("muted card-hint").props('role="status"')
-            self._empty = empty("notifications_none", "No alerts in the inbox.")
+            self._empty = empty("notifications_none", "No alert seen in the inbox; SQS counts about 0.")
             self._list = ui.element("ul").classes("messages").props('aria-label="Alerts, newest first" tabindex="0"')
         self._rows: dict[str, ui.element] = {}
 
@@ -40,8 +41,8 @@ class AlertsPanel:
         with ui.element("li").classes("message") as row:
             icon("change_history").classes("alarm-ink")
             with ui.element("div").classes("message-main"):
-                ui.label(alert.subject).classes("message-title")
-                ui.label(alert.tick_id).classes("muted mono clip")
+                ui.label(printable(alert.subject)).classes("message-title")
+                ui.label(printable(alert.tick_id)).classes("muted mono clip")
             ui.label(text.stamp(alert.sent_ms, now_ms)).classes("muted when")
         return row
 
@@ -55,7 +56,7 @@ class DeadLettersPanel:
             with head:
                 self._count = ui.label("").classes("muted card-hint").props('role="status"')
                 self._all = ui.button("Redrive all", icon="replay", on_click=redrive_all).props("outline dense no-caps")
-            self._empty = empty("task_alt", "No dead letters: every tick so far was stored or is under way.")
+            self._empty = empty("task_alt", "No dead letter seen; SQS counts about 0.")
             self._list = ui.element("ul").classes("messages").props('aria-label="Dead letters, newest first"')
         self._rows: dict[str, ui.element] = {}
 
@@ -72,8 +73,8 @@ class DeadLettersPanel:
         with ui.element("li").classes("message") as row:
             icon("report").classes("alarm-ink")
             with ui.element("div").classes("message-main"):
-                ui.label(letter.reason).classes("message-title")
-                body = ui.label(text.shortened(letter.body, _BODY_CHARACTERS)).classes("mono body")
+                ui.label(printable(letter.reason)).classes("message-title")
+                body = ui.label(printable(text.shortened(letter.body, _BODY_CHARACTERS))).classes("mono body")
                 body.props('tabindex="0"')
                 ui.label(f"{letter.message_id} · sent {text.stamp(letter.sent_ms, now_ms)}").classes("muted mono clip")
             button = ui.button("Redrive", icon="replay").props("flat dense no-caps")

@@ -8,9 +8,12 @@ from nicegui import ui
 
 from analytics.result import Result
 from analytics.statements import named_queries
+from console import text
 from console.panels.parts import card
+from terminal.untrusted import printable
 
 _ROWS: Final = 100
+_CELL_CHARACTERS: Final = 200
 _ENGINES: Final = {"": "automatic", "athena": "Athena", "duckdb": "offline (DuckDB)"}
 _RIGHT: Final = ("double", "float", "real", "integer", "bigint", "decimal", "smallint", "tinyint")
 
@@ -62,7 +65,7 @@ class QueriesPanel:
             {
                 "name": f"c{index}",
                 "field": f"c{index}",
-                "label": column.name,
+                "label": printable(column.name),
                 "align": "right" if column.type.split("(")[0] in _RIGHT else "left",
             }
             for index, column in enumerate(result.columns)
@@ -74,7 +77,7 @@ class QueriesPanel:
         self._table.set_visibility(bool(result.rows))
 
     def _say(self, sentence: str, *, failed: bool = False) -> None:
-        self._status.set_text(sentence)
+        self._status.set_text(printable(sentence))
         self._status.classes(replace="answer failed" if failed else "answer")
 
 
@@ -94,4 +97,4 @@ def _cell(value: Any) -> str:
         return f"{value:,.4f}".rstrip("0").rstrip(".")
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}"
-    return str(value)
+    return printable(text.shortened(str(value), _CELL_CHARACTERS))

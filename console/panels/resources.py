@@ -7,6 +7,7 @@ from nicegui import ui
 from bootstrap import ResourceStatus
 from console import text
 from console.panels.parts import card, empty, icon
+from terminal.untrusted import printable
 
 _VALUE_CHARACTERS = 160
 
@@ -33,7 +34,7 @@ class ResourcesPanel:
             found = await self._check()
         except RuntimeError as error:
             found = ()
-            self._summary.set_text(str(error))
+            self._summary.set_text(printable(str(error)))
         if self._button.is_deleted:  # the tab was closed meanwhile
             return
         self._button.enable()
@@ -65,7 +66,8 @@ def _row(resource: ResourceStatus) -> None:
                 ui.label(resource.arn).classes("muted mono clip")
             for difference in resource.drift:
                 live, declared = (
-                    text.shortened(str(value), _VALUE_CHARACTERS) for value in (difference.live, difference.declared)
+                    printable(text.shortened(str(value), _VALUE_CHARACTERS))
+                    for value in (difference.live, difference.declared)
                 )
                 ui.label(f"{difference.attribute}: {live} instead of {declared}").classes("drift")
         ui.label(resource.state or ("there" if resource.exists else "missing")).classes("muted when")

@@ -10,6 +10,7 @@ from console.actions import make_tick
 from console.model import Model
 from console.panels.parts import card
 from pipeline.tick import InvalidTickError, Tick
+from terminal.untrusted import printable
 
 _OVER: Final = 1.33  # dollars
 
@@ -54,5 +55,5 @@ class SendPanel:
             self._say(f"Not sent: {error}", failed=True)
 
     def _say(self, sentence: str, *, failed: bool) -> None:
-        self._answer.set_text(sentence)
+        self._answer.set_text(printable(sentence))
         self._answer.classes(replace="answer failed" if failed else "answer done")

@@ -11,12 +11,13 @@ from rich.text import Text
 import terminal
 from bootstrap.resources.sns import HOW_TO_CONFIRM, Subscriber, email_subscribers
 from operations.alerts import Alert, peek_inbox
-from operations.display import clock_time, print_json_line, printable, timestamp
+from operations.display import clock_time, print_json_line, timestamp
 from operations.emails import Email, recorded_emails
 from operations.queues import PEEK_LIMIT, depth
 from profiles.environment import queue_url
 from profiles.names import Names
 from profiles.session import Aws
+from terminal.untrusted import printable
 
 app = typer.Typer()
 
@@ -58,9 +59,11 @@ def alerts(
         _note(f"{pending.address}: {HOW_TO_CONFIRM}")
     in_inbox = depth(aws, queue_url(aws, names, names.inbox_queue)).total
     if in_inbox > len(found):
-        _note(f"{len(found)} of {in_inbox} alerts: --limit looks at more, unless somebody else is looking right now")
+        _note(
+            f"{len(found)} of about {in_inbox} alerts: --limit looks at more, unless somebody else is looking right now"
+        )
     elif not found:
-        _note("no alert: no tick has reached the threshold, or none was sent; see: stockpipe doctor")
+        _note("the inbox is empty: no tick has reached the threshold, or none was sent; see: stockpipe doctor")
 
 
 def print_document(found: list[Alert], subscribers: list[Subscriber], emails: list[Email] | None) -> None:

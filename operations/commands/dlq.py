@@ -12,13 +12,14 @@ from rich.text import Text
 import terminal
 from operations import deadletters
 from operations.deadletters import DeadLetter, Redrive
-from operations.display import age, one_line, plain_table, print_json_line, printable, timestamp
+from operations.display import age, plain_table, print_json_line, timestamp
 from operations.failures import Failure, failures_of
 from operations.queues import PEEK_LIMIT, depth, redelivery
 from profiles.environment import queue_url
 from profiles.errors import CannotRunError
 from profiles.names import Names
 from profiles.session import Aws
+from terminal.untrusted import one_line, printable
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -58,15 +59,15 @@ def list_letters(
     now_ms = time.time_ns() // 1_000_000
     for letter in letters:
         table.add_row(
-            letter.message_id,
+            Text(printable(letter.message_id)),
             age(now_ms - letter.sent_ms),
-            Text(printable(letter.tick_id or "")),
+            Text(one_line(letter.tick_id or "", _EXCERPT)),
             Text(printable(letter.reason)),
             Text(one_line(letter.body, _EXCERPT)),
         )
     terminal.console.print(table)
     if total > len(letters):
-        _note(f"{len(letters)} of {total}: --limit shows more, unless somebody else is looking right now")
+        _note(f"{len(letters)} of about {total}: --limit shows more, unless somebody else is looking right now")
 
 
 @app.command()
@@ -152,21 +153,24 @@ def purge(
     """Delete all dead letters for good. Asks, after showing what would be lost; `dlq list --json` keeps a copy."""
     environment = terminal.open_environment(profile, prefix, bucket)
     aws, names = environment.aws, environment.names
-    total = depth(aws, queue_url(aws, names, names.dead_letter_queue)).total
+    url = queue_url(aws, names, names.dead_letter_queue)
+    total = depth(aws, url).total or len(deadletters.list_dead_letters(aws, names))
     if total and not yes:
         if not sys.stdin.isatty():
             raise CannotRunError("purge deletes for good and asks before: without a terminal, add --yes")
         for reason, count in _reasons(deadletters.list_dead_letters(aws, names)):
             _note(f"  {count} x {printable(reason)}")
         where = f"account {aws.account}, profile {aws.profile.name}"
-        if not typer.confirm(f"Delete {total} messages of {names.dead_letter_queue} ({where}) for good?", err=True):
+        if not typer.confirm(
+            f"Delete about {total} messages of {names.dead_letter_queue} ({where}) for good?", err=True
+        ):
             raise CannotRunError("nothing was deleted")
     if total:
         deadletters.purge(aws, names)
     if as_json:
         print_json_line({"deleted": total})
     else:
-        terminal.console.print(f"deleted {total} dead letters" if total else "no dead letters")
+        terminal.console.print(f"deleted about {total} dead letters" if total else "no dead letters")
 
 
 def as_document(letter: DeadLetter) -> dict[str, Any]:
@@ -209,7 +213,7 @@ def _warn_of_no_ticks(aws: Aws, names: Names, message: str | None) -> None:
 
 
 def _delivery(failure: Failure) -> str:
-    return f"{timestamp(failure.at_ms)}  {printable(failure.reason)}  request {failure.request_id}"
+    return f"{timestamp(failure.at_ms)}  {printable(failure.reason)}  request {printable(failure.request_id)}"
 
 
 def _reasons(letters: list[DeadLetter]) -> list[tuple[str, int]]:

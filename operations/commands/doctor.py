@@ -6,8 +6,8 @@ import typer
 from rich.text import Text
 
 import terminal
-from operations.display import printable
 from operations.doctor import Check, State, examine
+from terminal.untrusted import printable
 
 app = typer.Typer()
 

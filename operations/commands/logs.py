@@ -11,11 +11,12 @@ import typer
 from rich.text import Text
 
 import terminal
-from operations.display import clock_time, print_json_line, printable
+from operations.display import clock_time, print_json_line
 from operations.function_log import LogEvent, Tail
 from operations.log_lines import Line, read_line
 from profiles.environment import up_command
 from profiles.errors import CannotRunError
+from terminal.untrusted import one_line, printable
 
 app = typer.Typer()
 
@@ -23,6 +24,7 @@ POLL_SECONDS = 1.0
 DEFAULT_SINCE = "15m"
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d)")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_LONGEST_SHOWN = 80  # characters
 _STYLES = {
     "WARNING": "yellow",
     "ERROR": "bold red",
@@ -88,13 +90,16 @@ def parse_since(text: str, now: float) -> int:
     Raises `CannotRunError`.
     """
     if match := _SPAN.fullmatch(text.strip()):
-        return int((now - float(match[1]) * _UNITS[match[2]]) * 1000)
+        return int(max(0.0, now - float(match[1]) * _UNITS[match[2]]) * 1000)
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None:
-        raise CannotRunError(f"--since {text}: expected 30s, 5m, 2h, 1d, or a time with its zone, 2026-01-05T14:30:00Z")
+        raise CannotRunError(
+            f"--since {one_line(text, _LONGEST_SHOWN)}: expected 30s, 5m, 2h, 1d, "
+            "or a time with its zone, 2026-01-05T14:30:00Z"
+        )
     return (moment - datetime.fromtimestamp(0, moment.tzinfo)) // timedelta(milliseconds=1)
 
 

@@ -2,7 +2,7 @@
 
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -11,13 +11,15 @@ import typer
 from rich.status import Status
 
 import terminal
-from operations.reconcile import Reconciliation, reconcile
+from operations.reconcile import SAMPLE, Reconciliation, reconcile
 from producer import manifest as manifests
 from profiles.errors import CannotRunError
+from terminal.untrusted import one_line
 
 app = typer.Typer()
 
 SHOWN = 10
+LONGEST_ITEM = 500  # characters
 SECONDS_BETWEEN_LINES = 10.0
 
 
@@ -31,18 +33,20 @@ def reconcile_command(
     every: Annotated[bool, typer.Option("--all", help="All runs of this environment.")] = False,
     wait: Annotated[
         float,
-        typer.Option(
-            help="Seconds without progress after which ticks on their way aren't waited for any more.", min=0.0
-        ),
+        typer.Option(help="Stop waiting after this many seconds without progress.", min=0.0, callback=terminal.finite),
     ] = 10.0,
+    full: Annotated[
+        bool, typer.Option("--full", help=f"Compare the content of all records; default: of {SAMPLE:,} at random.")
+    ] = False,
+    seed: Annotated[int | None, typer.Option(help="Compare the same records as a run that printed this seed.")] = None,
     as_json: terminal.JsonOption = False,
     profile: terminal.ProfileOption = terminal.DEFAULT_PROFILE,
     prefix: terminal.PrefixOption = "",
     bucket: terminal.BucketOption = None,
 ) -> None:
-    """Prove that every produced tick is stored exactly once or dead-lettered, and that every alert was sent.
+    """Prove that every produced tick is stored exactly once, unaltered, or dead-lettered; and that alerts arrived.
 
-    Ends with 1 if one is missing, duplicated or was not alerted, or if none was produced.
+    Ends with 1 if one is missing, duplicated, altered or without its alert, or if none was produced.
     """
     if manifest and every:
         raise CannotRunError("--manifest and --all exclude each other")
@@ -54,6 +58,8 @@ def reconcile_command(
             environment.names,
             paths,
             wait_seconds=wait,
+            sample=None if full else SAMPLE,
+            seed=seed,
             observer=_Progress(status, time.monotonic),
         )
     if as_json:
@@ -69,9 +75,16 @@ def reconcile_command(
         )
     if result.missing and result.queued:
         terminal.errors.print(
-            f"{result.queued:,} messages are still in the queue: what is missing may be among them. "
+            f"about {result.queued:,} messages are still in the queue: what is missing may be among them. "
             f"Nothing moved for {wait:g} s; look again later or with a longer --wait. "
             'Is one of them failing? stockpipe logs --filter "tick rejected"',
+            markup=False,
+            soft_wrap=True,
+        )
+    elif result.missing:
+        terminal.errors.print(
+            "SQS counts no message in the queue, but its counts may be a minute old: "
+            "look again before you take a tick for lost",
             markup=False,
             soft_wrap=True,
         )
@@ -112,16 +125,20 @@ def _manifests(environment: terminal.Environment, *, every: bool) -> list[Path]:
 
 def _show(result: Reconciliation) -> None:
     terminal.console.print(result.line, soft_wrap=True, markup=False)
-    _list("missing", list(result.missing))
+    _list("missing", result.missing)
     _list("duplicated", [f"{each.tick_id} in {' and '.join(each.places)}" for each in result.duplicated])
-    _list("alert not sent", list(result.unalerted))
+    _list("altered", [f"{each.tick_id} in {each.place}: {each.difference}" for each in result.altered])
+    _list("without alert", [f"{each.window}: {each.why}" for each in result.unalerted])
+    _list("not known", [f"{each.window}: {each.why}" for each in result.unknown_alerts])
+    _list("repeated", [f"{each.window}: {each.alerts} alerts" for each in result.repeated_alerts])
     _list("dead-lettered", [f"{each.tick_id}: {each.reason}" for each in result.dead_lettered])
+    _list("no record", [f"{place}: {what}" for place, what in result.foreign])
     if result.other_dead_letters:
         _list("dead letters", [f"{result.other_dead_letters} more that no manifest of these runs knows"])
 
 
-def _list(what: str, items: list[str]) -> None:
+def _list(what: str, items: Sequence[str]) -> None:
     for item in items[:SHOWN]:
-        terminal.console.print(f"  {what}: {item}", soft_wrap=True, markup=False)
+        terminal.console.print(f"  {what}: {one_line(item, LONGEST_ITEM)}", soft_wrap=True, markup=False)
     if len(items) > SHOWN:
         terminal.console.print(f"  {what}: … and {len(items) - SHOWN} more; all of them: --json")

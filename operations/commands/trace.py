@@ -8,14 +8,16 @@ from rich.text import Text
 
 import terminal
 from operations import tick_search
-from operations.display import clock_time, printable, timestamp
+from operations.display import clock_time, timestamp
 from operations.tick_search import SearchLimitError
 from operations.tick_trace import Trace
 from operations.tick_trace import trace as follow_tick
 from profiles.errors import CannotRunError
+from terminal.untrusted import one_line, printable
 
 app = typer.Typer()
 
+_LONGEST_ID = 100  # characters
 _COLOURS = {"stored": "green", "dead-lettered": "red", "on its way": "yellow", "not found": "red"}
 
 
@@ -64,7 +66,10 @@ def _show(found: Trace) -> None:
     elif found.outcome == "on its way":
         _note("It is sent and neither stored nor dead-lettered; the queue isn't empty, so ask again in a moment.")
     if found.outcome == "not found":
-        _note("Neither stored nor dead-lettered. Was the emulator restarted, or the environment removed since?")
+        _note(
+            "Neither stored nor dead-lettered, and SQS counts no message in the queue. Its counts may be a minute old: "
+            "if it was sent just now, ask again. Was the emulator restarted, or the environment removed since?"
+        )
     previous: int | None = None
     for hop in found.hops:
         step = "" if hop.at_ms is None or previous is None else f"+{hop.at_ms - previous:,} ms"
@@ -78,11 +83,12 @@ def _show(found: Trace) -> None:
 
 def headline(found: Trace) -> Text:
     """`sim1-… TSLA 1,178.09 x 1,864  2026-…  stored after 83 ms`: counted from when SQS accepted it."""
-    shown = Text(found.tick_id, style="bold")
+    shown = Text(one_line(found.tick_id, _LONGEST_ID), style="bold")
     if found.tick:
         tick = found.tick
         shown.append(
-            f"  {tick.symbol} {tick.price:,.2f} x {tick.volume:,}  {timestamp(tick.epoch_ms)}", style="default not bold"
+            f"  {printable(tick.symbol)} {tick.price:,.2f} x {tick.volume:,}  {timestamp(tick.epoch_ms)}",
+            style="default not bold",
         )
     shown.append("  ")
     shown.append(found.outcome, style=_COLOURS[found.outcome])

@@ -6,11 +6,11 @@ from urllib.parse import urlsplit
 
 from emulator import lifecycle
 from emulator.identity import identify
-from operations.display import one_line
 from operations.doctor.check import Check, failed, info, ok, warning
 from profiles.errors import ProfileError
 from profiles.names import REGION
 from profiles.session import NOT_AWS, Aws, open_profile
+from terminal.untrusted import one_line
 
 _CONNECT_SECONDS = 2.0
 _LONGEST_ERROR = 300

@@ -9,17 +9,18 @@ from botocore.exceptions import ClientError
 
 from bootstrap.policies import role_permissions
 from bootstrap.settings import VISIBILITY_PER_FUNCTION_TIMEOUT
-from operations.display import one_line
+from operations import deadletters
 from operations.doctor.check import Check, failed, info, ok, warning
 from operations.doctor.permissions import lambda_may_assume, not_allowed
 from operations.function_log import read_log
 from operations.log_lines import read_line
-from operations.queues import depth
+from operations.queues import BATCH, depth
 from pipeline.environment import ConfigurationError, Environment
 from profiles.environment import queue_url, up_command
 from profiles.errors import CannotRunError
 from profiles.names import Names
 from profiles.session import Aws
+from terminal.untrusted import one_line
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef
@@ -46,19 +47,20 @@ def queue(aws: Aws, names: Names) -> Check:
             up_command(aws, names),
         )
     counts = depth(aws, url)
-    return ok("queue", f"{names.queue}: {counts.waiting} waiting, {counts.in_flight} in flight")
+    return ok("queue", f"{names.queue}: about {counts.waiting} waiting, {counts.in_flight} in flight")
 
 
 def dead_letters(aws: Aws, names: Names) -> Check:
     """The dead-letter queue is there and empty."""
     try:
         count = depth(aws, queue_url(aws, names, names.dead_letter_queue)).total
+        count = count or len(deadletters.list_dead_letters(aws, names, limit=BATCH))  # SQS's count may be old
     except CannotRunError:
         return failed("dead letters", f"there is no queue {names.dead_letter_queue}", up_command(aws, names))
     if count:
         return warning(
             "dead letters",
-            f"{count} messages failed too often",
+            f"about {count} messages failed too often",
             "reasons: stockpipe dlq list; then: stockpipe dlq redrive",
         )
     return ok("dead letters", "none")

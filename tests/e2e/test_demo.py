@@ -13,7 +13,8 @@ import pytest
 
 RECONCILED = re.compile(
     r"^reconciled: (?P<produced>\d+) produced = (?P<stored>\d+) stored \+ 0 dead-lettered; "
-    r"missing 0, duplicated 0, alerts (?P<alerts>\d+)$",
+    r"missing 0, duplicated 0, altered 0, alerts (?P<alerts>\d+); content of (?P<compared>\d+) of (?P=stored) records "
+    r"compared( \(seed \d+\))?$",
     re.MULTILINE,
 )
 

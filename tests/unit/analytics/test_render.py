@@ -7,7 +7,7 @@ import json
 from rich.console import Console
 
 from analytics import Column, Result
-from analytics.render import CHARACTERS_IN_CELL, as_chart, as_csv, as_json, as_table, printable
+from analytics.render import CHARACTERS_IN_CELL, as_chart, as_csv, as_json, as_table
 
 HOSTILE = (
     "\x1b[2J\x1b[31mred",
@@ -54,7 +54,3 @@ def test_csv_and_json_give_every_character_back() -> None:
     assert [row[0] for row in rows[1:]] == list(HOSTILE)
     assert as_json(RESULT).isascii()
     assert [row[NAME] for row in json.loads(as_json(RESULT))] == list(HOSTILE)
-
-
-def test_printable_text_stays_as_it_is() -> None:
-    assert printable("TSLA 1,201.33 € [x] ü 日本") == "TSLA 1,201.33 € [x] ü 日本"

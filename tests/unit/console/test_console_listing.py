@@ -116,7 +116,7 @@ def test_symbols_take_turns_and_the_newest_are_read_first() -> None:
 
 def test_lines_that_are_no_records_are_left_out() -> None:
     good = (
-        b'{"tick_id":"a","symbol":"TSLA","price":1.5,"volume":2,"timestamp":"2026-01-05T00:00:00Z",'
+        b'{"tick_id":"a","symbol":"TSLA","price":1.5,"volume":2,"timestamp":"2026-01-05T00:00:00.25Z",'
         b'"event_time":"2026-01-05T00:00:00.250Z","processed_at":"2026-01-05T00:00:01.000Z","latency_ms":7,"alert":true}'
     )
 

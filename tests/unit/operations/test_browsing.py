@@ -1,6 +1,7 @@
 """Reading all of a queue ends, however slowly it is read and however wrong SQS's counts are."""
 
 import json
+from collections.abc import Generator
 from itertools import count
 from types import SimpleNamespace
 from typing import Any, cast
@@ -9,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from operations.deadletters import read_all
-from operations.queues import browse, hidden_seconds, peek
+from operations.queues import browse, peek
 from profiles.session import Aws
 
 URL = "http://127.0.0.1/queue"
@@ -63,14 +64,19 @@ class SlowQueue:
         }
 
     def change_message_visibility_batch(self, *, Entries: list[dict[str, Any]], **_: Any) -> Any:  # noqa: N803
-        self.given_back.append([entry["ReceiptHandle"] for entry in Entries])
+        seconds = {entry["VisibilityTimeout"] for entry in Entries}
+        if seconds == {0}:
+            self.given_back.append([entry["ReceiptHandle"] for entry in Entries])
         if self.refusal:
             raise self.refusal
         for entry in Entries:
             name = entry["ReceiptHandle"].partition("/")[0]
-            if self.handles[name] == entry["ReceiptHandle"]:
-                self.hidden_until[name] = self.now
+            if self.handles[name] == entry["ReceiptHandle"] and self.hidden_until[name] > self.now:
+                self.hidden_until[name] = self.now + min(entry["VisibilityTimeout"], self.longest_hidden)
         return {"Successful": [{"Id": entry["Id"]} for entry in Entries]}
+
+    def browse(self, *, limit: int | None = None, thorough: bool = False) -> "Generator[Any, None, None]":
+        return browse(self.aws, URL, limit=limit, thorough=thorough, now=lambda: self.now)
 
     @property
     def still_hidden(self) -> list[str]:
@@ -85,7 +91,7 @@ def test_messages_that_come_round_are_read_once_and_it_ends(counted: int, *, tho
     queue.longest_hidden = 0.3
 
     # when all are read
-    ids = [letter.message_id for letter in read_all(queue.aws, URL, thorough=thorough)]
+    ids = [message["MessageId"] for message in queue.browse(thorough=thorough)]
 
     # then each is there once: all of them, or at least as many as SQS counts
     assert len(ids) == len(set(ids))
@@ -96,7 +102,7 @@ def test_messages_that_come_round_are_read_once_and_it_ends(counted: int, *, tho
 def test_a_message_that_comes_round_is_given_back_by_its_newest_handle() -> None:
     queue = SlowQueue(3, counted=5)
     queue.longest_hidden = 0.05
-    assert len(list(browse(queue.aws, URL))) == 3
+    assert len(list(queue.browse())) == 3
     assert queue.receives > 1
     assert [sorted(handles) for handles in queue.given_back] == [sorted(queue.handles.values())]
 
@@ -107,7 +113,7 @@ def test_thousands_are_read_though_each_receive_takes_a_second(counted: int) -> 
     queue = SlowQueue(2500, seconds=0.9, counted=counted)
 
     # when all are read, thoroughly
-    letters = list(read_all(queue.aws, URL, thorough=True))
+    letters = list(queue.browse(thorough=True))
 
     # then all are seen, whatever SQS counts, and can be received by others at once
     assert len(letters) == 2500
@@ -116,10 +122,46 @@ def test_thousands_are_read_though_each_receive_takes_a_second(counted: int) -> 
         assert queue.receives <= 251, "none came round"
 
 
-def test_messages_are_hidden_for_as_long_as_reading_them_takes_and_aws_allows() -> None:
-    assert hidden_seconds(0) == 30
-    assert hidden_seconds(10_000) > 1000
-    assert hidden_seconds(10**9) == 43_200
+@pytest.mark.parametrize(("messages", "most_hidden"), [(1, 5), (200, 7), (2500, 30)])
+def test_a_reader_that_is_killed_hides_messages_for_seconds_only(messages: int, most_hidden: float) -> None:
+    # given a reader that has seen all, over a time many times as long as a message is hidden
+    queue = SlowQueue(messages, seconds=0.9)
+    seen = queue.browse(limit=messages + 1, thorough=True)
+    for _ in range(messages):
+        next(seen)
+
+    # when it is killed: nothing is given back
+    killed_at = queue.now
+
+    # then another reader sees all a few seconds later
+    assert max(queue.hidden_until.values()) - killed_at <= most_hidden
+    queue.now = killed_at + most_hidden
+    assert len(list(queue.browse())) == messages
+    del seen
+
+
+def test_messages_stay_hidden_while_they_are_read() -> None:
+    # given a reader that has half of the messages, after many times the time for which one is hidden
+    queue = SlowQueue(400, seconds=1)
+    seen = queue.browse()
+    for _ in range(195):
+        next(seen)
+
+    # then none came round, so all are read with as few calls as possible
+    assert queue.receives == 20
+    assert sum(1 for _ in seen) == 205
+    assert queue.receives == 40
+
+
+def test_a_count_of_none_is_not_believed_before_sqs_was_asked() -> None:
+    queue = SlowQueue(25, counted=0)
+    assert len(peek(queue.aws, URL)) == 25
+
+
+def test_a_limit_is_kept() -> None:
+    queue = SlowQueue(25)
+    assert len(peek(queue.aws, URL, limit=1)) == 1
+    assert queue.still_hidden == []
 
 
 @pytest.mark.parametrize(

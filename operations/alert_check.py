@@ -1,0 +1,109 @@
+"""Did subscribers get the alerts? What the inbox holds, against the windows that should have been alerted.
+
+The inbox is subscribed to the topic as any other subscriber is, so it shows what they got. Alert markers only explain
+why an alert is not there: the function writes them, and they are true even where nothing was delivered.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from operations import stored
+from operations.alerts import INBOX_LIMIT, Inbox, count_alerts
+from profiles.names import Names
+from profiles.session import Aws
+
+# Another reader of the inbox gives messages back within this time.
+_PATIENCE_SECONDS = 7
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """A window whose alert is not in the inbox, by the key of its marker, and what is known about that."""
+
+    window: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """A window that subscribers were alerted about more than once, by the key of its marker."""
+
+    window: str
+    alerts: int
+
+
+@dataclass(frozen=True)
+class Alerts:
+    """What subscribers got. `seen`: windows with at least one alert in the inbox.
+
+    `missing`: windows without one. `unknown`: windows without one, where the inbox can't tell.
+    """
+
+    seen: int = 0
+    missing: tuple[Unseen, ...] = ()
+    unknown: tuple[Unseen, ...] = ()
+    repeated: tuple[Repeated, ...] = ()
+
+
+def look_for_alerts(
+    aws: Aws, names: Names, windows: Collection[str], *, wait: Callable[[float], None] | None = None
+) -> Alerts:
+    """Look for the alerts of windows, each known by its marker's key.
+
+    `wait`: how to wait for messages that another reader of the inbox has just now; None: don't.
+    """
+    if not windows:
+        return Alerts()
+    inbox = count_alerts(aws, names, windows)
+    tries = _PATIENCE_SECONDS
+    while wait and tries and inbox.unseen and inbox.seen < INBOX_LIMIT and len(inbox.alerts) < len(windows):
+        wait(1.0)
+        tries -= 1
+        inbox = count_alerts(aws, names, windows)
+    absent = sorted(window for window in windows if window not in inbox.alerts)
+    told = [
+        (Unseen(window, why), known)
+        for window, marker in stored.read_markers(aws.s3, names.bucket, absent)
+        for why, known in [_explain(marker, inbox, names, datetime.now(UTC))]
+    ]
+    return Alerts(
+        seen=len(inbox.alerts),
+        missing=tuple(unseen for unseen, known in told if known),
+        unknown=tuple(unseen for unseen, known in told if not known),
+        repeated=tuple(Repeated(window, count) for window, count in sorted(inbox.alerts.items()) if count > 1),
+    )
+
+
+def _explain(marker: Mapping[str, Any], inbox: Inbox, names: Names, now: datetime) -> tuple[str, bool]:
+    """Why a window's alert is not in the inbox, and whether it counts as missing; if not, the inbox can't tell."""
+    said = f"its marker says {str(marker['state'])[:40]}" if "state" in marker else "it has no marker"
+    if marker.get("state") == "published":
+        said = f"SNS accepted it as message {str(marker.get('sns_message_id'))[:40]} at {_time(marker)}"
+    if inbox.unseen:
+        return f"{said}; about {inbox.unseen:,} messages of {names.inbox_queue} could not be seen", False
+    if marker.get("state") != "published":
+        return f"{said}, and it is not in {names.inbox_queue}", True
+    keeps = timedelta(seconds=inbox.keeps_seconds)
+    published_at = _published_at(marker)
+    if published_at and published_at < now - keeps:
+        return f"{said}; {names.inbox_queue} keeps messages for {keeps.days} days", False
+    return (
+        f"{said}, but it is not in {names.inbox_queue}: not delivered, or purged or consumed since; "
+        "which of these is not known",
+        True,
+    )
+
+
+def _published_at(marker: Mapping[str, Any]) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(marker["published_at"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return found if found.tzinfo else None
+
+
+def _time(marker: Mapping[str, Any]) -> str:
+    published_at = _published_at(marker)
+    return published_at.isoformat(timespec="seconds") if published_at else "an unknown time"
