@@ -26,7 +26,6 @@ _SNS_CREATE = f"{_DOCS}sns/latest/api/API_CreateTopic.html"
 _SNS_PUBLISH = f"{_DOCS}sns/latest/api/API_Publish.html"
 _SNS_SUBSCRIBE = f"{_DOCS}sns/latest/api/API_Subscribe.html"
 _IAM_QUOTAS = f"{_DOCS}IAM/latest/UserGuide/reference_iam-quotas.html"
-_S3_NAMES = f"{_DOCS}AmazonS3/latest/userguide/bucketnamingrules.html"
 _S3_POLICIES = f"{_DOCS}AmazonS3/latest/userguide/bucket-policies.html"
 _ATHENA_LIMIT = f"{_DOCS}athena/latest/APIReference/API_WorkGroupConfiguration.html"
 _LOGS_RETENTION = f"{_DOCS}AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html"
@@ -73,10 +72,6 @@ _MAX_BUCKET_POLICY_BYTES = 20 * 1024
 _MIN_RECEIVE_COUNT = 5
 
 _NAME = r"[A-Za-z0-9_-]"
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-_BUCKET_FORBIDDEN = re.compile(
-    r"\.\.|^\d+\.\d+\.\d+\.\d+$|^xn--|^sthree-|^amzn-s3-demo-|-s3alias$|--ol-s3$|\.mrap$|--x-s3$|--table-s3$"
-)
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _VARIABLE = re.compile(r"[a-zA-Z][a-zA-Z0-9_]+")
 
@@ -220,10 +215,6 @@ def _names(settings: Settings) -> Iterator[Violation]:
     for kind, values, most, error, page in limits:
         for value in _mismatches(values, most):
             yield Violation(f"a {kind}'s name is 1 to {most} letters, digits, _ or -", value, error, page)
-    bucket = names.bucket
-    if not _BUCKET.fullmatch(bucket) or _BUCKET_FORBIDDEN.search(bucket):
-        rule = "a bucket's name is 3 to 63 lower-case letters, digits, '.' or '-', and no reserved form"
-        yield Violation(rule, bucket, "InvalidBucketName: The specified bucket is not valid.", _S3_NAMES)
 
 
 def _mismatches(values: Iterable[str], most: int) -> Iterator[str]:

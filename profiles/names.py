@@ -13,6 +13,9 @@ DEFAULT_ENVIRONMENT = "default"
 _PREFIX = re.compile(r"[a-z][a-z0-9-]{0,14}")
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_BUCKET_FORBIDDEN = re.compile(
+    r"\.\.|^\d+\.\d+\.\d+\.\d+$|^xn--|^sthree-|^amzn-s3-demo-|-s3alias$|--ol-s3$|\.mrap$|--x-s3$|--table-s3$"
+)
 
 
 @dataclass(frozen=True)
@@ -30,10 +33,13 @@ class Names:
                 f"prefix {self.prefix[:80]!r}: a letter, then up to 14 lower-case letters, digits or hyphens "
                 "(it becomes part of the bucket's name)"
             )
-        if self.bucket_override and not _BUCKET.fullmatch(self.bucket_override):
+        if self.bucket_override and (
+            not _BUCKET.fullmatch(self.bucket_override) or _BUCKET_FORBIDDEN.search(self.bucket_override)
+        ):
             raise ValueError(
                 f"bucket {self.bucket_override[:80]!r}: 3 to 63 lower-case letters, digits, dots or hyphens, "
-                "with a letter or digit at both ends"
+                "with a letter or digit at both ends, in none of the forms that S3 reserves. "
+                "AWS would say: InvalidBucketName: The specified bucket is not valid."
             )
         if self.prefix == DEFAULT_ENVIRONMENT:
             raise ValueError(f"prefix {self.prefix!r} is what the environment without a prefix is tagged with")

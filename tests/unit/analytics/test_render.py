@@ -35,7 +35,7 @@ def test_a_table_shows_hostile_text_without_obeying_it() -> None:
     shown.encode()
     for expected in (
         r"\x1b[2J\x1b[31mred",
-        r"two\nlines\r\x08back",
+        r"two\nlines\x0d\x08back",
         r"\ud800 alone",
         "[bold]markup[/bold] \\[red] [/]",
     ):

@@ -53,10 +53,6 @@ def test_what_aws_accepts_breaks_no_rule(settings: Settings) -> None:
         ({"alert_threshold": 1e60}, "at most 100 characters", "Invalid parameter: Subject"),
         ({"alert_cooldown_seconds": -1}, "cooldown is 0 seconds or more", "would not start"),
         ({"alert_email": "nobody"}, "an alert email is an address", "Email address"),
-        ({"names": Names("123456789012", "", "Upper")}, "a bucket's name", "InvalidBucketName"),
-        ({"names": Names("123456789012", "", "ab")}, "a bucket's name", "InvalidBucketName"),
-        ({"names": Names("123456789012", "", "10.0.0.1")}, "a bucket's name", "InvalidBucketName"),
-        ({"names": Names("123456789012", "", "a" * 64)}, "a bucket's name", "InvalidBucketName"),
     ],
 )
 def test_what_aws_refuses_breaks_its_rule(changed: dict[str, Any], rule: str, aws_error: str) -> None:

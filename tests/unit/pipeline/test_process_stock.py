@@ -97,8 +97,6 @@ def aws(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowAws]:
     """The function's SNS answers over HTTP."""
     with slow_aws() as slow:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SNS", slow.url)
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
         importlib.reload(world.function)
         yield slow
 

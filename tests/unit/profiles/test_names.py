@@ -34,6 +34,14 @@ def test_the_bucket_can_be_named() -> None:
     assert Names("123456789012", "a", "my-bucket").bucket == "my-bucket"
 
 
+@pytest.mark.parametrize(
+    "bucket", ["Upper", "ab", "a" * 64, "-ab", "a..b", "10.0.0.1", "xn--a", "a-s3alias", "a--x-s3", "a_b", "a/b", "é-a"]
+)
+def test_a_bucket_name_that_s3_would_refuse_is_refused(bucket: str) -> None:
+    with pytest.raises(ValueError, match="InvalidBucketName"):
+        Names("123456789012", "", bucket)
+
+
 @pytest.mark.parametrize("prefix", ["Alice", "1a", "a_b", "a" * 16, "-a", "ä"])
 def test_a_prefix_that_aws_would_refuse_is_refused(prefix: str) -> None:
     with pytest.raises(ValueError, match="becomes part of the bucket's name"):
