@@ -19,6 +19,9 @@ _KEPT = {"STOCKPIPE_CACHE_DIR", "STOCKPIPE_WRITE_DOCS"}
 # Before any module of the project is imported. Without the files, botocore would read those in the caller's home.
 for _name in [name for name in os.environ if name.startswith(("AWS_", "STOCKPIPE_")) and name not in _KEPT]:
     del os.environ[_name]
+# pytest imports readline, which gives xdist's workers the size of a terminal that isn't there.
+for _name in ("COLUMNS", "LINES"):
+    os.environ.pop(_name, None)
 os.environ.update(AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull, AWS_EC2_METADATA_DISABLED="true")
 
 from emulator import lifecycle, loopback

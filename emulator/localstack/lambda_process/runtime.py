@@ -66,8 +66,11 @@ class Runtime:
 
     @property
     def alive(self) -> bool:
-        """Whether the process still runs."""
-        return self._process.returncode is None
+        """Whether the process still runs. Asks the system: the thread that waits for its end may be behind."""
+        try:
+            return self._process.returncode is None and self._observed.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
 
     def next_event(self, timeout_seconds: float) -> Event | Exited | None:
         """The next event, or None if there was none in time."""

@@ -126,7 +126,7 @@ def test_an_engine_that_never_answers_is_given_up_and_ended(free_port: int, monk
         return started[0]
 
     monkeypatch.setattr(processes, "start_detached", remember)
-    with pytest.raises(CannotRunError, match=r"did not answer within 1 s.*\n  thinking"):
+    with pytest.raises(CannotRunError, match=r"did not answer within 1 s.*\nthinking"):
         lifecycle.start("ministack", free_port)
     assert not started[0].is_running()
     assert nothing_is_left(free_port)
