@@ -31,6 +31,7 @@ from producer.clock import Clock
 from producer.manifest import Sent, is_message_id
 from profiles.environment import MISSING_QUEUE_CODES
 from profiles.errors import CannotRunError
+from terminal.untrusted import one_line
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -308,6 +309,8 @@ class _Delivery:
                 QueueUrl=self._queue_url,
                 Entries=[{"Id": each, "MessageBody": body} for each, body in bodies.items()],
             )
+        except CannotRunError:  # the request belongs to no endpoint of this profile, and was not sent
+            raise
         except Exception as error:  # botocore raises what it stumbles over, such as AttributeError for the answer `[]`
             if not _is_passing(error):
                 raise CannotRunError(f"SQS refused the ticks: {_line(error)}") from error
@@ -356,8 +359,7 @@ def _code(error: Exception) -> str:
 
 def _line(value: object) -> str:
     """Somebody else's text on one line of bearable length: a proxy may answer with a whole page."""
-    text = " ".join(str(value).split())
-    return text if len(text) <= 200 else text[:199] + "…"
+    return one_line(str(value), 200)
 
 
 def _is_passing(error: Exception) -> bool:

@@ -279,11 +279,13 @@ def _emulator(name: str, endpoint: Endpoint, settings: Mapping[str, Any]) -> Aws
             f"are never sent to an emulator. Give that profile the key '{DUMMY_KEY}' (or 12 digits), or remove the "
             "endpoint"
         )
-    return _with_dummy_key(Profile(name, endpoint.url), key)
+    return _with_dummy_key(Profile(name, endpoint.url), key, ca_bundle=settings.get("ca_bundle"))
 
 
-def _with_dummy_key(profile: Profile, key: str) -> Aws:
+def _with_dummy_key(profile: Profile, key: str, ca_bundle: str | None = None) -> Aws:
     botocore_session = BotocoreSession(session_vars=_NOTHING_OF_THE_USERS)
+    if ca_bundle and not botocore_session.get_config_variable("ca_bundle"):  # AWS_CA_BUNDLE wins, as in botocore
+        botocore_session.set_config_variable("ca_bundle", ca_bundle)
     botocore_session.register("before-send", guard(profile.name, profile.endpoint_url))
     return Aws(profile, boto3.Session(key, DUMMY_KEY, region_name=REGION, botocore_session=botocore_session))
 

@@ -55,7 +55,11 @@ def write(operations: Iterable[Operation], path: Path) -> None:
 def _steps(resource: Resource) -> Iterator[Step]:
     foreign = {"OtherPolicies": ["inline", "arn:aws:iam::aws:policy/Managed"]}
     live = Live(
-        "arn", "confirmed", {**resource.declared(), **foreign}, notes={"inline": [getattr(resource, "policy_name", "")]}
+        "arn",
+        "confirmed",
+        {**resource.declared(), **foreign},
+        outputs={"UUID": "uuid"},
+        notes={"inline": [getattr(resource, "policy_name", "")]},
     )
     yield from resource.create()
     yield from resource.update(live, frozenset(resource.declared()))

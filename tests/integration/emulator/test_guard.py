@@ -219,7 +219,7 @@ def test_localstack_refuses_services_that_are_not_used_and_cloudformation_unless
     assert status == 501
     with pytest.raises(ClientError, match="'cloudformation' is not enabled"):
         localstack.aws.cloudformation.list_stacks()
-    assert localstack_with_options.aws.cloudformation.list_stacks()["StackSummaries"] == []
+    assert "StackSummaries" in localstack_with_options.aws.cloudformation.list_stacks()
     health = curl(f"{localstack.endpoint_url}/_localstack/health")[2]
     offered = {name for name, state in json.loads(health)["services"].items() if state != "disabled"}
     assert offered == {"cloudwatch", "iam", "kms", "lambda", "logs", "s3", "ses", "sns", "sqs", "sts"}
