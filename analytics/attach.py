@@ -11,11 +11,11 @@ import duckdb
 from analytics import dialect, objects
 from analytics.limits import Limits, run_within
 from analytics.result import HistoryError
-from analytics.scratch import create_private, scratch_folder
+from analytics.scratch import scratch_folder
 from analytics.serde import LineTooLongError, MalformedJsonError, read_rows
 from analytics.statements import TABLES, Table, table_of
 from analytics.store import ListedObject, Store
-from profiles.folders import cache_folder
+from profiles.folders import cache_folder, private_file
 from profiles.names import Names
 from profiles.session import Aws
 
@@ -159,7 +159,7 @@ def _store_parquet(store: Store, table: Table, fetched: Iterable[objects.Fetched
         files = {}
         for number, one in enumerate(fetched):
             path = folder / f"{number}.parquet"
-            with open(path, "wb", opener=create_private) as file:
+            with open(path, "wb", opener=private_file) as file:
                 file.write(one.body or b"")
             files[path] = ListedObject(one.listed.key, one.etag or "", one.listed.size)
         if files:

@@ -70,9 +70,11 @@ def _translate(sql: str, names: Names) -> Translation:
             _hide_path_from_stars(scan)
     _name_columns_as_trino(translated)
     _make_percentiles_exact(translated)
+    duckdb_sql = translated.sql(dialect="duckdb")
+    _refuse_what_it_became(duckdb_sql, names)
     return Translation(
         athena_sql=sql,
-        duckdb_sql=translated.sql(dialect="duckdb"),
+        duckdb_sql=duckdb_sql,
         tables=tuple(dict.fromkeys(scan.name.lower() for scan in scans)),
         uses_path=uses_path,
         tree=tree,
@@ -174,6 +176,18 @@ def _refuse_other_functions(tree: exp.Expr) -> None:
         if is_source or (called is node and called.name.lower() in _OF_THE_SYSTEM):
             name = called.sql(dialect="athena").partition("(")[0].lower()
             raise HistoryError(f"the offline engine has no function {name}: a query reads {', '.join(TABLES)} only")
+
+
+def _refuse_what_it_became(duckdb_sql: str, names: Names) -> None:
+    """The same of the text that DuckDB gets: SQLGlot writes some names as they are, and they could hold SQL."""
+    try:
+        (tree,) = sqlglot.parse(duckdb_sql, read="duckdb")
+    except (ValueError, sqlglot.errors.SqlglotError) as error:
+        raise HistoryError("the offline engine can't translate this query") from error
+    if not isinstance(tree, exp.Query):
+        raise HistoryError("the offline engine can't translate this query")
+    _refuse_other_functions(tree)
+    _refuse_unknown_tables(tree, _scans(tree, names), names)
 
 
 def _is_star(item: exp.Expr) -> bool:

@@ -49,7 +49,7 @@ class Limits:
         """What to say where the time is over."""
         return (
             f"the query was stopped after its limit of {self.seconds} s. "
-            f"A longer one: --time-limit SECONDS, or {SECONDS_VARIABLE}"
+            f"For a longer one, set {SECONDS_VARIABLE} (or query --time-limit SECONDS)"
         )
 
     @property
@@ -57,7 +57,7 @@ class Limits:
         """What to say where the memory, or the disk space for what doesn't fit into it, is used up."""
         return (
             f"the query needs more than its limit of {self.memory_mib:,} MiB memory (and {SPILL_GIB} GiB of disk). "
-            f"A larger one: --memory-limit MIB, or {MEMORY_VARIABLE}"
+            f"For a larger one, set {MEMORY_VARIABLE} (or query --memory-limit MIB)"
         )
 
 

@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from profiles.folders import cache_folder
+from profiles.folders import cache_folder, private
 
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
     """A folder that only its owner can open, for the time of a `with`; in the cache's file system."""
-    root = private_folder(cache_folder() / "scratch")
+    root = private(cache_folder() / "scratch")
     with _locked(root):  # nobody takes a folder that isn't locked yet for one that was left
         for other in root.iterdir():
             _remove_if_left(other)
@@ -30,18 +30,6 @@ def scratch_folder() -> Iterator[Path]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
-
-
-def private_folder(folder: Path) -> Path:
-    """Make the folder if need be; mode 0700 whatever the umask is."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.chmod(0o700)
-    return folder
-
-
-def create_private(path: str, flags: int) -> int:
-    """An `opener` for `open`: mode 0600."""
-    return os.open(path, flags, 0o600)
 
 
 @contextmanager

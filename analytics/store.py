@@ -23,7 +23,8 @@ from typing import Any
 import duckdb
 
 from analytics.result import HistoryError
-from analytics.scratch import create_private, private_folder, scratch_folder
+from analytics.scratch import scratch_folder
+from profiles.folders import private, private_file
 
 Columns = tuple[tuple[str, str], ...]
 
@@ -47,8 +48,8 @@ class Store:
     def __init__(self, root: Path, location: str, columns: Columns, connection: duckdb.DuckDBPyConnection) -> None:
         self.columns = columns
         identity = hashlib.sha256(f"{_FORMAT}|{location}|{columns}".encode()).hexdigest()[:24]
-        history = private_folder(root / "history")
-        self.folder = private_folder(history / identity)
+        history = private(root / "history")
+        self.folder = private(history / identity)
         os.utime(self.folder)
         _remove_unused(history)
         self._connection = connection
@@ -224,7 +225,7 @@ def _list(paths: Iterable[Path]) -> str:
 
 def write_csv(file: Path, rows: Iterable[Iterable[Any]]) -> None:
     """CSV in which NULL and the empty string differ: strings are quoted, NULL is a bare \\N."""
-    with open(file, "w", encoding="utf-8", errors="replace", newline="", opener=create_private) as out:
+    with open(file, "w", encoding="utf-8", errors="replace", newline="", opener=private_file) as out:
         for row in rows:
             out.write(",".join(map(_csv_value, row)) + "\n")
 

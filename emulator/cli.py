@@ -97,6 +97,13 @@ def start(
     cloudformation: Annotated[
         bool, typer.Option("--cloudformation", help="LocalStack: also offer CloudFormation, to deploy a template.")
     ] = False,
+    no_function_limits: Annotated[
+        bool,
+        typer.Option(
+            "--no-function-limits",
+            help="LocalStack: set functions no limit of open files, processes and file size, as AWS does.",
+        ),
+    ] = False,
 ) -> None:
     """Start an emulator in the background and return when it answers.
 
@@ -105,7 +112,9 @@ def start(
     for origin in allow_origin or ():
         if not is_origin(origin):
             raise CannotRunError(f"not an origin: {origin!r}. Give scheme and host, as in https://app.example:8443")
-    options = engines.options(allowed_origins=allow_origin or (), cloudformation=cloudformation)
+    options = engines.options(
+        allowed_origins=allow_origin or (), cloudformation=cloudformation, function_limits=not no_function_limits
+    )
     if engine.value == compose.NAME:
         _start_container(port, options, enforce_iam=enforce_iam, tls=tls)
         return

@@ -32,7 +32,11 @@ PROJECT = "stockpipe"
 FOLDER = Path(__file__).parent.parent  # where docker-compose.yml is, in a checkout
 
 # How docker-compose.yml names what the container gets.
-_VARIABLES = {ORIGINS_VARIABLE: "STOCKPIPE_ALLOW_ORIGIN", "SERVICES": "STOCKPIPE_SERVICES"}
+_VARIABLES = {
+    ORIGINS_VARIABLE: "STOCKPIPE_ALLOW_ORIGIN",
+    "SERVICES": "STOCKPIPE_SERVICES",
+    "LAMBDA_PROCESS_ENFORCE_LIMITS": "STOCKPIPE_FUNCTION_LIMITS",
+}
 _LABEL = "stockpipe.emulator=localstack"
 _PROJECT_LABEL = "com.docker.compose.project"
 _INSTEAD = "or use --engine localstack or ministack, which need no Docker"

@@ -192,11 +192,14 @@ MINISTACK = Engine(
 ENGINES: Mapping[str, Engine] = {engine.name: engine for engine in (LOCALSTACK, MINISTACK)}
 
 
-def options(*, allowed_origins: Sequence[str] = (), cloudformation: bool = False) -> dict[str, str]:
+def options(
+    *, allowed_origins: Sequence[str] = (), cloudformation: bool = False, function_limits: bool = True
+) -> dict[str, str]:
     """Variables that override an engine's own for what a user asks for. ministack has CloudFormation in any case."""
     return {
         **({ORIGINS_VARIABLE: ",".join(allowed_origins)} if allowed_origins else {}),
         **({"SERVICES": f"{_SERVICES},cloudformation"} if cloudformation else {}),
+        **({} if function_limits else {"LAMBDA_PROCESS_ENFORCE_LIMITS": "0"}),
     }
 
 

@@ -72,7 +72,7 @@ def _query(aws: Aws, names: Names, sql: str) -> Sequence[tuple[Any, ...]]:
     except (HistoryError, duckdb.Error) as error:
         raise CannotRunError(
             f"table ticks can't be read, so it is not known which ticks are in it: {error}. See: stockpipe query "
-            f"'SELECT COUNT(*) FROM ticks' --engine duckdb"
+            f"--sql 'SELECT COUNT(*) FROM ticks' --engine duckdb"
         ) from error
 
 

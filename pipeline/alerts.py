@@ -1,4 +1,4 @@
-"""At least one alert per symbol and window, and a second one only where the outcome of the first stayed unknown.
+"""At least one alert per symbol and window, and a second one only where the first is not known to be sent and marked.
 
 A window has a marker in the bucket, `alerts/<SYMBOL>/<WINDOW>.json`, with two states:
 
@@ -154,6 +154,8 @@ class Alerter:
         if seconds < _LEAST_PUBLISH_SECONDS:
             raise OutOfTimeError("too little time is left to publish an alert")
         with closing(self._sns(seconds)) as sns:
+            if deadline.seconds_left() < seconds:  # making the client took too long
+                raise OutOfTimeError("too little time is left to publish an alert")
             return sns.publish(
                 TopicArn=self._topic_arn,
                 Subject=subject(tick, self._threshold),

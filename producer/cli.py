@@ -2,14 +2,9 @@
 
 import random
 import re
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -111,7 +106,7 @@ def produce(
         )
         terminal.errors.print(f"resume: continuing {found}", markup=False, soft_wrap=True)
     try:
-        with _signals(production.stop):
+        with terminal.stopped_by_signals(production.stop):
             watch(production)
     except KeyboardInterrupt:
         production.abandon()
@@ -131,25 +126,6 @@ def _report(summary: Summary, as_json: bool) -> None:
             f"not sent: {failure.tick_id}: {failure.code} {failure.message}", markup=False, soft_wrap=True
         )
     terminal.console.print(summary.line, markup=False, soft_wrap=True)
-
-
-@contextmanager
-def _signals(stop: threading.Event) -> Iterator[None]:
-    """Ctrl-C and SIGTERM set `stop`; a second one raises `KeyboardInterrupt`."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def end(_number: int, _frame: FrameType | None) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    for number in before:
-        signal.signal(number, end)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _check_range(option: str, value: float | None, most: float, unit: str) -> None:

@@ -1,7 +1,6 @@
 """`stockpipe demo`: the whole pipeline, started, played, shown, proven and stopped by one command."""
 
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -42,6 +41,7 @@ from terminal import (
     errors,
     finite,
     open_environment,
+    stopped_by_signals,
 )
 
 app = typer.Typer()
@@ -137,23 +137,6 @@ def _show_proof(environment: Environment, played: Played) -> bool:
     return result.holds
 
 
-@contextmanager
-def _closed_by_signals(stop: threading.Event) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM sets `stop`, wherever the program is; the second one interrupts it."""
-
-    def close(signal_number: int, frame: object) -> None:
-        if stop.is_set():
-            _interrupt(signal_number, frame)
-        stop.set()
-
-    before = {number: signal.signal(number, close) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def _interrupt(_signal: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
@@ -209,7 +192,7 @@ def _play(environment: Environment, seconds: float, rate: float, seed: int | Non
     first_stored: float | None = None
     opened = time.monotonic()
     with (
-        _closed_by_signals(production.stop),
+        stopped_by_signals(production.stop),
         ThreadPoolExecutor(1, "producer") as pool,
         Sampler(watch) as sampler,
         _display() as show,

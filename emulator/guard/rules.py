@@ -6,8 +6,11 @@ What gives such a request away is set by the browser, and scripts can't change i
 
 - `Host` names another host (DNS rebinding),
 - `Origin` or `Referer` names another site,
-- `Sec-Fetch-Site` says so. Browsers send it to loopback names, and to https, only. So a browser's request without it is
-  judged as one of unknown origin: like an address that was typed or a link in a mail (`none`), it may only open pages.
+- `Sec-Fetch-Site` says so. An address that was typed, or a link in a mail (`none`), may only open pages, and only by a
+  name that is the server's alone: a page that is not there yet would be taken for an object or a function of somebody.
+
+Browsers send `Sec-Fetch-Site` to loopback names, and to https, only. A browser's request without it could come from
+anywhere, so it is refused. (Chromium sends none with a WebSocket; its `Origin` says enough on a loopback name.)
 
 Clients that aren't browsers send none of these, and are judged by `Host` alone.
 https://www.w3.org/TR/fetch-metadata/
@@ -15,7 +18,7 @@ https://www.w3.org/TR/fetch-metadata/
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
@@ -25,11 +28,13 @@ from urllib.parse import parse_qsl, urlsplit
 # The second one is LocalStack's own variable: it answers the origins in it with CORS headers.
 HOSTS_VARIABLE: Final = "STOCKPIPE_ALLOW_HOST"
 ORIGINS_VARIABLE: Final = "EXTRA_CORS_ALLOWED_ORIGINS"
-HINT: Final = (
+_HINT: Final = (
     "To allow that site: stockpipe emulator start --allow-origin ORIGIN, or STOCKPIPE_ALLOW_ORIGIN with docker compose"
 )
+_HOST_HINT: Final = f"; {HOSTS_VARIABLE} in docker-compose.yml allows further names"
 
-_NAME: Final = re.compile(r"([a-z0-9_-]+\.)*(localhost|localhost\.localstack\.cloud)")
+_LOCALHOST: Final = re.compile(r"([a-z0-9_-]+\.)*localhost")
+_ENGINE_NAMES: Final = re.compile(r"([a-z0-9_-]+\.)*(localhost|localhost\.localstack\.cloud)")
 _HOST: Final = re.compile(r"(?P<name>[a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 _ORIGIN: Final = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
 _IPV6_LOOPBACK: Final = ipaddress.IPv6Address("::1")
@@ -43,13 +48,22 @@ Values = Callable[[str], Sequence[str]]
 class Rules:
     """What one server allows. `pages` are the paths that a person may open in a browser: they only show things.
 
-    `hosts` are names besides the loopback ones, `origins` those that may call, `hint` says how to allow an origin.
+    `names` are those of the machine, `hosts` further ones, `origins` those that may call. `hint` says how to allow an
+    origin, `host_hint` how to allow a name.
     """
 
     pages: re.Pattern[str]
     hint: str
+    host_hint: str = ""
+    names: re.Pattern[str] = _LOCALHOST
     hosts: frozenset[str] = field(default_factory=frozenset)
     origins: frozenset[str] = field(default_factory=frozenset)
+
+    @classmethod
+    def of_engine(cls, pages: re.Pattern[str], environ: Mapping[str, str]) -> "Rules":
+        """What an engine with these environment variables allows."""
+        hosts, origins = (listed(environ.get(name, "")) for name in (HOSTS_VARIABLE, ORIGINS_VARIABLE))
+        return cls(pages, _HINT, _HOST_HINT, _ENGINE_NAMES, hosts, frozenset(filter(is_origin, origins)))
 
     def refusal(self, method: str, target: str, values: Values, *, secure: bool) -> str | None:
         """Why the request is refused, in one line of ASCII, or None. `target` is that of the request line, as sent."""
@@ -57,10 +71,11 @@ class Rules:
         if len(hosts) != 1:
             return "refused: a request needs exactly one Host header"
         host = hosts[0].lower()
-        if not (_is_loopback(host) or _name_of(host) in self.hosts):
+        name = _name_of(host)
+        if not (self.names.fullmatch(name) or name in self.hosts or _is_loopback_address(name)):
             return (
-                f"refused: the Host {hosts[0][:100]!a} is not a loopback name. Use localhost, 127.0.0.1 or [::1]; "
-                f"{HOSTS_VARIABLE} in the server's environment allows further names"
+                f"refused: the Host {hosts[0][:100]!a} is not a loopback name. Use localhost, 127.0.0.1 or [::1]"
+                f"{self.host_hint}"
             )
         if not target.startswith("/") and target != "*":
             return "refused: the request line names a host, as for a proxy. Send the path only"
@@ -71,17 +86,27 @@ class Rules:
             return f"refused: it comes from another site, {min(foreign)[:100]!a}. {self.hint}"
         if senders & self.origins:
             return None
-        return self._refusal_by_metadata(method, target, values)
-
-    def _refusal_by_metadata(self, method: str, target: str, values: Values) -> str | None:
+        is_own_name = name == "localhost" or _is_loopback_address(name)
         sites = set(values("sec-fetch-site"))
-        if not sites and any(agent.startswith("Mozilla/") for agent in values("user-agent")):
-            sites = {"none"}
-        if sites <= {"same-origin"}:
+        return (
+            self._refusal_by_site(sites, method, target, is_own_name=is_own_name)
+            if sites
+            else self._refusal_without_site(values, senders, is_own_socket=is_own_name and senders == {own})
+        )
+
+    def _refusal_without_site(self, values: Values, senders: set[str], *, is_own_socket: bool) -> str | None:
+        if not senders and not any(agent.startswith("Mozilla/") for agent in values("user-agent")):
+            return None  # not a browser
+        if is_own_socket and [value.lower() for value in values("upgrade")] == ["websocket"]:
+            return None
+        return "refused: the browser doesn't say which site it comes from. It does so for http://localhost"
+
+    def _refusal_by_site(self, sites: set[str], method: str, target: str, *, is_own_name: bool) -> str | None:
+        if sites == {"same-origin"}:
             return None
         if sites != {"none"}:
             return f"refused: the browser says that it comes from another site. {self.hint}"
-        if method in _SAFE_METHODS and self._is_page(target):
+        if method in _SAFE_METHODS and is_own_name and self._is_page(target):
             return None
         return "refused: a browser may open this server's pages only. Use an AWS client or curl for everything else"
 
@@ -124,10 +149,7 @@ def _name_of(host: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def _is_loopback(host: str) -> bool:
-    name = _name_of(host)
-    if _NAME.fullmatch(name):
-        return True
+def _is_loopback_address(name: str) -> bool:
     try:
         if name.startswith("["):
             return ipaddress.IPv6Address(name[1:-1]) == _IPV6_LOOPBACK

@@ -14,7 +14,7 @@ from rolo.serving.twisted import TwistedGateway  # type: ignore[import-not-found
 from twisted.internet import reactor, ssl  # type: ignore[import-not-found]
 from twisted.web.resource import Resource  # type: ignore[import-not-found]
 
-from .rules import HINT, HOSTS_VARIABLE, ORIGINS_VARIABLE, Rules, listed
+from .rules import Rules
 
 # They show things and change nothing. Not here: pages with scripts of other servers (swagger, cloudformation/deploy).
 _PAGES: Final = re.compile(
@@ -42,12 +42,7 @@ class _GuardedGateway(TwistedGateway):  # type: ignore[misc]
 
     def __init__(self, gateway: Any) -> None:
         super().__init__(gateway)
-        self._rules = Rules(
-            _PAGES,
-            HINT,
-            hosts=listed(os.environ.get(HOSTS_VARIABLE, "")),
-            origins=listed(os.environ.get(ORIGINS_VARIABLE, "")),
-        )
+        self._rules = Rules.of_engine(_PAGES, os.environ)
 
     def getResourceFor(self, request: Any) -> Any:  # noqa: N802 - Twisted's name
         """The gateway, or what answers 403."""

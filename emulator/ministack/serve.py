@@ -31,12 +31,11 @@ def _guard(module: str) -> ModuleType:
 
 def main() -> None:
     """Serve until SIGTERM."""
-    rules = _guard("rules")
     config = Config.from_object("ministack.core.hypercorn_conf")
     config.bind = os.environ["GATEWAY_LISTEN"].split(",")
     config.keep_alive_timeout = 75
-    allowed = rules.Rules(_PAGES, rules.HINT, origins=rules.listed(os.environ.get(rules.ORIGINS_VARIABLE, "")))
-    asyncio.run(serve(_guard("asgi").Guard(app, allowed), config))
+    rules = _guard("rules").Rules.of_engine(_PAGES, os.environ)
+    asyncio.run(serve(_guard("asgi").Guard(app, rules), config))
 
 
 if __name__ == "__main__":

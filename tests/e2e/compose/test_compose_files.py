@@ -47,11 +47,15 @@ def test_functions_in_containers_call_localstack_by_the_name_that_its_guard_allo
 def test_an_origin_and_further_services_are_the_users_choice() -> None:
     by_default = configuration("docker-compose.yml")["localstack"]["environment"]
     chosen = configuration(
-        "docker-compose.yml", STOCKPIPE_ALLOW_ORIGIN="https://app.example", STOCKPIPE_SERVICES="s3,cloudformation"
+        "docker-compose.yml",
+        STOCKPIPE_ALLOW_ORIGIN="https://app.example",
+        STOCKPIPE_SERVICES="s3,cloudformation",
+        STOCKPIPE_FUNCTION_LIMITS="0",
     )["localstack"]["environment"]
 
     assert by_default["EXTRA_CORS_ALLOWED_ORIGINS"] == ""
     assert "cloudformation" not in by_default["SERVICES"]
+    assert (by_default["LAMBDA_PROCESS_ENFORCE_LIMITS"], chosen["LAMBDA_PROCESS_ENFORCE_LIMITS"]) == ("1", "0")
     assert (chosen["EXTRA_CORS_ALLOWED_ORIGINS"], chosen["SERVICES"]) == ("https://app.example", "s3,cloudformation")
 
 

@@ -208,9 +208,15 @@ def test_a_name_made_to_point_here_gets_no_answer_for_its_own_pages(browser: Bro
 def test_an_address_opened_from_a_mail_shows_the_engines_pages_only(
     browser: Browser, evil_port: int, target: Target
 ) -> None:
+    # given an object that would answer at the path of a page, as somebody may have uploaded it
+    target.client("s3").put_object(Bucket=target.name, Key="_aws/ses", Body="<script>", ContentType="text/html")
     before = target.footprint()
     page = browser.new_context().new_page()
     statuses = []
+    for host in ("localhost", "localhost.localstack.cloud"):
+        stored = page.goto(f"http://{target.name}.s3.{host}:{urlsplit(target.endpoint_url).port}/_aws/ses")
+        assert stored is not None
+        statuses.append(stored.status)
     for _, url in target.takeover(target.endpoint_url)[:2]:
         for opened in (url, f"http://evil.test:{evil_port}/redirect?to={quote(url)}"):
             answer = page.goto(opened)

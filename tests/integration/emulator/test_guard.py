@@ -130,7 +130,8 @@ def test_tls_is_no_way_around_on_ministack(free_port: int) -> None:
         assert raw(free_port, get(MAKE, "Host: localhost", "Origin: http://localhost"), tls=True)[0] == 403
         assert curl("--insecure", "--header", "Host: evil.example", running.endpoint_url)[:2] == ("403", "2")
         for own in (f"https://localhost:{free_port}", f"https://127.0.0.1:{free_port}"):
-            assert curl("--insecure", "--header", f"Origin: {own}", f"{own}/_ministack/health")[0] == "200"
+            own_page = ("--header", f"Origin: {own}", "--header", "Sec-Fetch-Site: same-origin")
+            assert curl("--insecure", *own_page, f"{own}/_ministack/health")[0] == "200"
     finally:
         lifecycle.stop(free_port)
 

@@ -77,6 +77,15 @@ TELLS_OF_THE_SYSTEM = (
     "SELECT symbol FROM records WHERE symbol = current_setting('temp_directory')",
     "SELECT * FROM other_schema.records",
     "SELECT * FROM history",
+    # SQL within a name or text that the translation writes as it is
+    "SELECT date_add('day as x, current_setting(lower(''temp_directory'')) as y from records --', 1, current_date) "
+    "FROM records",
+    "SELECT date_add('day as x, (select count(*) from duckdb_settings()) as y from records --', 1, current_date) "
+    "FROM records",
+    'SELECT EXTRACT("day from current_date), (select max(name) from duckdb_settings()), extract(day" '
+    "FROM current_date) FROM records",
+    "SELECT @@a, ' $$, current_setting($q$temp_directory$q$) AS y, $$', '$$ AS z FROM stock_data.records --' "
+    "FROM records",
 )
 
 

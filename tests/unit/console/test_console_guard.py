@@ -22,6 +22,7 @@ def test_a_person_may_open_any_page_and_its_pages_may_go_on() -> None:
     "headers",
     [
         [(b"host", b"evil.example:8321")],
+        [(b"host", b"localhost.localstack.cloud:8321")],
         [HOST, (b"origin", b"http://localhost:8321")],
         [HOST, (b"origin", b"null")],
         [HOST, (b"sec-fetch-site", b"same-site")],

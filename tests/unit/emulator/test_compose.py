@@ -74,12 +74,13 @@ def test_options_become_the_variables_of_the_compose_file(monkeypatch: pytest.Mo
     docker.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     lines: list[str] = []
-    options = engines.options(allowed_origins=["https://app.example"], cloudformation=True)
+    options = engines.options(allowed_origins=["https://app.example"], cloudformation=True, function_limits=False)
 
     compose._compose("p", 4599, ["up"], lines.append, options)
 
     assert "docker compose: STOCKPIPE_PORT=4599" in lines
     assert "docker compose: STOCKPIPE_ALLOW_ORIGIN=https://app.example" in lines
     assert f"docker compose: STOCKPIPE_SERVICES={options['SERVICES']}" in lines
+    assert "docker compose: STOCKPIPE_FUNCTION_LIMITS=0" in lines
     for variable in ("STOCKPIPE_ALLOW_ORIGIN", "STOCKPIPE_SERVICES"):
         assert f"${{{variable}:-" in (compose.FOLDER / "docker-compose.yml").read_text()

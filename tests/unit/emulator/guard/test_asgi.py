@@ -44,8 +44,9 @@ def test_what_is_refused_never_reaches_the_application() -> None:
 
 
 def test_the_origin_of_a_websocket_is_an_http_one() -> None:
-    assert answer(LOCAL, (b"origin", b"http://localhost:1"), kind="websocket", scheme="ws")[0]
-    assert not answer(LOCAL, (b"origin", b"http://localhost:2"), kind="websocket", scheme="ws")[0]
+    upgrade = (b"upgrade", b"WebSocket")
+    assert answer(LOCAL, upgrade, (b"origin", b"http://localhost:1"), kind="websocket", scheme="ws")[0]
+    assert not answer(LOCAL, upgrade, (b"origin", b"http://localhost:2"), kind="websocket", scheme="ws")[0]
 
 
 def test_the_request_line_is_judged_as_it_was_sent() -> None:
@@ -58,7 +59,7 @@ def test_the_request_line_is_judged_as_it_was_sent() -> None:
 
 
 def test_nobody_gets_the_applications_own_cors_headers() -> None:
-    for headers in ((), ((b"origin", b"http://localhost:1"),)):
+    for headers in ((), ((b"origin", b"http://localhost:1"), (b"sec-fetch-site", b"same-origin"))):
         called, sent = answer(LOCAL, *headers)
         assert called
         assert sent[0]["headers"] == [(b"x-own", b"1")]

@@ -10,11 +10,9 @@ from emulator.guard.rules import Rules, is_origin, listed, values_in
 HOST = "localhost:4566"
 CURL = {"user-agent": "curl/8.0"}
 BROWSER = {"user-agent": "Mozilla/5.0 (X11; Linux x86_64) Chrome/150"}
-RULES = Rules(
+RULES = Rules.of_engine(
     re.compile(r"/_localstack/health"),
-    "Say --allow-origin",
-    hosts=frozenset({"localstack"}),
-    origins=frozenset({"https://app.example"}),
+    {"STOCKPIPE_ALLOW_HOST": "localstack", "EXTRA_CORS_ALLOWED_ORIGINS": "https://app.example,null,*"},
 )
 
 
@@ -91,7 +89,7 @@ def test_another_origin_is_refused_and_the_line_says_how_to_allow_it(name: str, 
     for method in ("GET", "POST", "OPTIONS"):
         reason = refusal({"host": HOST, name: value, "sec-fetch-site": "same-origin"}, method)
         assert reason is not None
-        assert "Say --allow-origin" in reason
+        assert "--allow-origin ORIGIN" in reason
         assert reason.isascii()
 
 
@@ -105,7 +103,7 @@ def test_its_own_origin_is_not_foreign(name: str) -> None:
     its_page = {"host": HOST, "sec-fetch-site": "same-origin", **BROWSER}
     assert refusal({**its_page, name: f"http://{HOST}"}, "POST") is None
     assert refusal({**its_page, name: f"https://{HOST}"}, "POST", secure=True) is None
-    assert refusal({"host": "LocalHost:4566", name: f"http://{HOST}"}, "POST") is None
+    assert refusal({**its_page, "host": "LocalHost:4566", name: f"http://{HOST}"}, "POST") is None
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
@@ -122,13 +120,8 @@ def test_what_the_browser_says_is_of_another_site_is_refused_also_for_pages(site
     assert refusal({"host": HOST, "sec-fetch-site": ["same-origin", site]})
 
 
-# A browser tells no site where it doesn't trust the connection, as with http://localhost.localstack.cloud.
-# The origin may be its own: who controls the DNS of that name can serve a page under it, and then let it point here.
-@pytest.mark.parametrize(
-    "headers", [{"sec-fetch-site": "none", **BROWSER}, BROWSER, {"origin": f"http://{HOST}", **BROWSER}]
-)
-def test_an_address_that_was_typed_or_linked_in_a_mail_opens_pages_only(headers: dict[str, str]) -> None:
-    at = {"host": HOST, **headers}
+def test_an_address_that_was_typed_or_linked_in_a_mail_opens_pages_only() -> None:
+    at = {"host": HOST, "sec-fetch-site": "none", **BROWSER}
 
     assert refusal(at, target="/_localstack/health") is None
     assert refusal(at, "HEAD", "/_localstack/health?x=1") is None
@@ -138,6 +131,35 @@ def test_an_address_that_was_typed_or_linked_in_a_mail_opens_pages_only(headers:
         assert refusal(at, target=f"/_localstack/health?{action}")
     for target in ("/", "/_localstack/health/..", "/_localstack/%68ealth", "//_localstack/health", "/_localstack"):
         assert refusal(at, target=target), target
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["bucket.s3.localhost:4566", "id.lambda-url.us-east-2.localhost", "localhost.localstack.cloud", "localstack"],
+)
+def test_a_page_is_opened_only_by_a_name_that_nobody_has_objects_or_functions_under(host: str) -> None:
+    assert refusal({"host": host, "sec-fetch-site": "none", **BROWSER}, target="/_localstack/health")
+
+
+# A browser tells no site where it doesn't trust the connection, as with http://localhost.localstack.cloud.
+# The origin may be its own: who controls the DNS of that name can serve a page under it, and then let it point here.
+# And its script may set the User-Agent, in some browsers.
+@pytest.mark.parametrize("host", [HOST, "localhost.localstack.cloud:4566", "bucket.s3.localhost.localstack.cloud"])
+def test_a_browser_that_does_not_say_where_it_comes_from_gets_nothing(host: str) -> None:
+    own = f"http://{host}"
+    for headers in (BROWSER, {"origin": own, **BROWSER}, {"origin": own, **CURL}, {"referer": f"{own}/", **CURL}):
+        for method, target in (("GET", "/_localstack/health"), ("GET", "/?Action=CreateQueue"), ("POST", "/")):
+            assert refusal({"host": host, **headers}, method, target)
+
+
+def test_a_websocket_of_its_own_page_is_known_by_its_origin() -> None:
+    upgrade = {"upgrade": "websocket", **BROWSER}
+
+    assert refusal({"host": HOST, "origin": f"http://{HOST}", **upgrade}) is None
+    assert refusal({"host": HOST, **upgrade})
+    assert refusal({"host": HOST, "origin": "http://localhost:1", **upgrade})
+    public = "localhost.localstack.cloud:4566"
+    assert refusal({"host": public, "origin": f"http://{public}", **upgrade})
 
 
 def test_a_page_of_its_own_may_call() -> None:
