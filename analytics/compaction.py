@@ -209,9 +209,9 @@ def _verified(
         if one.etag != one.listed.etag:
             reason = _CHANGED
         elif reason is None and one.listed.key not in compacted:
-            reason = "not every line is in table ticks with the same values"
+            reason = "some of its lines are not in table ticks with the same values"
         elif reason is None and not one.listed.key.isprintable():
-            reason = "its key has characters that a request to delete it can't have"
+            reason = "its key has characters that a DeleteObjects request can't contain"
         if reason is None:
             yield one.listed
         else:

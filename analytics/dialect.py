@@ -173,7 +173,7 @@ def _refuse_other_functions(tree: exp.Expr) -> None:
         is_source = called is not node and isinstance(called, exp.Func) and not isinstance(called, exp.Unnest)
         if is_source or (called is node and called.name.lower() in _OF_THE_SYSTEM):
             name = called.sql(dialect="athena").partition("(")[0].lower()
-            raise HistoryError(f"the offline engine has no function {name}: a query reads {', '.join(TABLES)} only")
+            raise HistoryError(f"the offline engine has no function {name}: a query can read only {', '.join(TABLES)}")
 
 
 def _is_star(item: exp.Expr) -> bool:

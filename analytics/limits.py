@@ -48,16 +48,16 @@ class Limits:
     def too_long(self) -> str:
         """What to say where the time is over."""
         return (
-            f"the query was stopped after its limit of {self.seconds} s. "
-            f"A longer one: --time-limit SECONDS, or {SECONDS_VARIABLE}"
+            f"the query was stopped after its time limit of {self.seconds} s. "
+            f"To raise the limit, use --time-limit SECONDS or {SECONDS_VARIABLE}"
         )
 
     @property
     def too_large(self) -> str:
         """What to say where the memory, or the disk space for what doesn't fit into it, is used up."""
         return (
-            f"the query needs more than its limit of {self.memory_mib:,} MiB memory (and {SPILL_GIB} GiB of disk). "
-            f"A larger one: --memory-limit MIB, or {MEMORY_VARIABLE}"
+            f"the query needs more than its limit of {self.memory_mib:,} MiB of memory (and {SPILL_GIB} GiB of disk). "
+            f"To raise the memory limit, use --memory-limit MIB or {MEMORY_VARIABLE}"
         )
 
 

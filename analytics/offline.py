@@ -163,7 +163,7 @@ def unreadable(error: duckdb.Error) -> HistoryError:
     """What to say where DuckDB fails to read the tables: a file in the cache is damaged, or the disk is full."""
     return HistoryError(
         f"the cached objects can't be read ({_one_line(error)}). "
-        f"They are fetched again if you remove the folder {cache_folder() / 'history'}"
+        f"To fetch them again, remove the folder {cache_folder() / 'history'}"
     )
 
 

@@ -138,7 +138,7 @@ class Store:
                         raise HistoryError(
                             f"{one.key!r} can't be read as a Parquet file of its table "
                             f"({str(error).splitlines()[0].replace(str(path), 'it')[:200]}). "
-                            "Other files can be read once this object is replaced or deleted"
+                            "Replace or delete this object, and the query can read the other files"
                         ) from error
                 raise
 

@@ -136,9 +136,9 @@ def down(
     account: AccountOption = None,
     keep_data: Annotated[bool, typer.Option("--keep-data", help="Keep the bucket.")] = False,
 ) -> None:
-    """Remove everything of this environment, data and logs included. Leaves what stockpipe didn't make; exit 1 then.
+    """Remove this environment with its data and logs. Exit code 1: resources that stockpipe didn't create are left.
 
-    On this machine, the manifests of what was sent and the caches are kept.
+    The manifests of what was sent and the caches on this machine are kept.
     """
     kept = folders.kept_in_words()
     # Only names matter here: an email subscription, the one optional resource, goes with its topic.

@@ -85,7 +85,7 @@ class Emptying:
             if left and self._clock.now() - since >= PATIENCE_SECONDS:
                 raise CannotRunError(
                     f"bucket {self._bucket} could not be emptied: S3 answered {reason} for {PATIENCE_SECONDS:.0f} s; "
-                    "it asks for fewer requests until it has more capacity for this bucket, so try again later"
+                    "it is short of capacity for this bucket for now, so try again later"
                 )
             if left:
                 self._clock.sleep(pause)

@@ -31,7 +31,7 @@ def settings_from(
     *,
     alert_threshold: Annotated[float, _option("--alert-threshold", "Alert at this price in dollars, or above.")] = 1200,
     alert_cooldown: Annotated[
-        int, _option("--alert-cooldown", "Seconds of event time that share one alert per symbol; 0 = no sharing.")
+        int, _option("--alert-cooldown", "One alert per symbol in each window of this many seconds; 0 = one per tick.")
     ] = 60,
     alert_email: Annotated[str | None, _option("--alert-email", "Address to be asked to confirm alert emails.")] = None,
     object_layout: Annotated[

@@ -304,11 +304,13 @@ def _clean_up(port: int, record: Record | None) -> None:
     engine = engines.ENGINES.get(record.engine) if record else None
     left = processes.stop(pid, mark, folder, engine.stop_grace_seconds if engine else 1)
     if left:
-        raise CannotRunError(f"{_title(record)} on port {port} can't be stopped: {_pids(left)} goes on, with {folder}")
+        raise CannotRunError(
+            f"{_title(record)} on port {port} can't be stopped: {_pids(left)} still runs. {folder} is kept"
+        )
     if processes.can_print_to(log, for_seconds=processes.KILL_SECONDS):
         raise CannotRunError(
-            f"{_title(record)} on port {port} can't be stopped from here: a process that came of it, and can't be seen "
-            f"or recognised, has {log} open (`lsof {log}`), and may need {folder}"
+            f"{_title(record)} on port {port} can't be stopped from here: one of its processes, which can't be seen or "
+            f"recognised, has {log} open (see `lsof {log}`). {folder} is kept, because that process may need it"
         )
     _remove(folder)
     state.forget(port)

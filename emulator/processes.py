@@ -42,7 +42,7 @@ def start_detached(command: Sequence[str], environ: Mapping[str, str], folder: P
         try:
             fcntl.flock(output, fcntl.LOCK_EX | fcntl.LOCK_NB)  # see `can_print_to`
         except BlockingIOError:
-            raise CannotRunError(f"a process of an engine that ran before is still there: it has {log} open") from None
+            raise CannotRunError(f"a process of an earlier engine still runs: it has {log} open") from None
         output.truncate(0)
         bounded_log.earlier(log).unlink(missing_ok=True)
         child = subprocess.Popen(

@@ -90,8 +90,8 @@ def _explain(marker: Mapping[str, Any], inbox: Inbox, names: Names, now: datetim
     if published_at and published_at < now - keeps:
         return f"{said}; {names.inbox_queue} keeps messages for {keeps.days} days", False
     return (
-        f"{said}, but it is not in {names.inbox_queue}: not delivered, or purged or consumed since; "
-        "which of these is not known",
+        f"{said}, but it is not in {names.inbox_queue}: it was not delivered, or it was purged or consumed since. "
+        "stockpipe can't tell which",
         True,
     )
 

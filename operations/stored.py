@@ -100,7 +100,7 @@ def _flaw(size: int) -> str | None:
     """What a listing tells about an object of one record."""
     if size == 0:
         return "the object is empty"
-    return f"the object has {size:,} bytes, more than any record" if size > LONGEST_RECORD else None
+    return f"the object has {size:,} bytes, which is too large for a record" if size > LONGEST_RECORD else None
 
 
 def _ticks_of(s3: "S3Client", bucket: str, key: str) -> tuple[list[Found], list[Foreign]]:

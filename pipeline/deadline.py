@@ -18,7 +18,7 @@ ANSWER_MS = 1_000
 class OutOfTimeError(Exception):
     """The invocation's time is up. A request under way may still succeed: a redelivery finds out."""
 
-    def __init__(self, reason: str = "no answer from AWS in the time that the function has") -> None:
+    def __init__(self, reason: str = "no answer from AWS before the function's deadline") -> None:
         super().__init__(reason)
 
 

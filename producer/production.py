@@ -181,8 +181,8 @@ class Production:
                     complete = self._dispatch(self._unsent(done), sender)
             except NotWrittenError as error:
                 raise CannotRunError(
-                    f"{error}. SQS accepted {self._not_written} ticks that are not in it; with room for the manifest, "
-                    "--resume sends them again under the same ids"
+                    f"{error}. SQS accepted {self._not_written} ticks that are not in it. When there is space for the "
+                    "manifest, --resume sends them again with the same ids"
                 ) from error
             finally:
                 self._seconds = self._clock.monotonic() - self._began

@@ -206,7 +206,7 @@ class Sender:
 
     def _given_up(self, now: float, last_answer: str) -> CannotRunError:
         return CannotRunError(
-            f"SQS accepted nothing for {self._silence(now):.0f} s and the run was given up: {last_answer}. "
+            f"SQS accepted nothing for {self._silence(now):.0f} s, so the run was stopped: {last_answer}. "
             "Once SQS answers, send the rest with --resume"
         )
 

@@ -112,7 +112,7 @@ def resolve(
     for other in others:
         if first.is_aws != other.is_aws or not (first.is_aws or first.url == other.url):
             raise ProfileError(
-                f"profile {name} is for more than one place: {first.service} goes to {first}, and {other.service} to "
+                f"profile {name} mixes endpoints: {first.service} goes to {first}, and {other.service} to "
                 f"{other}. Remove one of these settings, so that all services go to AWS, or all to one emulator"
             )
     return Endpoint(first.service, None, first.source) if first.is_aws else first
@@ -158,8 +158,8 @@ def guard(name: str, url: str | None) -> Callable[..., None]:
         key = _signing_key(request)
         if not url and key is not None and not is_aws_key(key):
             raise ProfileError(
-                f"profile {name} would have sent AWS the key {key!r}, which AWS can't have issued: the request was not "
-                "sent. See its source_profile or credential_source"
+                f"profile {name} signed a request with the key {key!r}, which AWS can't have issued. The request was "
+                "not sent: see source_profile or credential_source of the profile"
             )
 
     return check

@@ -46,11 +46,11 @@ def private(folder: Path) -> Path:
         folder.mkdir(mode=_OWNER_ONLY, parents=True, exist_ok=True)
         found = folder.lstat()
         if stat.S_ISLNK(found.st_mode):
-            raise CannotRunError(f"the folder {folder} is a symbolic link, and must be a folder")
+            raise CannotRunError(f"the folder {folder} is a symbolic link; it must be a real folder")
         if found.st_uid != os.geteuid():
             raise CannotRunError(f"the folder {folder} belongs to another user (uid {found.st_uid})")
         if found.st_mode & stat.S_ISVTX:  # /tmp, for root
-            raise CannotRunError(f"the folder {folder} is shared by all users: name one of your own below it")
+            raise CannotRunError(f"the folder {folder} is shared by all users: use a folder of your own below it")
         if stat.S_IMODE(found.st_mode) != _OWNER_ONLY:
             folder.chmod(_OWNER_ONLY)
     except OSError as error:

@@ -294,7 +294,7 @@ def _aws(name: str, botocore_session: BotocoreSession) -> Aws:
     session = boto3.Session(profile_name=name, region_name=REGION, botocore_session=botocore_session)
     if not is_aws_key(credentials.access_key_id(botocore_session, name)):
         raise ProfileError(
-            f"profile {name} is AWS and has no access key that AWS could have issued. "
+            f"profile {name} is for AWS, but has no access key that AWS could have issued. "
             "For an emulator, set endpoint_url in that profile"
         )
     return Aws(Profile(name, None), session)

@@ -59,9 +59,7 @@ def alerts(
         _note(f"{pending.address}: {HOW_TO_CONFIRM}")
     in_inbox = depth(aws, queue_url(aws, names, names.inbox_queue)).total
     if in_inbox > len(found):
-        _note(
-            f"{len(found)} of about {in_inbox} alerts: --limit looks at more, unless somebody else is looking right now"
-        )
+        _note(f"{len(found)} of about {in_inbox} alerts. --limit shows more, except those that another reader has now")
     elif not found:
         _note("the inbox is empty: no tick has reached the threshold, or none was sent; see: stockpipe doctor")
 

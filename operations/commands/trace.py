@@ -64,11 +64,12 @@ def _show(found: Trace) -> None:
     if found.outcome == "on its way" and found.reason:
         _note(f"It {printable(found.reason)}.")
     elif found.outcome == "on its way":
-        _note("It is sent and neither stored nor dead-lettered; the queue isn't empty, so ask again in a moment.")
+        _note("It was sent, but is not stored or dead-lettered yet. The queue isn't empty: try again in a moment.")
     if found.outcome == "not found":
         _note(
-            "Neither stored nor dead-lettered, and SQS counts no message in the queue. Its counts may be a minute old: "
-            "if it was sent just now, ask again. Was the emulator restarted, or the environment removed since?"
+            "It is neither stored nor dead-lettered, and SQS counts no messages in the queue. These counts may be a "
+            "minute old: if the tick was sent just now, try again. Otherwise, the emulator may have been restarted, or "
+            "the environment removed"
         )
     previous: int | None = None
     for hop in found.hops:
