@@ -69,7 +69,7 @@ def _show(found: Trace) -> None:
         _note(
             "It is neither stored nor dead-lettered, and SQS counts no messages in the queue. These counts may be a "
             "minute old: if the tick was sent just now, try again. Otherwise, the emulator may have been restarted, or "
-            "the environment removed"
+            "the environment removed."
         )
     previous: int | None = None
     for hop in found.hops:
