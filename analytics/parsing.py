@@ -16,7 +16,7 @@ from analytics.result import HistoryError
 logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns on standard error of what we refuse with a message
 
 LONGEST_SQL = (
-    262_144  # bytes, on Athena; nobody can raise it: https://docs.aws.amazon.com/athena/latest/ug/service-limits.html
+    262_144  # bytes, on Athena; a fixed quota: https://docs.aws.amazon.com/athena/latest/ug/service-limits.html
 )
 TOO_DEEP = "the query is nested too deeply: split it up with WITH"
 

@@ -145,10 +145,10 @@ _STRICT = json.JSONDecoder(parse_int=_Number, parse_float=_Number, object_pairs_
 def lost_by_rows(
     body: bytes, columns: tuple[tuple[str, str], ...], derived: dict[str, Callable[[Fields], bool]]
 ) -> str | None:
-    """The first thing in an object that its rows of these columns don't hold exactly; None where they hold everything.
+    """The first thing in an object that its rows of these columns don't hold exactly; None if they hold everything.
 
-    `derived` are fields that are no columns, each with the check that the columns' values say the same. Stricter than
-    the SerDe: a key in another case, a quoted number or a blank line count as lost.
+    `derived` are fields that aren't columns, each with a check that the columns' values say the same. Stricter than
+    the SerDe: a key in another case, a quoted number or a blank line counts as lost.
     """
     lines = body.split(b"\n")
     if not lines[-1]:

@@ -39,7 +39,7 @@ _AWS_KEYS = re.compile(r"(AKIA|ASIA)[A-Z0-9]{12,124}")
 # AWS's own domains; the last one has the sign-in service. Only AWS has certificates for the hosts below them.
 _AWS_DOMAINS = ("amazonaws.com", "amazonaws.com.cn", "amazonaws.eu", "api.aws", "aws.amazon.com")
 
-# Anything else in a URL (a user, a query, a backslash) is read in different ways by different parsers.
+# Parsers read anything else in a URL (a user, a query, a backslash) in different ways.
 _PLAIN_URL = re.compile(
     r"https?://(\[[0-9a-f:.]+\]|[a-z0-9-]+(\.[a-z0-9-]+)*\.?)(:[0-9]+)?(/[\w.~/-]*)?", re.IGNORECASE | re.ASCII
 )
@@ -145,7 +145,7 @@ def _configured(
 def guard(name: str, url: str | None) -> Callable[..., None]:
     """A handler of botocore's event `before-send`, for the profile `name` at `url` (None: AWS).
 
-    It raises `ProfileError` instead of letting a request leave that doesn't belong there.
+    It raises `ProfileError` before a request is sent to another place.
     """
 
     def check(request: AWSPreparedRequest, **_: Any) -> None:

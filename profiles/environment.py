@@ -39,9 +39,10 @@ def queue_url(aws: Aws, names: Names, queue: str) -> str:
 
 
 def environment_made_at(aws: Aws, names: Names) -> datetime:
-    """When the environment that exists now was made: when its tick queue was, in whole seconds (GetQueueAttributes).
+    """When the current environment was created: the creation time of its tick queue, in whole seconds.
 
-    It tells an environment from an earlier one with the same names. Raises `CannotRunError` where there is no queue.
+    It distinguishes an environment from an earlier one with the same names. Raises `CannotRunError` if there is no
+    queue.
     """
     answer = aws.sqs.get_queue_attributes(
         QueueUrl=queue_url(aws, names, names.queue), AttributeNames=["CreatedTimestamp"]

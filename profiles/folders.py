@@ -1,6 +1,6 @@
-"""The two folders of a user that outlive a command: what may be thrown away, and what is known of runs and engines.
+"""The two folders of a user that outlive a command: the cache, and the state of runs and engines.
 
-`STOCKPIPE_CACHE_DIR` and `STOCKPIPE_STATE_DIR` override where the operating system has them; tests do that. Both hold
+`STOCKPIPE_CACHE_DIR` and `STOCKPIPE_STATE_DIR` override the operating system's places; tests do that. Both contain
 what was sent and stored, so only their owner can enter them.
 """
 
@@ -38,9 +38,9 @@ def kept_in_words() -> str:
 
 
 def private(folder: Path) -> Path:
-    """`folder`, made where it is missing, with the rights 0700 whatever the umask is; wider rights are taken back.
+    """`folder`, created if it is missing, with mode 0700 whatever the umask is; wider permissions are removed.
 
-    Raises `CannotRunError` if it can't be that: a symbolic link, another user's, a file, a place without write access.
+    Raises `CannotRunError` for a symbolic link, another user's folder, a file, or a place without write access.
     """
     try:
         folder.mkdir(mode=_OWNER_ONLY, parents=True, exist_ok=True)
