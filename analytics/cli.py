@@ -71,7 +71,7 @@ def query(
             metavar="MIB",
             min=1,
             max=limits.HIGHEST,
-            help="Memory limit of DuckDB; the rows of the result have the same limit again. "
+            help="Memory limit of DuckDB, and the same limit again for the rows of the result. "
             f"Default: {limits.MEMORY_MIB}, or {limits.MEMORY_VARIABLE}.",
             show_default=False,
         ),
@@ -80,7 +80,7 @@ def query(
     prefix: PrefixOption = "",
     bucket: BucketOption = None,
 ) -> None:
-    """Ask the history in SQL: on Athena, or offline over the same objects."""
+    """Query the stored ticks in SQL: on Athena, or offline over the same objects."""
     if listed:
         _list_queries()
         return

@@ -6,8 +6,8 @@ Why it can be interrupted anywhere, repeated, and run twice at once, and never l
   their `tick_id`, not in `ticks`. A late tick is found in the same way.
 - A partition is one object with a fixed key, `curated/day=<day>/symbol=<symbol>/ticks.parquet`. It is replaced as a
   whole by one PutObject (or CopyObject), so a reader sees the old or the new one, never a part.
-- The replacement is conditional on the ETag that was read (`If-Match`; `If-None-Match: *` for a new partition). Whoever
-  comes second gets 412 and starts again from what is there now.
+- The replacement is conditional on the ETag that was read (`If-Match`; `If-None-Match: *` for a new partition). The
+  second writer gets 412 and starts again from the current partition.
 - It ends when a fresh look finds nothing more to do.
 - JSON objects are deleted (`--delete-compacted`) only if then, on a fresh look, every line of them is in `ticks` with
   the same value in every column; only if they are read once more and have no field, value or byte that `ticks` doesn't

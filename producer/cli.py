@@ -85,7 +85,7 @@ def produce(
     prefix: terminal.PrefixOption = "",
     bucket: terminal.BucketOption = None,
 ) -> None:
-    """Send the ticks of a simulated market or a file to the queue. Ctrl-C ends it cleanly; a second Ctrl-C, at once."""
+    """Send the ticks of a simulated market or a file to the queue. Ctrl-C ends it cleanly, a second one at once."""
     factor = _speed(speed)
     _check_range("--count", count, MAX_COUNT, "ticks")
     _check_range("--duration", duration, MAX_DURATION, "seconds")

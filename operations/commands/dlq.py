@@ -36,7 +36,7 @@ MessageArgument = Annotated[str, typer.Argument(help="A message id or a tick id.
 @app.command(name="list")
 def list_letters(
     *,
-    limit: Annotated[int, typer.Option(help="Show so many at most.", min=1)] = PEEK_LIMIT,
+    limit: Annotated[int, typer.Option(help="Show at most this many.", min=1)] = PEEK_LIMIT,
     as_json: terminal.JsonOption = False,
     profile: terminal.ProfileOption = terminal.DEFAULT_PROFILE,
     prefix: terminal.PrefixOption = "",

@@ -26,20 +26,20 @@ def trace(
     tick_id: Annotated[str, typer.Argument(help="A tick id; or a message id that this machine's producer got.")],
     *,
     symbol: Annotated[
-        str | None, typer.Option(help="Its symbol, if you know it: makes looking for another machine's tick quicker.")
+        str | None, typer.Option(help="Its symbol, if you know it: a tick of another machine is then found faster.")
     ] = None,
     limit: Annotated[
-        int, typer.Option(help="Objects to look at, at most, for a tick that this machine didn't send.", min=1)
+        int, typer.Option(help="Read at most this many objects for a tick that this machine didn't send.", min=1)
     ] = tick_search.DEFAULT_LIMIT,
     as_json: terminal.JsonOption = False,
     profile: terminal.ProfileOption = terminal.DEFAULT_PROFILE,
     prefix: terminal.PrefixOption = "",
     bucket: terminal.BucketOption = None,
 ) -> None:
-    """Show the life of one tick: sent, received, stored, alerted or dead-lettered, and the milliseconds between.
+    """Show what happened to one tick: sent, received, stored, alerted or dead-lettered, with the milliseconds between.
 
-    Ids are in the manifest, in the key and in the record of a tick, in alerts and in `stockpipe dlq list`. Ends with 1
-    if the tick is neither stored nor dead-lettered.
+    Ids are in the manifest, in the key and in the record of a tick, in alerts and in `stockpipe dlq list`. Exit code 1:
+    the tick is neither stored nor dead-lettered.
     """
     environment = terminal.open_environment(profile, prefix, bucket)
     try:
