@@ -70,7 +70,9 @@ def _parse_one(sql: str) -> exp.Expr:
         raise HistoryError(_TERMINAL_CODES.sub("", str(error)).split("\n", 1)[0] + _unclosed(sql)) from error
     if len(trees) != 1:
         raise HistoryError(
-            f"expected one statement, found {len(trees)}: run one query at a time" if trees else "the query is empty"
+            f"expected one statement, found {len(trees)}: run one query at a time"
+            if trees
+            else "the query has no statement"
         )
     return trees[0]
 
