@@ -39,9 +39,9 @@ TableName = Literal["records", "record_details", "ticks"]
 def query(
     *,
     name: Annotated[str | None, typer.Argument(help="A named query; --list shows them.", show_default=False)] = None,
-    sql: Annotated[str | None, typer.Option("--sql", help="SQL of your own, in Athena's dialect.")] = None,
+    sql: Annotated[str | None, typer.Option("--sql", help="Run this SQL, in Athena's dialect.")] = None,
     file: Annotated[
-        Path | None, typer.Option("--file", help="A file with SQL of your own.", exists=True, dir_okay=False)
+        Path | None, typer.Option("--file", help="Run the SQL in this file.", exists=True, dir_okay=False)
     ] = None,
     listed: Annotated[bool, typer.Option("--list", help="List the named queries.")] = False,
     table: Annotated[
@@ -71,7 +71,7 @@ def query(
             metavar="MIB",
             min=1,
             max=limits.HIGHEST,
-            help="Memory that DuckDB may use for the query, and as much for its rows. "
+            help="Memory limit of DuckDB, and the same limit again for the rows of the result. "
             f"Default: {limits.MEMORY_MIB}, or {limits.MEMORY_VARIABLE}.",
             show_default=False,
         ),
@@ -80,7 +80,7 @@ def query(
     prefix: PrefixOption = "",
     bucket: BucketOption = None,
 ) -> None:
-    """Ask the history in SQL: on Athena, or offline over the same objects."""
+    """Query the stored ticks in SQL: on Athena, or offline over the same objects."""
     if listed:
         _list_queries()
         return
@@ -129,10 +129,10 @@ def compact(
     prefix: PrefixOption = "",
     bucket: BucketOption = None,
 ) -> None:
-    """Turn many small JSON objects into one Parquet file per day and symbol: table ticks.
+    """Copy the ticks of many small JSON objects to one Parquet file per day and symbol: table ticks.
 
-    It can be interrupted and repeated at any time: no tick is lost or doubled. Exit code 1 says that
-    --delete-compacted kept objects, because table ticks doesn't have everything that is in them.
+    You can interrupt and repeat it at any time: no tick is lost or duplicated. Exit code 1: --delete-compacted
+    kept some objects, because table ticks does not have everything that is in them.
     """
     environment = open_environment(profile, prefix, bucket)
     with errors.status("Compacting …") as status:
@@ -156,7 +156,7 @@ def compact(
         for one in kept[:KEPT_SHOWN]:
             _announce(one_line(f"kept {one.key}: {one.reason}", 2000))
         if len(kept) > KEPT_SHOWN:
-            _announce(f"… and {len(kept) - KEPT_SHOWN:,} more: --json shows all")
+            _announce(f"… and {len(kept) - KEPT_SHOWN:,} more; --json lists all of them")
     if kept:
         raise typer.Exit(EXIT_CHECK_FAILED)
 

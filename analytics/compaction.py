@@ -5,9 +5,9 @@ Why it can be interrupted anywhere, repeated, and run twice at once, and never l
 - There is no journal. What is to be done is asked of the data each time: ticks that are in `record_details` and, by
   their `tick_id`, not in `ticks`. A late tick is found in the same way.
 - A partition is one object with a fixed key, `curated/day=<day>/symbol=<symbol>/ticks.parquet`. It is replaced as a
-  whole by one PutObject (or CopyObject), so a reader sees it before or after, never between.
-- The replacement is conditional on the ETag that was read (`If-Match`; `If-None-Match: *` for a new partition). Whoever
-  comes second gets 412 and starts again from what is there now.
+  whole by one PutObject (or CopyObject), so a reader sees the old or the new one, never a part.
+- The replacement is conditional on the ETag that was read (`If-Match`; `If-None-Match: *` for a new partition). The
+  second writer gets 412 and starts again from the current partition.
 - It ends when a fresh look finds nothing more to do.
 - JSON objects are deleted (`--delete-compacted`) only if then, on a fresh look, every line of them is in `ticks` with
   the same value in every column; only if they are read once more and have no field, value or byte that `ticks` doesn't
@@ -115,7 +115,7 @@ def compact(
     stored: list[ListedObject] = []
     for _ in range(ROUNDS):
         progress("Looking for ticks that are not compacted yet")
-        if delete_compacted:  # before the look, so that what comes later is no tick that it has missed
+        if delete_compacted:  # before the look: objects that come later are not ticks that it has missed
             records = table_of(names, "record_details")
             stored = list(objects.list_objects(aws.s3, records.bucket, [records.prefix]))
         lacking = engine.new_ticks()
@@ -142,7 +142,7 @@ def existing(aws: Aws, names: Names) -> dict[Partition, str]:
 
 
 def partitions(files: Iterable[tuple[str, str]]) -> dict[Partition, str]:
-    """Of (key, ETag) those that are partitions: nothing else that lies there gets into a statement or a condition."""
+    """Those (key, ETag) that are partitions: other objects there must not get into a statement or a condition."""
     found = ((_PARTITION_KEY.search(key), etag) for key, etag in files)
     return {Partition(**parts.groupdict()): etag for parts, etag in found if parts}
 
@@ -183,7 +183,7 @@ def count_new_ticks(names: Names) -> str:
 def _delete_compacted(
     aws: Aws, names: Names, engine: Engine, stored: list[ListedObject], progress: Progress
 ) -> tuple[int, list[Kept]]:
-    """Delete what is compacted of the objects that were stored before the last look; (deleted, kept)."""
+    """Delete those of the objects stored before the last look that are compacted; (deleted, kept)."""
     bucket = table_of(names, "record_details").bucket
     kept: list[Kept] = []
     verified, deleted = _verified(aws, names, engine, stored, kept), 0
@@ -198,7 +198,7 @@ def _delete_compacted(
 def _verified(
     aws: Aws, names: Names, engine: Engine, stored: list[ListedObject], kept: list[Kept]
 ) -> Iterator[ListedObject]:
-    """Read the objects; give those of which everything is in `ticks`, and add the others to `kept`."""
+    """Read the objects; yield those whose whole content is in `ticks`, and add the others to `kept`."""
     table, of_ticks = table_of(names, "record_details"), dict(table_of(names, "ticks").columns)
     columns = tuple(column for column in table.columns if column[0] in of_ticks)
     compacted = set(engine.compacted_keys())
@@ -209,9 +209,9 @@ def _verified(
         if one.etag != one.listed.etag:
             reason = _CHANGED
         elif reason is None and one.listed.key not in compacted:
-            reason = "not every line is in table ticks with the same values"
+            reason = "some of its lines are not in table ticks with the same values"
         elif reason is None and not one.listed.key.isprintable():
-            reason = "its key has characters that a request to delete it can't have"
+            reason = "its key has characters that a DeleteObjects request can't contain"
         if reason is None:
             yield one.listed
         else:
@@ -219,7 +219,7 @@ def _verified(
 
 
 def _is_event_time(fields: dict[str, Any]) -> bool:
-    """Whether a record's `timestamp`, which `ticks` hasn't got, is the moment of its `event_time`, written in UTC."""
+    """Whether a record's `timestamp`, which `ticks` doesn't have, is the same time as `event_time`, written in UTC."""
     timestamp, event_time = fields["timestamp"], fields.get("event_time")
     if not isinstance(timestamp, str) or not isinstance(event_time, str) or not timestamp.endswith(("Z", "+00:00")):
         return False
@@ -232,7 +232,7 @@ def _is_event_time(fields: dict[str, Any]) -> bool:
 
 
 def _delete(s3: "S3Client", bucket: str, batch: list[ListedObject]) -> list[Kept]:
-    """Delete these objects, each if it is still the one that was read; gives the others."""
+    """Delete each of these objects if it is still the one that was read; returns the others."""
     wanted: list[ObjectIdentifierTypeDef] = [{"Key": one.key, "ETag": f'"{one.etag}"'} for one in batch]
     answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": wanted, "Quiet": True})
     errors = answer.get("Errors", [])

@@ -17,7 +17,7 @@ from profiles.names import Names
 
 PATH_COLUMN = "$path"
 
-# Scalar functions of DuckDB that tell of the process and its settings, or do something.
+# Scalar functions of DuckDB that show something of the process or its settings, or have side effects.
 _OF_THE_SYSTEM = frozenset(
     {
         "current_query",
@@ -48,7 +48,8 @@ class Translation:
 def translate(sql: str, names: Names) -> Translation:
     """Parse one query in Athena's dialect. `HistoryError` carries the position of a syntax error.
 
-    Only tables of this environment get through, and no function that tells of the machine or reads anything else.
+    Only tables of this environment are accepted. Functions that show something of the machine or read other data are
+    refused.
     """
     try:
         return _translate(sql, names)
@@ -169,13 +170,13 @@ def _is_cte(table: exp.Table) -> bool:
 
 
 def _refuse_other_functions(tree: exp.Expr) -> None:
-    """No function may be a source of rows, but UNNEST; and none may tell of the system."""
+    """Refuse every function other than UNNEST as a source of rows, and functions that show something of the system."""
     for node in tree.find_all(exp.Anonymous, exp.Table, exp.Lateral):
         called = node if isinstance(node, exp.Anonymous) else node.this
         is_source = called is not node and isinstance(called, exp.Func) and not isinstance(called, exp.Unnest)
         if is_source or (called is node and called.name.lower() in _OF_THE_SYSTEM):
             name = called.sql(dialect="athena").partition("(")[0].lower()
-            raise HistoryError(f"the offline engine has no function {name}: a query reads {', '.join(TABLES)} only")
+            raise HistoryError(f"the offline engine has no function {name}: a query can read only {', '.join(TABLES)}")
 
 
 def _refuse_what_it_became(duckdb_sql: str, names: Names) -> None:

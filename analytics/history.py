@@ -32,12 +32,12 @@ def run_query(
     progress: Progress = lambda _: None,
     announce: Progress | None = None,
 ) -> Result:
-    """Run a named query, or SQL in Athena's dialect: whatever is more than one word is SQL.
+    """Run a named query, or SQL in Athena's dialect: a text of more than one word is SQL.
 
     `engine` is `athena`, `duckdb`, or None: Athena where the endpoint has it. `table` runs a named query on another
-    table than its own (`ticks`). `limit` is for the offline engine; by default the environment's variables say it.
+    table than its own (`ticks`). `limit` is for the offline engine; the default comes from environment variables.
     `progress` is given what happens at the moment, `announce` (default: the same) what should stay on the screen.
-    Nothing but statements that read is run. Raises `HistoryError`.
+    Only statements that read are run. Raises `HistoryError`.
     """
     is_sql = len(name_or_sql.split()) > 1
     if is_sql:

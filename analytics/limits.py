@@ -38,7 +38,7 @@ class Limits:
 
     @classmethod
     def chosen(cls, seconds: int | None = None, memory_mib: int | None = None) -> "Limits":
-        """What is asked for, else what the environment's variables say, else 60 s and 1,024 MiB."""
+        """The given limits, else those of the environment variables, else 60 s and 1,024 MiB."""
         return cls(
             seconds or _from_environment(SECONDS_VARIABLE, SECONDS),
             memory_mib or _from_environment(MEMORY_VARIABLE, MEMORY_MIB),
@@ -46,26 +46,26 @@ class Limits:
 
     @property
     def too_long(self) -> str:
-        """What to say where the time is over."""
+        """The message when the time limit is exceeded."""
         return (
-            f"the query was stopped after its limit of {self.seconds} s. "
-            f"For a longer one, set {SECONDS_VARIABLE} (or query --time-limit SECONDS)"
+            f"the query was stopped after its time limit of {self.seconds} s. "
+            f"To raise the limit, set {SECONDS_VARIABLE}, or use query --time-limit SECONDS"
         )
 
     @property
     def too_large(self) -> str:
-        """What to say where the memory, or the disk space for what doesn't fit into it, is used up."""
+        """The message when the memory limit, or the disk space for what doesn't fit into memory, is exceeded."""
         return (
-            f"the query needs more than its limit of {self.memory_mib:,} MiB memory (and {SPILL_GIB} GiB of disk). "
-            f"For a larger one, set {MEMORY_VARIABLE} (or query --memory-limit MIB)"
+            f"the query needs more than its limit of {self.memory_mib:,} MiB of memory (and {SPILL_GIB} GiB of disk). "
+            f"To raise the memory limit, set {MEMORY_VARIABLE}, or use query --memory-limit MIB"
         )
 
 
 def run_within(limit: Limits, connection: duckdb.DuckDBPyConnection, work: Callable[[], _Answer]) -> _Answer:
     """`work()` in a thread, so that the time limit and Ctrl-C end the wait at once.
 
-    DuckDB obeys an interrupt between chunks of rows. One call of a function on one huge value can take longer: nobody
-    waits for it, and it ends with the process at the latest.
+    DuckDB obeys an interrupt between chunks of rows. One function call on one huge value can take longer: the caller
+    doesn't wait for it, and it ends with the process at the latest.
     """
     answer: Future[_Answer] = Future()
 

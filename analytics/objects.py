@@ -57,7 +57,7 @@ def fetch(s3: "S3Client", bucket: str, objects: Iterable[ListedObject]) -> Itera
 def in_parallel(work: Callable[[_Item], _Answer], items: Iterable[_Item]) -> Iterator[_Answer]:
     """`work` of each item in order, by `THREADS` threads, a bounded number ahead of the reader.
 
-    Ctrl-C waits for none of them, unlike a ThreadPoolExecutor's: an endpoint that is frozen may never answer.
+    Unlike with a ThreadPoolExecutor, Ctrl-C doesn't wait for the threads: a frozen endpoint may never answer.
     """
     source = iter(items)
     waiting: SimpleQueue[tuple[_Item, Future[_Answer]] | None] = SimpleQueue()

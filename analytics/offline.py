@@ -1,12 +1,12 @@
 """The offline engine: Athena's SQL on DuckDB, over the same S3 objects.
 
 A query runs in these steps: translate the SQL, list the objects of the tables it reads (leaving out folders that its
-conditions rule out), fetch what the cache hasn't got, make a view of each table, lock the connection, run within
+conditions rule out), fetch what the cache doesn't have, make a view of each table, lock the connection, run within
 limits. DuckDB itself never talks to S3 or to the network.
 
-A query sees the tables that it names, and nothing else of the machine. Two layers see to that, each sufficient for
-files: `dialect` lets no other table, no table function and no function about the system through, and the locked
-connection can open the cached files of these tables only, and run a SELECT only.
+A query can read the tables that it names, and nothing else on the machine. Two layers enforce that, and each of them
+alone protects files: `dialect` refuses other tables, table functions and functions about the system, and the locked
+connection can only open the cached files of these tables, and only run a SELECT.
 """
 # ruff: noqa: S608  (the SQL is the user's own query, and this connection can only read)
 
@@ -94,7 +94,7 @@ def connect(limit: Limits | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
                 raise KeyboardInterrupt from error
             raise
         finally:
-            with suppress(duckdb.Error):  # a call that doesn't end has it: both end with the process
+            with suppress(duckdb.Error):  # a call that doesn't end still uses it: both end with the process
                 connection.close()
 
 
@@ -160,10 +160,10 @@ def _explained(error: duckdb.Error, translation: dialect.Translation, names: Nam
 
 
 def unreadable(error: duckdb.Error) -> HistoryError:
-    """What to say where DuckDB fails to read the tables: a file in the cache is damaged, or the disk is full."""
+    """The message when DuckDB can't read the tables: a file in the cache is damaged, or the disk is full."""
     return HistoryError(
         f"the cached objects can't be read ({_one_line(error)}). "
-        f"They are fetched again if you remove the folder {cache_folder() / 'history'}"
+        f"To fetch them again, remove the folder {cache_folder() / 'history'}"
     )
 
 

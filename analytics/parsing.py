@@ -16,9 +16,9 @@ from analytics.result import HistoryError
 logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns on standard error of what we refuse with a message
 
 LONGEST_SQL = (
-    262_144  # bytes, on Athena; nobody can raise it: https://docs.aws.amazon.com/athena/latest/ug/service-limits.html
+    262_144  # bytes, on Athena; a fixed quota: https://docs.aws.amazon.com/athena/latest/ug/service-limits.html
 )
-TOO_DEEP = "the query is nested too deeply: take it apart with WITH"
+TOO_DEEP = "the query is nested too deeply: split it up with WITH"
 
 _TERMINAL_CODES = re.compile(r"\x1b\[\d+m")
 _EXPLAIN = re.compile(r"\s*(?:ANALYZE\b)?\s*(?:\(\s*(?:FORMAT|TYPE)\b[^()]*\))?", re.IGNORECASE)
@@ -70,7 +70,9 @@ def _parse_one(sql: str) -> exp.Expr:
         raise HistoryError(_TERMINAL_CODES.sub("", str(error)).split("\n", 1)[0] + _unclosed(sql)) from error
     if len(trees) != 1:
         raise HistoryError(
-            f"one query at a time, please: this is {f'{len(trees)} statements' if trees else 'no statement'}"
+            f"expected one statement, found {len(trees)}: run one query at a time"
+            if trees
+            else "the query has no statement"
         )
     return trees[0]
 

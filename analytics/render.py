@@ -167,7 +167,7 @@ def _label(value: Any) -> str:
 def _refuse_equal_names(result: Result, what: str) -> None:
     names = [column.name for column in result.columns]
     if len(set(names)) < len(names):
-        raise HistoryError(f"two columns have the same name, and {what} wants each only once: name them with AS")
+        raise HistoryError(f"two columns have the same name, and {what} needs different names: rename one with AS")
 
 
 def _for_program(value: Any) -> Any:

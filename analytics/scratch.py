@@ -1,7 +1,7 @@
-"""Private folders in the user's cache: what a query spills, downloads and writes, and what is kept of objects.
+"""Private folders in the user's cache: for what a query spills, downloads and writes, and for cached objects.
 
-A scratch folder is locked (`flock`) while its process lives, and removed at its end. A process that was killed leaves
-its folder without the lock: the next process that makes one removes it.
+A scratch folder is locked (`flock`) while its process lives, and removed at its end. The folder of a killed process
+has no lock any more: the next process that makes a scratch folder removes it.
 """
 
 import fcntl
@@ -17,9 +17,9 @@ from profiles.folders import cache_folder, private
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """A folder that only its owner can open, for the time of a `with`; in the cache's file system."""
+    """A folder that only its owner can open, for the duration of a `with`; in the cache's file system."""
     root = private(cache_folder() / "scratch")
-    with _locked(root):  # nobody takes a folder that isn't locked yet for one that was left
+    with _locked(root):  # so that no other process mistakes a folder that isn't locked yet for an abandoned one
         for other in root.iterdir():
             _remove_if_left(other)
         folder = Path(tempfile.mkdtemp(dir=root))

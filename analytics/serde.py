@@ -74,7 +74,7 @@ def read_rows(key: str, body: bytes, columns: tuple[tuple[str, str], ...], *, ig
     for number, line in enumerate(lines, start=1):
         if len(line) > LONGEST_LINE:
             raise LineTooLongError(
-                f"line {number} of {key!r} has {len(line):,} bytes: no row may be larger than 32 MB, as on Athena"
+                f"line {number} of {key!r} has {len(line):,} bytes: a row can have at most 32 MB, as on Athena"
             )
         try:
             yield _read_line(line.decode("utf-8", errors="replace").strip(), columns) or nulls
@@ -145,10 +145,10 @@ _STRICT = json.JSONDecoder(parse_int=_Number, parse_float=_Number, object_pairs_
 def lost_by_rows(
     body: bytes, columns: tuple[tuple[str, str], ...], derived: dict[str, Callable[[Fields], bool]]
 ) -> str | None:
-    """The first thing in an object that its rows of these columns don't hold exactly; None where they hold everything.
+    """The first thing in an object that its rows of these columns don't hold exactly; None if they hold everything.
 
-    `derived` are fields that are no columns, each with the check that the columns' values say the same. Stricter than
-    the SerDe: a key in another case, a quoted number or a blank line count as lost.
+    `derived` are fields that aren't columns, each with a check that the columns' values say the same. Stricter than
+    the SerDe: a key in another case, a quoted number or a blank line counts as lost.
     """
     lines = body.split(b"\n")
     if not lines[-1]:
@@ -169,15 +169,15 @@ def _lost_by_row(
         yield "it isn't a JSON object"
         return
     if text[end:].strip(" \t\r"):
-        yield "something follows the JSON object"
+        yield "there is more after the JSON object"
     fields, kinds = dict(pairs), dict(columns)
     if len(fields) < len(pairs):
-        yield "a field is there twice"
+        yield "a field appears twice"
     for name, value in fields.items():
         if name not in kinds and name not in derived:
             yield f"field {name!r} isn't in the table"
         elif not (_is_held(value, kinds[name]) if name in kinds else derived[name](fields)):
-            yield f"the value of field {name!r} can't be in the table as it is"
+            yield f"the table can't hold the exact value of field {name!r}"
 
 
 def _is_held(value: Any, kind: str) -> bool:

@@ -1,8 +1,8 @@
 """Objects as local columns: a cache of what they hold, keyed by key and ETag.
 
-S3 is never asked twice for the same content. Per location and set of columns there is a folder of *segments*: Parquet
+The same content is never fetched from S3 twice. Each location and set of columns has a folder of *segments*: Parquet
 files, each written under another name and renamed when complete, never changed after. So any number of processes may
-read and write at once, and one that dies leaves nothing half done. An object has a row with `line` 0 that says it is in
+read and write at once, and one that dies leaves no partial file. An object has a row with `line` 0 that says it is in
 the segment, and one row with `line` ≥ 1 for each row of its own. Memory is bounded: rows pass through files.
 
 A folder that no query has used for `UNUSED_DAYS` is removed: its bucket or its emulator may be gone.
@@ -103,7 +103,7 @@ class Store:
     ) -> None:
         """A segment of downloaded Parquet files; `partition_of` gives the columns that are in an object's key.
 
-        Raises `HistoryError` with the key of a file that isn't Parquet or hasn't got the columns.
+        Raises `HistoryError` with the key of a file that isn't Parquet or doesn't have the columns.
         """
         with scratch_folder() as folder:
             file = folder / "files.csv"
@@ -139,14 +139,14 @@ class Store:
                         raise HistoryError(
                             f"{one.key!r} can't be read as a Parquet file of its table "
                             f"({str(error).splitlines()[0].replace(str(path), 'it')[:200]}). "
-                            "Other files can be read once this object is replaced or deleted"
+                            "Replace or delete this object, and the query can read the other files"
                         ) from error
                 raise
 
     def make_view(self, view: str, columns: Columns, hidden: dict[str, str]) -> list[Path]:
         """A view of the listed objects' rows; `hidden` columns by name are expressions over `s.key` and `s.etag`.
 
-        Gives the files that the view reads.
+        Returns the files that the view reads.
         """
         selected = [f's."{name}"' for name, _ in columns]
         selected += [f'{expression} AS "{name}"' for name, expression in hidden.items()]

@@ -91,7 +91,7 @@ def up(
     yes: YesOption = False,
     account: AccountOption = None,
 ) -> None:
-    """Create what is missing and update what differs. Run again, it changes nothing."""
+    """Create what is missing and update what differs. Running it again changes nothing."""
     environment = open_environment(profile, prefix, bucket)
     declared = settings(environment.names)
     _ask_on_aws(environment, yes, account, lambda: operations.plan(environment.aws, declared))
@@ -110,7 +110,7 @@ def status(
     bucket: BucketOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what exists, its state, and what isn't as declared; exit 1 if anything isn't."""
+    """Show which resources exist, their state and their drift. Exit code 1: something is missing or has drifted."""
     environment = open_environment(profile, prefix, bucket)
     found = operations.status(environment.aws, settings(environment.names))
     if as_json:
@@ -136,9 +136,9 @@ def down(
     account: AccountOption = None,
     keep_data: Annotated[bool, typer.Option("--keep-data", help="Keep the bucket.")] = False,
 ) -> None:
-    """Remove everything of this environment, data and logs included. Leaves what stockpipe didn't make; exit 1 then.
+    """Remove this environment with its data and logs. Exit code 1: resources that stockpipe didn't create are left.
 
-    On this machine, the manifests of what was sent and the caches are kept.
+    The manifests of what was sent and the caches on this machine are kept.
     """
     kept = folders.kept_in_words()
     # Only names matter here: an email subscription, the one optional resource, goes with its topic.
@@ -165,7 +165,7 @@ def diff(
     bucket: BucketOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare two live environments, for example an emulator's with AWS's; exit 1 if they differ."""
+    """Compare two live environments, for example an emulator's with AWS's. Exit code 1: they differ."""
     if len(profiles) != 2:
         raise CannotRunError("diff compares two environments: stockpipe diff --profile A --profile B")
     left, right = (_side(open_environment(profile, prefix, bucket), settings) for profile in profiles)

@@ -1,7 +1,7 @@
 """Emptying a bucket: every object version, delete marker and unfinished upload, in batches that back off.
 
-S3 refuses a DeleteObjects call as a whole, or single objects of it within a good answer. What passes by itself
-("SlowDown" until S3 has split a busy prefix, "InternalError") is tried again for those objects only, after a pause.
+S3 can refuse a DeleteObjects call as a whole, or single objects in a successful answer. Temporary errors ("SlowDown"
+until S3 has split a busy prefix, "InternalError") are tried again after a pause, for the refused objects only.
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
 """
 
@@ -32,7 +32,7 @@ Version = Mapping[str, str]
 
 
 class Emptying:
-    """One bucket being emptied. `report` gets a count in words now and then, from any thread."""
+    """One bucket being emptied. `report` is called with a progress text every few seconds, from any thread."""
 
     def __init__(
         self, aws: Aws, bucket: str, clock: "Clock", stopped: threading.Event, report: Callable[[str], None]
@@ -85,7 +85,7 @@ class Emptying:
             if left and self._clock.now() - since >= PATIENCE_SECONDS:
                 raise CannotRunError(
                     f"bucket {self._bucket} could not be emptied: S3 answered {reason} for {PATIENCE_SECONDS:.0f} s; "
-                    "it asks for fewer requests until it has more capacity for this bucket, so try again later"
+                    "it is short of capacity for this bucket for now, so try again later"
                 )
             if left:
                 self._clock.sleep(pause)
@@ -93,7 +93,7 @@ class Emptying:
             batch = left
 
     def _try(self, batch: Sequence[Version]) -> tuple[Sequence[Version], str]:
-        """Delete what S3 deletes: the versions that are left for later, and why."""
+        """Try to delete a batch. Returns the versions that S3 refused for now, and the error code."""
         try:
             answer = self._aws.s3.delete_objects(
                 Bucket=self._bucket,

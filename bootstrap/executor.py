@@ -33,9 +33,9 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Event:
-    """An action has come into a state; `seconds` it took, `error` why it failed.
+    """An action has reached a state; `seconds` is how long it took, `error` is why it failed.
 
-    One that runs for long comes again, with a `note` how far it is.
+    A long-running action is reported repeatedly, with its progress in `note`.
     """
 
     action: Action

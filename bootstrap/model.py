@@ -115,12 +115,12 @@ class Live:
 
 
 def with_duplicates(found: Iterable[Live | None]) -> Live | None:
-    """Of live resources that are the same declared one, the one with the smallest ARN; the others as its duplicates.
+    """Of live resources for the same declared one, the one with the smallest ARN; the others as its duplicates.
 
     None stands for one that was removed while it was read.
 
-    The choice must not depend on anything that changes. Then no two `up` at once, each removing what it takes for a
-    duplicate, can remove all of them: the smallest ARN of all is a duplicate to nobody.
+    The choice must not depend on anything that changes. Otherwise two `up` at once, each removing what it takes for a
+    duplicate, could remove all of them. No `up` takes the smallest ARN for a duplicate.
     """
     there = sorted(filter(None, found), key=lambda live: live.arn)
     return replace(there[0], duplicates=tuple(there[1:])) if there else None

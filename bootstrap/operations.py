@@ -176,7 +176,7 @@ def _raced(events: tuple[Event, ...], verb: str) -> bool:
 
 
 def _looks(clock: Clock) -> Iterator[None]:
-    """Once, and again after pauses that double and add up to `PATIENCE_SECONDS`; only the pauses are counted."""
+    """Yields once, and again after pauses that double and add up to `PATIENCE_SECONDS`; only pauses are counted."""
     yield
     waited, pause = 0.0, FIRST_PAUSE_SECONDS
     while waited < PATIENCE_SECONDS:

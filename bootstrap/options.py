@@ -31,25 +31,29 @@ def settings_from(
     *,
     alert_threshold: Annotated[float, _option("--alert-threshold", "Alert at this price in dollars, or above.")] = 1200,
     alert_cooldown: Annotated[
-        int, _option("--alert-cooldown", "Seconds of event time that share one alert per symbol; 0 = no sharing.")
+        int, _option("--alert-cooldown", "One alert per symbol in each window of this many seconds; 0 = one per tick.")
     ] = 60,
-    alert_email: Annotated[str | None, _option("--alert-email", "Address to be asked to confirm alert emails.")] = None,
+    alert_email: Annotated[
+        str | None, _option("--alert-email", "Email address for alerts; AWS asks it for confirmation.")
+    ] = None,
     object_layout: Annotated[
         str, _option("--object-layout", "'tick': an object per tick. 'batch': one per symbol and batch.")
     ] = "tick",
-    batch_size: Annotated[int, _option("--batch-size", "Most ticks that the function gets at once.")] = 10,
-    batch_window: Annotated[int, _option("--batch-window", "Seconds to wait for a full batch; > 0 above 10.")] = 0,
+    batch_size: Annotated[int, _option("--batch-size", "Maximum number of ticks in one batch.")] = 10,
+    batch_window: Annotated[
+        int, _option("--batch-window", "Seconds to wait for a full batch; at least 1 if --batch-size is above 10.")
+    ] = 0,
     function_timeout: Annotated[int, _option("--function-timeout", "Seconds that one batch may take.")] = 10,
     memory: Annotated[int, _option("--memory", "Memory of the function in MB.")] = 256,
     visibility_timeout: Annotated[
         int | None,
-        _option("--visibility-timeout", "Of the queue, in seconds; default: 6 times the function's, plus the window."),
+        _option("--visibility-timeout", "Seconds; default: 6 times --function-timeout, plus --batch-window."),
     ] = None,
     max_receive_count: Annotated[
-        int, _option("--max-receive-count", "Failed receives until a message is dead-lettered.")
+        int, _option("--max-receive-count", "Failed receives before a message is dead-lettered.")
     ] = 5,
     maximum_concurrency: Annotated[
-        int | None, _option("--maximum-concurrency", "Most batches processed at once (2 to 1000); default: no limit.")
+        int | None, _option("--maximum-concurrency", "Maximum number of batches at once, 2 to 1000; default: no limit.")
     ] = None,
     log_retention: Annotated[int, _option("--log-retention", "Days that the function's logs are kept.")] = 14,
     log_level: Annotated[

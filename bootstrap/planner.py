@@ -47,7 +47,7 @@ def plan_down(
     """What removes everything of this environment, in reverse. `keep` are the kinds that stay."""
     actions: list[Action] = []
     left: dict[str, str] = {}
-    removals: dict[str, list[str]] = {}  # what is to be deleted of each resource: itself, its duplicates
+    removals: dict[str, list[str]] = {}  # what to delete for each resource: itself, its duplicates
     for resource in reversed(resources):
         found = snapshot[id_of(resource)]
         if not isinstance(found, Live):

@@ -164,7 +164,7 @@ class Progress(AbstractContextManager["Progress"]):
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._running: dict[str, str] = {}  # resource → how far it is
+        self._running: dict[str, str] = {}  # resource → its progress
         self._status: Status | None = console.status("reading what is there") if console.is_terminal else None
 
     def __enter__(self) -> "Progress":

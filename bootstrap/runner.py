@@ -1,4 +1,4 @@
-"""Carrying out one step against AWS: calls with patience for what passes by itself, and waits.
+"""Carrying out one step against AWS: calls that are retried on temporary errors, and waits.
 
 botocore's standard retry mode (see `profiles.session.CLIENT_CONFIG`) already covers throttling and lost connections;
 here is only what botocore can't know.

@@ -1,6 +1,6 @@
-"""Only this machine's own pages may talk to the console, by the same rules as to an engine (`emulator.guard.rules`).
+"""Web pages of other sites can't talk to the console: the rules are those of the engines (`emulator.guard.rules`).
 
-And no other page may show this one in a frame.
+They can't show the console in a frame, either.
 """
 
 import re

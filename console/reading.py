@@ -38,7 +38,7 @@ class ReadingList:
 
 
 def records_in(key: str, body: bytes) -> list[Record]:
-    """The records of one object, one per line. What the data contract refuses is left out: charts can't show it."""
+    """The records of one object, one per line. Lines that break the data contract are left out."""
     records = []
     for line in body.splitlines():
         try:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef
 
 _READERS: Final = 8
-_LARGEST_OBJECT: Final = 16_000_000  # bytes that are read of one; the function writes less
+_LARGEST_OBJECT: Final = 16_000_000  # bytes that are read of one object; the function writes less
 _EXPLAINED_AT_ONCE: Final = 5  # each is a search in the log
 # The page asks again anyway: a refresh that hangs in retries would hide that nothing answers.
 _IMPATIENT: Final = Config(

@@ -1,12 +1,12 @@
 """A log that many processes append to, for as long as they live, kept within bounds: its writer and its reader.
 
-When the log is over `MOST_BYTES`, it is copied to `<log>.1`, in the place of an earlier copy, and emptied. It stays the
-same open file, so every process goes on writing to it; what is printed in the moment between copying and emptying is
-lost. The engine's own process looks after that, in a thread, so nothing has to outlive the command that started it::
+When the log is over `MOST_BYTES`, it is copied to `<log>.1`, which replaces an earlier copy, and emptied. It stays the
+same open file, so every process goes on writing to it; output between copying and emptying is lost. The engine's own
+process does this in a thread, so no other process has to outlive the command that started it::
 
     python -P bounded_log.py <log> <most bytes> (-c <code> | -m <module> | <file>) [argument …]
 
-Run so, this is the engine's Python, not ours: standard library only.
+This runs in the engine's Python, not in ours: standard library only.
 """
 
 import contextlib
@@ -28,13 +28,13 @@ def earlier(log: Path) -> Path:
 
 
 def command(program: Sequence[str], log: Path, most_bytes: int = MOST_BYTES) -> list[str]:
-    """The command line that runs a Python program, given as one, and keeps the log that it prints to within bounds."""
+    """The command line that runs a Python program (given as a command line) and limits the size of its log."""
     python, *arguments = program
     return [python, "-P", __file__, str(log), str(most_bytes), *(item for item in arguments if item != "-P")]
 
 
 def lines(log: Path, going_on: Callable[[], bool], wait: Callable[[], None]) -> Iterator[str]:
-    """What was printed, oldest first, and then what comes, for as long as it is `going_on`. Waits in between."""
+    """The lines printed so far, oldest first, and then new ones as long as `going_on`. Waits in between."""
     copy = _identity(earlier(log))
     yield from _from(earlier(log), 0)
     with log.open("rb") as file:
@@ -69,7 +69,7 @@ def _text(line: bytes) -> str:
 
 
 def shorten(log: Path) -> None:
-    """Copy the log away and empty it; without a copy where the disk is full."""
+    """Copy the log and empty it; if the disk is full, without a copy."""
     copy = log.with_name(f"{log.name}.tmp")
     with log.open("r+b") as file:
         try:

@@ -158,9 +158,9 @@ def stop(
     port: PortOption,
     everything: Annotated[bool, typer.Option("--all", help="Stop every emulator that was started here.")] = False,
 ) -> None:
-    """Stop an emulator: end all of its processes and remove its data. Says so when it has made sure of both.
+    """Stop an emulator: end all of its processes, remove its data, and verify both.
 
-    Its log, the manifests of what was sent and the caches are kept. Whatever isn't ours is left alone.
+    Its log, the manifests of what was sent and the caches are kept. Only emulators that stockpipe started are stopped.
     """
     ports = _ports_in_use() if everything else [port]
     stopped: list[int] = []
@@ -204,7 +204,7 @@ def status(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show which emulators run, and who answers at a port. Exit code 1: none that runs."""
+    """Show which emulators run, and what answers on a port. Exit code 1: no emulator is running."""
     found = {entry.port: entry for entry in lifecycle.status(port)}
     if port is None and default_port() not in found:
         found.update({entry.port: entry for entry in lifecycle.status(default_port())})

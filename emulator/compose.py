@@ -31,7 +31,7 @@ TITLE = "LocalStack in a container"
 PROJECT = "stockpipe"
 FOLDER = Path(__file__).parent.parent  # where docker-compose.yml is, in a checkout
 
-# How docker-compose.yml names what the container gets.
+# The variables of docker-compose.yml that set the container's variables.
 _VARIABLES = {
     ORIGINS_VARIABLE: "STOCKPIPE_ALLOW_ORIGIN",
     "SERVICES": "STOCKPIPE_SERVICES",

@@ -37,7 +37,7 @@ class Settings:
 
     @property
     def addresses(self) -> str:
-        """What it listens on: loopback, IPv4 and IPv6. `host:port`, separated by commas."""
+        """The addresses that it listens on: loopback, IPv4 and IPv6. `host:port`, separated by commas."""
         return ",".join(f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}" for host in loopback.hosts())
 
     @property
@@ -116,7 +116,7 @@ def _localstack_variables(settings: Settings) -> Mapping[str, str]:
         "PYTHONPATH": str(settings.plugin),
         "GATEWAY_LISTEN": settings.addresses,
         "GATEWAY_SERVER": "guarded",
-        "HOSTNAME_FROM_LAMBDA": "127.0.0.1",  # else any one of those addresses: LocalStack keeps them in a set
+        "HOSTNAME_FROM_LAMBDA": "127.0.0.1",  # else any one of them: LocalStack keeps them in a set
         "LOCALSTACK_HOST": f"localhost:{settings.port}",
         "SERVICES": _SERVICES,
         "FILESYSTEM_ROOT": str(settings.data),
@@ -182,7 +182,7 @@ MINISTACK = Engine(
     environment=Environment("ministack", "ministack 1.5.33", _HERE / "ministack" / "requirements.lock"),
     plugin=None,
     runtimes={},
-    arguments=("-P", str(_HERE / "ministack" / "serve.py")),  # -P: no folder of ours on its path
+    arguments=("-P", str(_HERE / "ministack" / "serve.py")),  # -P: none of our folders on its path
     variables=_ministack_variables,
     can_enforce_iam=True,
     can_use_tls=True,
@@ -195,7 +195,7 @@ ENGINES: Mapping[str, Engine] = {engine.name: engine for engine in (LOCALSTACK, 
 def options(
     *, allowed_origins: Sequence[str] = (), cloudformation: bool = False, function_limits: bool = True
 ) -> dict[str, str]:
-    """Variables that override an engine's own for what a user asks for. ministack has CloudFormation in any case."""
+    """Variables of an engine for the options that a user gives. ministack always has CloudFormation."""
     return {
         **({ORIGINS_VARIABLE: ",".join(allowed_origins)} if allowed_origins else {}),
         **({"SERVICES": f"{_SERVICES},cloudformation"} if cloudformation else {}),

@@ -44,7 +44,7 @@ class Environment:
 class Package:
     """A package of ours, to be installed into a folder for the PYTHONPATH of an environment with its dependencies.
 
-    It is built in the first folder of `sources`; what its build takes from elsewhere is in the further ones.
+    It is built in the first folder of `sources`; the other folders contain what else its build needs.
     """
 
     name: str

@@ -123,8 +123,8 @@ def start(
 def stop(port: int = DEFAULT_PORT, observer: Observer = _silent) -> bool:
     """Stop what `start` started on `port`, with all of its processes and data; False if there was nothing of ours.
 
-    True means that this was verified: no process and no data is left, and the port is free. Else `CannotRunError` says
-    what is left.
+    True means that this was verified: no process and no data is left, and the port is free. Otherwise `CannotRunError`
+    says what is left.
     """
     with state.locked_port(port, observer):
         record = state.load(port)
@@ -204,7 +204,7 @@ def _running(record: Record, *, already_running: bool) -> Running:
 
 
 def _refuse_taken_port(engine: Engine, port: int) -> None:
-    """On each of its addresses: a client that is sent to `localhost` may use any of them."""
+    """Check each of its addresses: a client of `localhost` may use any of them."""
     reasons = filter(None, (loopback.why_taken(host, port) for host in loopback.hosts()))
     reason = next(reasons, None)
     if reason is None:
@@ -268,7 +268,7 @@ def _start(engine: Engine, settings: Settings, extra: Mapping[str, str], observe
             extra_environment=extra,
             certificate_path=str(certificate) if certificate else None,
         )
-        state.save(record)  # before it answers: whoever is killed while waiting leaves something that stop can find
+        state.save(record)  # before it answers: if this process is killed while waiting, stop finds the record
         _wait_until_ready(engine, record)
     except BaseException:  # also Ctrl-C
         _clean_up(settings.port, record)
@@ -297,18 +297,20 @@ def _with_log(text: str, record: Record) -> list[str]:
 def _clean_up(port: int, record: Record | None) -> None:
     """End its processes, remove its folder and then its record; the log stays. Raises `CannotRunError` before that.
 
-    The record goes last: whoever is interrupted here, or finds that something is left, can stop it again.
+    The record is removed last, so an interrupted or incomplete stop can be run again.
     """
     folder, log = state.private_folder(port), state.log_path(port)
     pid, mark = (record.pid, record.started) if record else (0, "")
     engine = engines.ENGINES.get(record.engine) if record else None
     left = processes.stop(pid, mark, folder, engine.stop_grace_seconds if engine else 1)
     if left:
-        raise CannotRunError(f"{_title(record)} on port {port} can't be stopped: {_pids(left)} goes on, with {folder}")
+        raise CannotRunError(
+            f"{_title(record)} on port {port} can't be stopped: {_pids(left)} still runs. {folder} is kept"
+        )
     if processes.can_print_to(log, for_seconds=processes.KILL_SECONDS):
         raise CannotRunError(
-            f"{_title(record)} on port {port} can't be stopped from here: a process that came of it, and can't be seen "
-            f"or recognised, has {log} open (`lsof {log}`), and may need {folder}"
+            f"{_title(record)} on port {port} can't be stopped from here: one of its processes, which can't be seen or "
+            f"recognised, has {log} open (see `lsof {log}`). {folder} is kept, because that process may need it"
         )
     _remove(folder)
     state.forget(port)

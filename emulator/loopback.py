@@ -16,7 +16,7 @@ def hosts() -> tuple[str, ...]:
 
 
 def listens(host: str, port: int) -> bool:
-    """Whether somebody accepts connections there."""
+    """Whether a process accepts connections there."""
     with socket.socket(_family(host)) as probe:
         probe.settimeout(1)
         return probe.connect_ex((host, port)) == 0
@@ -29,7 +29,7 @@ def _family(host: str) -> socket.AddressFamily:
 def why_taken(host: str, port: int) -> str | None:
     """Why nothing can listen on `port` of the loopback address `host`, or None if it can.
 
-    Both asked and tried: where somebody listens on all interfaces, macOS lets a second one bind to loopback.
+    It connects and binds: if a process listens on all interfaces, macOS lets another one bind to loopback.
     """
     if listens(host, port):
         return "somebody listens there"

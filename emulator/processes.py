@@ -1,8 +1,8 @@
-"""Processes that outlive the command that started them, and how to end all of one's family.
+"""Processes that outlive the command that started them, and how to end them with all processes that they started.
 
-A process is identified by its pid and its start mark together, because pids are used again. What came of it is found
-as its descendants, its process group and session, and by its home or temporary folder, which is inherited and lies in
-the engine's private folder. Nothing is ever found by name, and nothing else is ever ended.
+A process is identified by its pid and its start mark together, because pids are reused. The processes that it started
+are found as its descendants, its process group and session, and by their home or temporary folder, which is inherited
+and is in the engine's private folder. No process is looked up by name, and no other process is ended.
 """
 
 import contextlib
@@ -42,7 +42,7 @@ def start_detached(command: Sequence[str], environ: Mapping[str, str], folder: P
         try:
             fcntl.flock(output, fcntl.LOCK_EX | fcntl.LOCK_NB)  # see `can_print_to`
         except BlockingIOError:
-            raise CannotRunError(f"a process of an engine that ran before is still there: it has {log} open") from None
+            raise CannotRunError(f"a process of an earlier engine still runs: it has {log} open") from None
         output.truncate(0)
         bounded_log.earlier(log).unlink(missing_ok=True)
         child = subprocess.Popen(
@@ -59,11 +59,11 @@ def start_detached(command: Sequence[str], environ: Mapping[str, str], folder: P
 
 
 def can_print_to(log: Path, *, for_seconds: float = 0) -> bool:
-    """Whether a process that was started with this log, or one that inherited it, is alive: wherever and whoever it is.
+    """Whether a process that was started with this log, or that inherited it, is alive anywhere.
 
-    The log's lock is inherited with the open file, and ends with the last process that has it. So this also knows of
+    The log's lock is inherited with the open file, and ends with the last process that has it. So this also detects
     processes that can't be seen from here: in another container, or another user's. A killed process with many threads
-    may have it for a moment after it is called a zombie: the lock is tried `for_seconds`.
+    may hold it for a moment after it has become a zombie: the lock is tried `for_seconds`.
     """
     deadline = time.monotonic() + for_seconds
     while _is_locked(log):
@@ -96,7 +96,7 @@ def exit_code(pid: int) -> int | None:
 
 
 def start_mark(pid: int) -> str:
-    """What tells the process `pid` from all others that had or will have this pid; empty if there is none.
+    """What distinguishes the process `pid` from all others that had or will have this pid; empty if there is none.
 
     It is the id of this boot, and when the process was started, as the kernel recorded that: on Linux in clock ticks
     since the boot (`starttime` in proc_pid_stat(5)), on macOS by the clock of that moment (`p_starttime`). Neither
@@ -140,9 +140,9 @@ def running(pid: int, mark: str) -> psutil.Process | None:
 
 
 def family(pid: int, mark: str, folder: Path) -> list[psutil.Process]:
-    """Everything alive that came of the engine: itself, its descendants, its group and session, who lives in `folder`.
+    """All live processes of the engine: itself, its descendants, its group and session, and those of `folder`.
 
-    Group and session count only while the engine itself is there: after that, their number can be given to others.
+    Group and session count only while the engine itself is alive: after that, their ids can be reused.
     """
     leader = running(pid, mark)
     found: dict[int, psutil.Process] = {}
@@ -154,7 +154,7 @@ def family(pid: int, mark: str, folder: Path) -> list[psutil.Process]:
 
 
 def lives_in(process: psutil.Process, folder: Path) -> bool:
-    """Whether its home or its temporary folder is in `folder`: of an engine's processes one of them always is."""
+    """Whether its home or its temporary folder is in `folder`, which is true of every process of an engine."""
     try:
         environ = process.environ()
     except (psutil.Error, OSError):  # another user's, or gone
@@ -185,7 +185,7 @@ def _group_and_session(pid: int) -> tuple[int, int]:
 
 
 def stop(pid: int, mark: str, folder: Path, grace_seconds: float) -> list[psutil.Process]:
-    """End the engine and its family: politely first, by force after `grace_seconds`. Those that could not be ended."""
+    """End all processes of the engine: SIGTERM, and SIGKILL after `grace_seconds`. Returns those that still run."""
     members = family(pid, mark, folder)
     if leader := running(pid, mark):
         _send(leader, signal.SIGTERM)
@@ -203,7 +203,7 @@ def stop(pid: int, mark: str, folder: Path, grace_seconds: float) -> list[psutil
 
 
 def _wait_for_the_end(seconds: float, processes: list[psutil.Process]) -> None:
-    """Until all have ended; psutil would also wait until their parent has collected them."""
+    """Wait until all have ended; psutil would also wait until their parent has reaped them."""
     deadline = time.monotonic() + seconds
     while _still_alive(processes) and time.monotonic() < deadline:
         time.sleep(_POLL_SECONDS)

@@ -139,9 +139,9 @@ def known_ports() -> list[int]:
 
 @contextlib.contextmanager
 def locked(path: Path, waiting: Callable[[], None] | None = None, seconds: float = math.inf) -> Iterator[None]:
-    """Hold the lock file `path` (at the latest it ends with its holder); `waiting` is called if another has it.
+    """Hold the lock file `path`, at most until this process ends; `waiting` is called if another process has it.
 
-    Raises `CannotRunError` if it has not come free after `seconds`, or can't be opened.
+    Raises `CannotRunError` if it isn't free after `seconds`, or can't be opened.
     """
     with _opened(path) as file:
         # Programs that the holder runs (with close_fds=False) hold it too: one that outlives it is waited for.

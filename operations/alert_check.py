@@ -1,7 +1,7 @@
 """Did subscribers get the alerts? What the inbox holds, against the windows that should have been alerted.
 
-The inbox is subscribed to the topic as any other subscriber is, so it shows what they got. Alert markers only explain
-why an alert is not there: the function writes them, and they are true even where nothing was delivered.
+The inbox is subscribed to the topic like any other subscriber, so it shows what subscribers got. Alert markers only
+explain why an alert is not there: the function writes them, and they are correct even if nothing was delivered.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -38,7 +38,7 @@ class Repeated:
 class Alerts:
     """What subscribers got. `seen`: windows with at least one alert in the inbox.
 
-    `missing`: windows without one. `unknown`: windows without one, where the inbox can't tell.
+    `missing`: windows without one. `unknown`: windows without one, if the inbox can't show whether it was sent.
     """
 
     seen: int = 0
@@ -52,7 +52,7 @@ def look_for_alerts(
 ) -> Alerts:
     """Look for the alerts of windows, each known by its marker's key.
 
-    `wait`: how to wait for messages that another reader of the inbox has just now; None: don't.
+    `wait`: how to wait for messages that another reader of the inbox has at the moment; None: don't wait.
     """
     if not windows:
         return Alerts()
@@ -77,7 +77,7 @@ def look_for_alerts(
 
 
 def _explain(marker: Mapping[str, Any], inbox: Inbox, names: Names, now: datetime) -> tuple[str, bool]:
-    """Why a window's alert is not in the inbox, and whether it counts as missing; if not, the inbox can't tell."""
+    """Why a window's alert is not in the inbox, and whether it counts as missing; otherwise it is unknown."""
     said = f"its marker says {str(marker['state'])[:40]}" if "state" in marker else "it has no marker"
     if marker.get("state") == "published":
         said = f"SNS accepted it as message {str(marker.get('sns_message_id'))[:40]} at {_time(marker)}"
@@ -90,8 +90,8 @@ def _explain(marker: Mapping[str, Any], inbox: Inbox, names: Names, now: datetim
     if published_at and published_at < now - keeps:
         return f"{said}; {names.inbox_queue} keeps messages for {keeps.days} days", False
     return (
-        f"{said}, but it is not in {names.inbox_queue}: not delivered, or purged or consumed since; "
-        "which of these is not known",
+        f"{said}, but it is not in {names.inbox_queue}: it was not delivered, or it was purged or consumed since. "
+        "stockpipe can't tell which",
         True,
     )
 

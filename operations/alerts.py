@@ -37,7 +37,7 @@ class Alert:
 
     @property
     def marker_key(self) -> str | None:
-        """The key of the marker of the window that was alerted; None where the message does not tell one."""
+        """The key of the marker of the window that was alerted; None if the message does not have it."""
         symbol, window = self.fields.get("symbol"), self.fields.get("window")
         if not isinstance(symbol, str) or not isinstance(window, str):
             return None
@@ -56,10 +56,10 @@ def peek_inbox(aws: Aws, names: Names, *, limit: int = PEEK_LIMIT) -> list[Alert
 
 @dataclass(frozen=True, slots=True)
 class Inbox:
-    """What a look at the inbox showed: how many alerts there are of each window, by the key of its marker.
+    """What was found in the inbox: the number of alerts of each window, by the key of its marker.
 
-    `seen`: messages that were looked at; `unseen`: those that SQS counts beyond that, approximately; `keeps_seconds`:
-    how long the inbox keeps a message.
+    `seen`: messages that were read; `unseen`: additional messages that SQS counts, approximately; `keeps_seconds`: how
+    long the inbox keeps a message.
     """
 
     alerts: Mapping[str, int]

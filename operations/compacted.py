@@ -33,7 +33,7 @@ def is_anything_compacted(aws: Aws, names: Names) -> bool:
 def find_compacted(aws: Aws, names: Names, ticks: Iterable[Tick], found: Callable[[list[Found]], None]) -> None:
     """Hand what is compacted to `found`, symbol by symbol: these ticks, and others of their days.
 
-    Costs one listing where nothing is compacted. Raises `CannotRunError` where the table can't be read.
+    Costs one listing if nothing is compacted. Raises `CannotRunError` if the table can't be read.
     """
     if not is_anything_compacted(aws, names):
         return

@@ -192,9 +192,9 @@ def _await_task(aws: Aws, names: Names, task: str) -> Redrive:
 
 
 def _copy(aws: Aws, names: Names, wanted: "Callable[[MessageTypeDef], bool]", enough: int | None = None) -> int:
-    """Copy, then delete, at most as many messages as there are now: those that fail again would come round for ever.
+    """Copy, then delete, at most as many messages as there are now: messages that fail again come back without end.
 
-    Where SQS counts none, which may be a minute old, until it has nothing more.
+    If SQS counts none (its count may be a minute old), it goes on until SQS returns nothing more.
     """
     source, target = queue_url(aws, names, names.dead_letter_queue), queue_url(aws, names, names.queue)
     todo = depth(aws, source).total or math.inf

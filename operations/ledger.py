@@ -21,7 +21,7 @@ from producer.manifest import Sent
 from terminal.untrusted import printable
 
 _CACHE_KIB = 64 * 1024
-_SAME = ""  # the difference of a record that was compared and says what was produced; NULL: it was not compared
+_SAME = ""  # stored for a record without a difference; NULL: the record was not compared
 _TABLES = """
     CREATE TABLE produced (
         tick_id TEXT PRIMARY KEY, symbol TEXT, price REAL, volume INTEGER, timestamp TEXT, message_id TEXT
@@ -77,7 +77,7 @@ class Ledger:
         )
 
     def add_compacted(self, found: Iterable[Found]) -> None:
-        """Add ticks of the compacted table; of a tick that is stored elsewhere too, it is a copy."""
+        """Add ticks of the compacted table; for a tick that is also stored elsewhere, this is only a copy."""
         self._write(
             "INSERT OR IGNORE INTO stored SELECT ?1, ?2, ?3 "
             "WHERE EXISTS (SELECT 1 FROM produced WHERE produced.tick_id = ?1) "
@@ -90,7 +90,7 @@ class Ledger:
         self._write("INSERT OR REPLACE INTO elsewhere VALUES (?, ?)", found)
 
     def add_content(self, key: str, content: Tick | str | None) -> None:
-        """What was read of a stored tick that is known by its key; None: it is not stored any more."""
+        """Set the content of a stored tick that is known by its key; None: it is not stored any more."""
         identity = identity_of_key(key)
         if content is None:
             self._write("DELETE FROM stored WHERE place = ?", [(key,)])
@@ -147,7 +147,7 @@ class Ledger:
         return (row[0] for row in rows)
 
     def altered(self) -> Iterator[tuple[str, str, str]]:
-        """Stored records that say something else than what was produced: tick id, place, the difference."""
+        """Stored records that differ from what was produced: tick id, place, the difference."""
         return self._rows(
             "SELECT tick_id, place, difference FROM stored WHERE difference <> ? ORDER BY tick_id, place", _SAME
         )
@@ -199,7 +199,7 @@ class Ledger:
         return (Tick(*row) for row in rows)
 
     def _difference(self, tick_id: str, content: Tick | str | None) -> str | None:
-        """What a record says otherwise than what was produced; `_SAME` if nothing, None if it was not read."""
+        """How a record differs from what was produced; `_SAME` if it doesn't, None if it was not read."""
         if not isinstance(content, Tick):
             return content
         with self._lock:
@@ -225,9 +225,9 @@ class Ledger:
 
 
 def differences(produced: Tick, stored: Tick) -> list[str]:
-    """What a record says otherwise than what was produced, in words.
+    """How a record differs from what was produced, in words.
 
-    The compacted table keeps the event time in UTC only, so a timestamp of the same moment is none.
+    The compacted table keeps the event time only in UTC, so a timestamp of the same point in time is no difference.
     """
     return [
         f"{name} is {ascii(there)[:80]}, {ascii(sent)[:80]} was produced"

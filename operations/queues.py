@@ -20,7 +20,7 @@ _POLL_SECONDS = 1  # a long poll: a short one asks only some of the servers that
 _ROUNDS_WITHOUT_NEWS = 3
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 _MOST_IN_FLIGHT = 120_000
-# How long received messages are hidden at a time: a killed reader hides them from others for that long.
+# How long received messages are hidden at a time. After a reader is killed, they stay hidden that long.
 _HIDDEN_SECONDS = 5
 _HELD_PER_SECOND = 100  # more messages take longer to renew, so each hundred of them adds a second
 
@@ -100,9 +100,9 @@ def receive(aws: Aws, url: str, *, hidden: int) -> "list[MessageTypeDef]":
 
 
 class Held:
-    """Messages that were received and are given back: each with the newest handle, which alone is sure to be good.
+    """Messages that were received and are made visible again: each with its newest handle, the only one surely valid.
 
-    Where SQS refuses to give one back, it is visible again when its time is over: nothing is lost or raised.
+    If SQS refuses to make one visible, it is visible again when its time is over: nothing is lost or raised.
     """
 
     def __init__(self, aws: Aws, url: str, now: Callable[[], float] = time.monotonic) -> None:
@@ -116,7 +116,7 @@ class Held:
         return len(self._handles)
 
     def receive(self) -> "list[MessageTypeDef] | None":
-        """Up to ten more, without those that are held already; None where SQS had nothing. Renews what is due first."""
+        """Up to ten more that aren't held yet; None if SQS had nothing. First renews those that are due."""
         self._renew()
         hidden = hidden_seconds(len(self))
         messages = receive(self._aws, self._url, hidden=hidden)
@@ -125,7 +125,7 @@ class Held:
         return new if messages else None
 
     def forget(self, message_ids: Iterable[str]) -> None:
-        """These were deleted: there is nothing to give back."""
+        """These were deleted, so they are not made visible again."""
         for message_id in message_ids:
             self._handles.pop(message_id, None)
             self._due.pop(message_id, None)
@@ -170,10 +170,10 @@ def browse(
 ) -> "Generator[MessageTypeDef, None, None]":
     """Messages of a queue that nobody consumes, each once; visible to others again when this ends or is closed.
 
-    SQS hands out samples, so it is asked until as many are seen as it counts, or `limit`. Its counts may be a minute
-    old: with `thorough`, and where it counts none, it is asked until it has nothing more. It ends in any case, even if
-    what was seen comes round again: after some answers without news, as many as would bring everything once more while
-    some are still unseen.
+    SQS returns samples, so it is asked until as many messages are seen as it counts, or `limit`. Its counts may be a
+    minute old: with `thorough`, and if it counts none, it is asked until it returns nothing more. If it returns the
+    same messages again and again, this ends after some answers without new ones: as many as would return everything
+    once more while some messages are still unseen.
     """
     counted = depth(aws, url).total
     most = _MOST_IN_FLIGHT if thorough or not counted else counted
@@ -197,8 +197,8 @@ def browse(
 def peek(aws: Aws, url: str, *, limit: int = PEEK_LIMIT) -> "list[MessageTypeDef]":
     """Up to `limit` messages, oldest first as far as SQS tells, none of them consumed.
 
-    For as long as this takes they are hidden from others (after a kill: for `hidden_seconds`), and it counts as a
-    receive. So it is for queues that nobody consumes (dead letters, the inbox), never for the tick queue.
+    During this time they are hidden from others (after a kill: for `hidden_seconds`), and it counts as a receive. So
+    use it only for queues that nobody consumes (dead letters, the inbox), never for the tick queue.
     """
     return sorted(browse(aws, url, limit=limit), key=sent_ms)
 

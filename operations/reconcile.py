@@ -1,7 +1,7 @@
 """The proof that nothing was lost: what was produced is stored exactly once or dead-lettered, and alerts were sent.
 
-The manifest says what SQS accepted; the bucket, the dead-letter queue and the alert inbox say what became of it. What
-others sent, or earlier runs, is left out. Nothing is changed: messages are read and made visible again.
+The manifest says what SQS accepted; the bucket, the dead-letter queue and the alert inbox show what happened to it.
+Ticks of others, or of earlier runs, are left out. Nothing is changed: messages are read and made visible again.
 """
 
 import secrets
@@ -31,7 +31,7 @@ __all__ = ["Reconciliation", "reconcile"]
 POLL_SECONDS = 0.25
 # SQS's counts are approximate: only a queue that has been empty for so long counts as idle.
 QUIET_SECONDS = 3.0
-SAMPLE = 1_000  # records whose content is compared, where not all are asked for
+SAMPLE = 1_000  # records whose content is compared, unless all are requested
 _SEEDS = 10**6
 
 
@@ -48,11 +48,11 @@ def reconcile(
 ) -> Reconciliation:
     """Compare manifests with what is there.
 
-    Looks again until all is well, the queue has been idle for a while, or `wait_seconds` went by without progress, that
-    is, while neither the queue became shorter than ever nor more ticks were stored. While there is progress there is no
-    limit. With 0 it looks once. Records with an object of their own are compared with the manifest at the end: as many
-    as `sample` says (None: all), chosen at random, the same for the same `seed`. `observer` is told what is being
-    waited for. Raises `CannotRunError` where the environment or a manifest isn't there.
+    Looks again until everything is accounted for, the queue has been idle for a while, or `wait_seconds` passed without
+    progress. Progress means that the queue is shorter than ever before, or that more ticks are stored. While there is
+    progress there is no time limit. With 0 it looks once. Records with an object of their own are compared with the
+    manifest at the end: as many as `sample` says (None: all), chosen at random, the same for the same `seed`.
+    `observer` is told what it waits for. Raises `CannotRunError` if the environment or a manifest doesn't exist.
     """
     clock = clock or SystemClock()
     seed = secrets.randbelow(_SEEDS) if seed is None else seed
@@ -156,7 +156,7 @@ def _find_stored(where: _Where, ledger: Ledger) -> None:
 
 
 def _find_compacted(where: _Where, ledger: Ledger) -> None:
-    """What isn't under `processed/` may have been compacted and deleted there.
+    """Ticks that aren't under `processed/` may have been compacted and deleted there.
 
     Compaction writes before it deletes, so this comes second.
     """
@@ -182,7 +182,7 @@ def _look_for_alerts(where: _Where, ledger: Ledger, wait: Callable[[float], None
 
 
 def _compare(where: _Where, ledger: Ledger, sample: int | None, seed: int) -> None:
-    """Compare records that the listing alone told of. One that was deleted since may have been compacted."""
+    """Compare records that are only known from the listing. One that was deleted since may have been compacted."""
     places, _ = ledger.count_places()
     for key, content in stored.read_contents(where.aws.s3, where.names.bucket, ledger.sample(sample, seed)):
         ledger.add_content(key, content)

@@ -1,4 +1,4 @@
-"""What a reconciliation comes to, as plain values."""
+"""The result of a reconciliation, as plain values."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ class Duplicate:
 
 @dataclass(frozen=True)
 class Altered:
-    """A stored record that says something else than what was produced, or that is not a valid record."""
+    """A stored record that differs from what was produced, or that is not a valid record."""
 
     tick_id: str
     place: str
@@ -26,12 +26,12 @@ class Altered:
 
 @dataclass(frozen=True)
 class Reconciliation:
-    """What became of the produced ticks: each is stored, dead-lettered or missing, and counted in one of them only.
+    """What happened to the produced ticks: each is counted as stored, dead-lettered or missing.
 
     `missing` are tick ids; `records` counts stored records, `compared` those whose content was compared, chosen with
-    `seed`; `alerts` counts windows with an alert in the inbox, `unalerted` are those without, `unknown_alerts` those of
-    which the inbox can't tell, `repeated_alerts` those with more than one; `foreign` are places in the bucket that hold
-    no record; `other_dead_letters` counts messages in the dead-letter queue that are none of the produced ticks;
+    `seed`; `alerts` counts windows with an alert in the inbox, `unalerted` are those without, `unknown_alerts` those
+    for which the inbox can't tell, `repeated_alerts` those with more than one; `foreign` are places in the bucket that
+    hold no record; `other_dead_letters` counts messages in the dead-letter queue that aren't produced ticks;
     `queued` counts messages that were still in the tick queue, whoever sent them (approximately, as SQS counts).
     """
 
@@ -54,7 +54,7 @@ class Reconciliation:
 
     @property
     def holds(self) -> bool:
-        """Whether something was produced, and nothing of it is missing, duplicated, altered or without its alert."""
+        """Whether ticks were produced, and none of them is missing, duplicated, altered or without its alert."""
         return self.produced > 0 and not (self.missing or self.duplicated or self.altered or self.unalerted)
 
     @property

@@ -27,8 +27,7 @@ _DENIED = ("AccessDenied", "403")
 class Found:
     """A stored tick. `place`: a key, or a key and a line.
 
-    `content`: the tick as its record has it; text where the record is not valid, with the reason; None where it was not
-    read.
+    `content`: the tick as its record has it; the reason, as text, if the record is not valid; None if it was not read.
     """
 
     tick_id: str
@@ -49,8 +48,8 @@ def find_ticks(
 ) -> None:
     """Hand all stored ticks of some symbols to `found`, page by page, from several threads.
 
-    An object per tick is known by its key; objects with several ticks (`OBJECT_LAYOUT=batch`) are read. What is no
-    record goes to `foreign`.
+    An object per tick is known by its key; objects with several ticks (`OBJECT_LAYOUT=batch`) are read. Anything that
+    is not a record goes to `foreign`.
     """
     with ThreadPoolExecutor(_WORKERS) as symbols_pool, ThreadPoolExecutor(_WORKERS) as objects_pool:
 
@@ -70,12 +69,12 @@ def find_ticks(
 
 
 def read_contents(s3: "S3Client", bucket: str, keys: Iterable[str]) -> Iterator[tuple[str, Tick | str | None]]:
-    """For each key of one record its content, as in `Found`; None where the object is gone by now."""
+    """For each key of one record its content, as in `Found`; None if the object has been deleted."""
     return _side_by_side(lambda key: _content(s3, bucket, key), keys)
 
 
 def read_marker(s3: "S3Client", bucket: str, key: str) -> dict[str, Any]:
-    """The fields of an alert marker; empty where there is none, or none that is JSON."""
+    """The fields of an alert marker; empty if there is no marker, or if it isn't JSON."""
     try:
         body = _open(s3, bucket, key)
         marker = json.loads(body.read(LONGEST_RECORD)) if body else {}
@@ -97,14 +96,14 @@ def _side_by_side(call: Callable[[str], Any], keys: Iterable[str]) -> Iterator[t
 
 
 def _flaw(size: int) -> str | None:
-    """What a listing tells about an object of one record."""
+    """What a listing shows to be wrong with an object of one record."""
     if size == 0:
         return "the object is empty"
-    return f"the object has {size:,} bytes, more than any record" if size > LONGEST_RECORD else None
+    return f"the object has {size:,} bytes, which is too large for a record" if size > LONGEST_RECORD else None
 
 
 def _ticks_of(s3: "S3Client", bucket: str, key: str) -> tuple[list[Found], list[Foreign]]:
-    """The ticks of a newline-delimited object. A line that tells no tick id is not ours to judge, but is named."""
+    """The ticks of a newline-delimited object, and the lines without a tick id, which can't be compared."""
     found: list[Found] = []
     flaws: list[Foreign] = []
     if (body := _open(s3, bucket, key)) is None:
@@ -144,7 +143,7 @@ def _read(line: bytes) -> Tick | str:
 
 
 def _told_id(line: bytes) -> str | None:
-    """The tick id of a line that is not a valid record otherwise."""
+    """The tick id of a line that is not a valid record."""
     try:
         tick_id = json.loads(line.decode())["tick_id"]
     except (ValueError, TypeError, KeyError, RecursionError):
@@ -153,9 +152,10 @@ def _told_id(line: bytes) -> str | None:
 
 
 def _open(s3: "S3Client", bucket: str, key: str) -> "StreamingBody | None":
-    """An object's content; None where it is gone.
+    """An object's content; None if the object doesn't exist.
 
-    Who may not list the bucket is told 403 for that, and so is who may not read: a listing tells them apart.
+    S3 answers 403 for a missing object if the caller may not list the bucket, and also if the caller may not read the
+    object: a listing distinguishes the two.
     """
     try:
         return s3.get_object(Bucket=bucket, Key=key)["Body"]

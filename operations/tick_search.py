@@ -156,7 +156,7 @@ def _first(s3: "S3Client", bucket: str, keys: Iterable[str], tick_id: str) -> St
 
 
 def _read(s3: "S3Client", bucket: str, key: str, tick_id: str) -> StoredTick | None:
-    """The record of one tick in an object, or None. It is empty where the tick's own object holds something else."""
+    """The record of one tick in an object, or None. It is empty if the tick's own object holds something else."""
     try:
         answer = s3.get_object(Bucket=bucket, Key=key)
     except s3.exceptions.NoSuchKey:

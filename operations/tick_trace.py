@@ -197,7 +197,7 @@ def _sent(aws: Aws, names: Names, some_id: str) -> Sent | None:
 
 
 def _record(stored: StoredTick) -> Record | None:
-    """None where it is not a valid record: somebody else has written it."""
+    """None if it is not a valid record: somebody else has written it."""
     try:
         return parse_record(encode_record(stored.record).encode())
     except ValueError:
@@ -277,7 +277,7 @@ def _alerted(aws: Aws, function: Environment, tick: Tick | None) -> _Alerted | N
 
 
 def _ms(text: object) -> int | None:
-    """The time of an alert marker; None where it tells none."""
+    """The time of an alert marker; None if it has none."""
     try:
         return to_epoch_ms(datetime.fromisoformat(str(text)))
     except (ValueError, TypeError):

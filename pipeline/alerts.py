@@ -1,4 +1,4 @@
-"""At least one alert per symbol and window, and a second one only where the first is not known to be sent and marked.
+"""At least one alert per symbol and window, and a second one only if the first is not known to be sent and marked.
 
 A window has a marker in the bucket, `alerts/<SYMBOL>/<WINDOW>.json`, with two states:
 
@@ -7,10 +7,11 @@ A window has a marker in the bucket, `alerts/<SYMBOL>/<WINDOW>.json`, with two s
                           └──┘ taken over by another, once the claim has expired
 
 A claim expires when Lambda ends the invocation that made it. Its owner sends nothing after its deadline, which is
-earlier, so whoever takes an expired claim over knows that its owner won't publish any more. Whoever finds a claim that
-hasn't expired waits briefly for the alert. If there is none by then, its own tick fails and SQS delivers it again.
+earlier, so the owner of an expired claim won't publish any more, and another function can take the claim over. A
+function that finds an unexpired claim waits briefly for the alert. If there is none by then, the function's own tick
+fails and SQS delivers it again.
 
-SNS is asked once. If it has certainly not taken the message, the claim is given back. If that is unknown (no answer in
+SNS is called once. If it has certainly not taken the message, the claim is released. If that is unknown (no answer in
 time, a closed connection, an error 5xx), the claim is left to expire. In both cases the tick fails.
 docs/data-contract.md says when an alert can repeat.
 """
@@ -60,9 +61,9 @@ class _Marker:
 class Alerter:
     """Publishes alerts for one topic.
 
-    `sns` makes a client that tries once and gives up after so many seconds. Each publish has a client of its own:
-    botocore fixes the timeouts of a client, and a connection that was kept through a freeze may be dead, which with a
-    single attempt would look like an unknown outcome.
+    `sns` makes a client that tries once, with the given timeout in seconds. Each publish has a client of its own:
+    botocore fixes the timeouts of a client, and a connection that was kept through a freeze may be dead, which would
+    make the outcome of a single attempt unknown.
     """
 
     def __init__(
@@ -84,10 +85,10 @@ class Alerter:
         self._published: set[str] = set()  # saves a warm function the calls; the markers are the truth
 
     def ensure(self, key: str, tick: Tick, deadline: Deadline) -> bool:
-        """See to it that the window with the marker `key` has its alert; `tick` is what it would be about.
+        """Make sure that the window with the marker `key` has its alert; a new alert is about `tick`.
 
         True: published by this call. False: there was one. Raises `AlertPendingError`, `OutOfTimeError`, or what boto3
-        raises: then the alert is not known to be sent and marked.
+        raises: then it isn't known whether the alert was sent and marked.
         """
         if key in self._published:
             return False
@@ -112,7 +113,7 @@ class Alerter:
             found = self._read(key, deadline)
             if found.published:
                 return None
-            if found.claim_id == claim_id:  # an attempt of ours whose answer got lost
+            if found.claim_id == claim_id:  # our own attempt, whose answer got lost
                 return found.etag
             if found.expires_at_ms <= self._now_ms():
                 etag = self._bucket.replace(key, claim, found.etag, deadline)
@@ -140,16 +141,16 @@ class Alerter:
         )
 
     def _overwrite(self, key: str, etag: str, marker: bytes, deadline: Deadline) -> None:
-        """Overwrite our claim. Raises `OutOfTimeError` where it isn't known whether S3 has done it.
+        """Overwrite our claim. Raises `OutOfTimeError` if it isn't known whether S3 has done it.
 
-        An unmet condition ends this, too: our own attempt has arrived, or somebody has taken the claim over. What S3
-        refuses, it would refuse again: our tick goes on, and the claim expires by itself.
+        An unmet condition also ends this: our own attempt has arrived, or somebody has taken the claim over. If S3
+        refuses the overwrite, it would refuse a repeat, too: our tick goes on, and the claim expires by itself.
         """
         with suppress(BotoCoreError, ClientError):
             self._bucket.replace(key, marker, etag, deadline)
 
     def _publish(self, key: str, tick: Tick, deadline: Deadline) -> str:
-        """Ask SNS once, and return its message id."""
+        """Call SNS once, and return its message id."""
         seconds = deadline.seconds_left() * _SHARE_FOR_PUBLISHING
         if seconds < _LEAST_PUBLISH_SECONDS:
             raise OutOfTimeError("too little time is left to publish an alert")

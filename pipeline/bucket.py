@@ -1,9 +1,9 @@
-"""The bucket, written under conditions: what makes a redelivered tick land once and an alert belong to one function.
+"""Conditional writes to the bucket: a redelivered tick is stored once, and an alert belongs to one function.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 
-Requests are repeated here and not by botocore, which would begin another attempt after the deadline. The repeat of a
-write whose answer got lost is refused, because its first attempt has changed the object: so None can also mean that the
+Requests are repeated here and not by botocore, which would start another attempt after the deadline. If the answer to a
+write got lost, its repeat is refused, because the first attempt has changed the object. So None can also mean that the
 object is the caller's own.
 """
 
@@ -26,9 +26,9 @@ _LONGEST_PAUSE_SECONDS = 1.0
 
 
 class Bucket:
-    """One bucket. What S3 refuses for any other reason than an unmet condition is raised as boto3 raises it.
+    """One bucket. Errors of S3 other than an unmet condition are raised as boto3 raises them.
 
-    After the deadline no request is sent: `OutOfTimeError`.
+    After the deadline no request is sent; `OutOfTimeError` is raised.
     """
 
     def __init__(self, s3: "S3Client", name: str) -> None:
@@ -36,7 +36,7 @@ class Bucket:
         self._name = name
 
     def create(self, key: str, body: bytes, metadata: Mapping[str, str], deadline: Deadline) -> str | None:
-        """Create an object. Returns its ETag, or None where the key is taken. Gives up after five attempts."""
+        """Create an object. Returns its ETag, or None if the key is taken. Gives up after five attempts."""
         return _unless_refused(
             lambda: self._s3.put_object(
                 Bucket=self._name,
@@ -51,7 +51,7 @@ class Bucket:
         )
 
     def replace(self, key: str, body: bytes, etag: str, deadline: Deadline) -> str | None:
-        """Overwrite the object that has this ETag. Returns the new one, or None where the object has another by now.
+        """Overwrite the object that has this ETag. Returns the new ETag, or None if the object has another one by now.
 
         Repeated until S3 has answered, or until the deadline.
         """

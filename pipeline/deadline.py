@@ -1,4 +1,4 @@
-"""Until when an invocation may send requests.
+"""The time until which an invocation may send requests.
 
 Lambda freezes a function once it has answered, and its threads go on in the next invocation, minutes later. By then SQS
 has delivered the failed ticks again, and another function may have taken over what this one had claimed. So every
@@ -9,16 +9,16 @@ exception is the request that is under way at the deadline: its outcome is unkno
 from pipeline.clock import Clock
 from pipeline.tick import to_epoch_ms
 
-# Kept for answering. A function that runs out of time fails its whole batch: ticks that are stored already would end
-# in the dead-letter queue, too. It is also how far the clocks of two functions may differ: a claim expires when Lambda
-# ends the invocation, and its owner sends its last request this much earlier. Lambda synchronizes its hosts' clocks.
+# Reserved for the answer. A function that times out fails its whole batch: ticks that are already stored would also end
+# in the dead-letter queue. The clocks of two functions may also differ by this much: a claim expires when Lambda ends
+# the invocation, and its owner sends its last request this much earlier. Lambda synchronizes its hosts' clocks.
 ANSWER_MS = 1_000
 
 
 class OutOfTimeError(Exception):
-    """The invocation's time is up. A request under way may still succeed: a redelivery finds out."""
+    """The deadline has passed. A request in flight may still succeed; a redelivery shows whether it did."""
 
-    def __init__(self, reason: str = "no answer from AWS in the time that the function has") -> None:
+    def __init__(self, reason: str = "no answer from AWS before the function's deadline") -> None:
         super().__init__(reason)
 
 

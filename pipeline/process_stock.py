@@ -53,7 +53,7 @@ _making_a_client = threading.Lock()  # boto3's default session isn't thread-safe
 
 
 def _sns(seconds: float) -> "SNSClient":
-    """A client whose one attempt takes `seconds` at most, and a quarter of that more to connect."""
+    """A client with a single attempt of at most `seconds`, plus a quarter of that to connect."""
     timeouts = Config(connect_timeout=min(_CONNECT_SECONDS, seconds / 4), read_timeout=seconds)
     with _making_a_client:
         return boto3.client("sns", config=_CLIENT_CONFIG.merge(timeouts))

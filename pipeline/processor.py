@@ -73,9 +73,9 @@ class Processor:
     def process(self, event: Any, *, request_id: str, deadline: Deadline) -> BatchResult:
         """Store, alert, or fail each message of `event`.
 
-        An object without alerts is stored at once, so that no trouble with SNS reaches its ticks. One with alerts is
-        stored after them, without the ticks whose alert can't be sent: they are stored when it has been, or never.
-        Calls that still run at the deadline are left alone, and begin no other request. Raises `MalformedEventError`.
+        An object without alerts is stored at once, so that problems with SNS don't affect its ticks. One with alerts is
+        stored after them, without the ticks whose alert can't be sent: these are stored only once it has been sent.
+        Calls that still run at the deadline aren't waited for, and send no other request. Raises `MalformedEventError`.
         """
         try:
             return self._process(event, request_id, deadline)

@@ -40,13 +40,16 @@ def produce(
     duration: Annotated[
         float | None,
         typer.Option(
-            help="Seconds of market time to play. At most 10 s after that time the run ends, whatever SQS does.",
+            help="Seconds of market time to play. The run ends at most 10 s after that, even if SQS doesn't answer.",
             rich_help_panel=MARKET,
         ),
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(help="Same seed and start, same ticks. Default: a random one, shown.", rich_help_panel=MARKET),
+        typer.Option(
+            help="The same seed and start give the same ticks. Default: a random seed, which is shown.",
+            rich_help_panel=MARKET,
+        ),
     ] = None,
     start: Annotated[
         str | None,
@@ -60,13 +63,13 @@ def produce(
             rich_help_panel=REPLAY,
         ),
     ] = None,
-    count: Annotated[int | None, typer.Option(help="The first so many ticks only.")] = None,
+    count: Annotated[int | None, typer.Option(help="Send only this many ticks.")] = None,
     speed: Annotated[
         str | None,
         typer.Option(help="Seconds of event time per second, or max. Default: 1 for a market, max for a replay."),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Carry on where the same market or file was left: send only the rest.")
+        bool, typer.Option("--resume", help="Continue an earlier run of the same market or file: send only the rest.")
     ] = False,
     manifest: Annotated[
         Path | None,
@@ -77,7 +80,7 @@ def produce(
     prefix: terminal.PrefixOption = "",
     bucket: terminal.BucketOption = None,
 ) -> None:
-    """Send ticks to the queue: of a simulated market, or of a file. Ctrl-C ends it cleanly, a second one at once."""
+    """Send the ticks of a simulated market or a file to the queue. Ctrl-C ends it cleanly, a second one at once."""
     factor = _speed(speed)
     _check_range("--count", count, MAX_COUNT, "ticks")
     _check_range("--duration", duration, MAX_DURATION, "seconds")
@@ -90,9 +93,7 @@ def produce(
         source = replayed(replays.find(replay), count=count, speed=factor if speed else None)
     else:
         if resume and (seed is None or start is None):
-            raise CannotRunError(
-                "--resume of a market needs its --seed and --start: the run that was left printed them"
-            )
+            raise CannotRunError("--resume of a market needs its --seed and --start: the earlier run printed them")
         market = _market(symbols, rate, seed, start)
         source = simulated(market, count=count, duration=duration, speed=factor if speed else 1.0)
         repeat = f"--seed {market.seed} --start {iso_utc(market.start)}"
@@ -102,9 +103,11 @@ def produce(
         terminal.errors.print(f"market: repeat it with {repeat}")
     if resume:
         found = (
-            production.manifest if production.resumed else "nothing in this environment; starting from the beginning"
+            f"continuing {production.manifest}"
+            if production.resumed
+            else "nothing to continue in this environment; starting from the beginning"
         )
-        terminal.errors.print(f"resume: continuing {found}", markup=False, soft_wrap=True)
+        terminal.errors.print(f"resume: {found}", markup=False, soft_wrap=True)
     try:
         with terminal.stopped_by_signals(production.stop):
             watch(production)

@@ -44,7 +44,7 @@ class Sent:
 
 
 class NotWrittenError(CannotRunError):
-    """The manifest can't take (all) lines. The first `written` of them are in it."""
+    """Not all lines could be written to the manifest. The first `written` of them are in it."""
 
     def __init__(self, text: str, written: int) -> None:
         super().__init__(text)
@@ -52,22 +52,22 @@ class NotWrittenError(CannotRunError):
 
 
 def is_message_id(value: object) -> bool:
-    """Whether it can be a message id: AWS's are UUIDs, others' are some short printable text."""
+    """Whether it can be a message id: AWS's are UUIDs, others are short printable text."""
     return isinstance(value, str) and 0 < len(value) <= MAX_MESSAGE_ID and value.isprintable()
 
 
 def folder(aws: Aws, names: Names) -> Path:
     """Where the manifests of the environment that exists now are.
 
-    `<state dir>/manifests/<place>-<account>-<environment>/<time that it was made>`. The place is the endpoint's,
-    because all emulators have the same account; the time, because what was sent to an environment ends with it.
+    `<state dir>/manifests/<place>-<account>-<environment>/<time of its creation>`. The place is the endpoint's,
+    because all emulators have the same account. The time is there because the ticks are deleted with the environment.
     """
     home = manifests_folder() / f"{aws.profile.place}-{names.account}-{names.environment}"
     return home / f"{environment_made_at(aws, names):%Y%m%dT%H%M%SZ}"
 
 
 def new_path(aws: Aws, names: Names, run: str) -> Path:
-    """A path for the manifest of a run that starts now; two runs never share one. Its folder is there then."""
+    """A path for the manifest of a run that starts now; two runs never share one. Makes its folder."""
     return private(folder(aws, names)) / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{run}{SUFFIX}"
 
 
@@ -151,8 +151,8 @@ class ManifestWriter:
     def __init__(self, path: Path, *, resume: bool = False) -> None:
         """Get ready to write a manifest: a new one, or with `resume` an existing one, whose torn last line is cut off.
 
-        A new file is made with its first line, but what would stop that is found now, before anything is sent. Raises
-        `CannotRunError` where it can't be written, or where another run writes it.
+        A new file is created with its first line, but errors are detected now, before anything is sent. Raises
+        `CannotRunError` if it can't be written, or if another run writes it.
         """
         self.path = path
         self._lock = threading.Lock()
@@ -187,7 +187,7 @@ class ManifestWriter:
                 raise NotWrittenError(str(error), data.count(b"\n", 0, whole)) from error
 
     def _cut(self, torn: int) -> None:
-        """Cut the last bytes off: they are part of a line, and other lines may follow. If not even that can be done,
+        """Cut the last bytes off: they are part of a line, and other lines may follow. If that fails,
         none will.
         """
         stream = cast(io.FileIO, self._stream)

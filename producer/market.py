@@ -60,7 +60,7 @@ _OPENING_FAST = -0.026
 
 @dataclass(frozen=True)
 class Market:
-    """A market: everything that its ticks depend on, and nothing else.
+    """A market: exactly the values that its ticks depend on.
 
     `start` is the event time of the first tick, `rate` the ticks per second of event time over all symbols. Raises
     `CannotRunError` for a seed or a rate that is out of range.

@@ -31,8 +31,8 @@ LATE_SECONDS = 5.0  # how far a run with a time limit may fall behind before it 
 class Source:
     """Where the ticks of a run come from.
 
-    `run` names it; `speed` is seconds of event time per second, None as fast as possible; `total` is about the number
-    of ticks, where it is known, for a progress bar. `seconds` limits how long it takes to send them, None: no limit.
+    `run` names it; `speed` is seconds of event time per second, None: as fast as possible; `total` is the approximate
+    number of ticks, if known, for a progress bar. `seconds` limits how long it takes to send them, None: no limit.
     """
 
     run: str
@@ -96,7 +96,7 @@ class Production:
 
     `on_tick` is called for each accepted tick, from one of the sender's threads, after the tick is in the manifest.
     `manifest` defaults to a new file in the environment's folder, made with the first accepted tick; with `resume` to
-    the last one of the same source, and ticks that are in it are skipped. Raises `CannotRunError` where there is no
+    the last one of the same source, and ticks that are in it are skipped. Raises `CannotRunError` if there is no
     queue or no such manifest.
     """
 
@@ -156,7 +156,7 @@ class Production:
             )
 
     def run(self) -> Summary:
-        """Send until the source ends or `stop` is set; everything on its way is finished first.
+        """Send until the source ends or `stop` is set; requests in flight are finished first.
 
         An error of the source (a bad line in a file) is raised after all ticks before it were sent. Raises
         `CannotRunError` where SQS or the manifest stops the run, or where a tick is unaccounted for.
@@ -181,8 +181,8 @@ class Production:
                     complete = self._dispatch(self._unsent(done), sender)
             except NotWrittenError as error:
                 raise CannotRunError(
-                    f"{error}. SQS accepted {self._not_written} ticks that are not in it; with room for the manifest, "
-                    "--resume sends them again under the same ids"
+                    f"{error}. SQS accepted {self._not_written} ticks that are not in it. When there is space for the "
+                    "manifest, --resume sends them again with the same ids"
                 ) from error
             finally:
                 self._seconds = self._clock.monotonic() - self._began
@@ -195,7 +195,7 @@ class Production:
         return self.summary()
 
     def abandon(self) -> None:
-        """End the run at once, whatever is on its way: that counts as failed, and the manifest has whole lines."""
+        """End the run at once: ticks in flight count as failed, and the manifest has whole lines."""
         self.stop.set()
         if self._sender:
             self._sender.abandon()
@@ -203,7 +203,7 @@ class Production:
             self._writer.close()
 
     def _account(self) -> None:
-        """Every tick of the source is sent, failed or skipped: a tick that is none of them would be lost unseen."""
+        """Check that every tick of the source was sent, failed or skipped. Any other tick would be lost unnoticed."""
         unknown = self._handed_over - self.sent - self.failed
         if unknown:
             raise CannotRunError(
@@ -221,7 +221,7 @@ class Production:
     def _dispatch(self, ticks: Iterator[Tick], sender: Sender) -> bool:
         """Hand ticks over when they are due, in batches that are full or that no other tick can join in time.
 
-        Returns whether that were all ticks of the source: False where the run was stopped before.
+        Returns whether all ticks of the source were handed over: False if the run was stopped before.
         """
         batch: list[Tick] = []
         closes = 0.0  # when the batch at hand has to go

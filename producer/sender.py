@@ -1,17 +1,17 @@
-"""Ticks to SQS: batches of ten, several at once, and what SQS could not take is sent again.
+"""Ticks to SQS: batches of ten, several at once, and entries that SQS could not accept are sent again.
 
-An entry counts as sent only if the answer says so beyond doubt: it is in `Successful` once and not in `Failed`, with a
-message id and the MD5 of its body. Whatever else may happen (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/
+An entry counts as sent only if the answer clearly says so: it is in `Successful` once and not in `Failed`, with a
+message id and the MD5 of its body. Other outcomes (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/
 APIReference/API_SendMessageBatch.html):
 
 - entries fail: those whose `SenderFault` is true are reported, since the same entry would be refused again; the others
-  are sent again, with backoff, and so is every entry that the answer doesn't settle;
+  are sent again, with backoff, and so is every entry whose outcome the answer doesn't show;
 - the call as a whole fails because the service can't be reached, is throttling, broken or just coming up again, or its
   answer can't be read: all its entries are sent again. If only the answer was lost, the queue then holds the tick twice
   under one id, which the pipeline stores once;
 - the call is refused for another reason (access denied …): sending ends, with that reason.
 
-A batch is given up after `PATIENCE_SECONDS`. If SQS has taken nothing of any batch for that long, the run is given up.
+A batch fails after `PATIENCE_SECONDS`. If SQS has accepted nothing of any batch for that long, the run ends.
 """
 
 import hashlib
@@ -44,7 +44,7 @@ FINISH_SECONDS = 5.0  # how long a stopped run waits for the answers that are st
 _LOOK_SECONDS = 0.05
 _CALL_SECONDS = 20.0  # longer than an attempt and the pause after it, unless its answer comes byte by byte
 
-# Each attempt is one short call: the repeats are counted here, where a stopped run can end them.
+# Each attempt is one short call. The retries are made here and not by botocore, so a stopped run can end them.
 CLIENT_SETTINGS: Mapping[str, Any] = {"read_timeout": 10, "retries": {"mode": "standard", "total_max_attempts": 1}}
 
 _PASSING_STATUSES = frozenset({408, 429})  # and everything from 500
@@ -78,7 +78,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What an answer says about one entry: its message id, or the code and message of why there is none."""
+    """What an answer says about one entry: its message id, or the code and message of its error."""
 
     message_id: str | None = None
     code: str = "MalformedAnswer"
@@ -120,8 +120,8 @@ class Sender:
 
     `accepted` and `failed` are called from those threads; if `accepted` raises, sending ends with that error. `submit`
     blocks while two batches a worker are on their way: a slow queue slows its producer down, and memory stays bounded.
-    Once `stop` is set, the clock is at `stop_at`, or sending has ended for an error, what is on its way has
-    `FINISH_SECONDS` left. Then it counts as failed, and an answer that still comes is ignored.
+    Once `stop` is set, the clock has reached `stop_at`, or sending has ended with an error, requests in flight have
+    `FINISH_SECONDS` left. After that their ticks count as failed, and later answers are ignored.
     """
 
     def __init__(
@@ -184,7 +184,7 @@ class Sender:
             self._waiting.put(None)
 
     def abandon(self) -> None:
-        """Wait no longer: what is on its way counts as failed from now on, whatever is answered later."""
+        """Stop waiting: ticks in flight count as failed from now on, and later answers are ignored."""
         with self._changed:
             left, self._under_way = self._under_way, set()
         for delivery in left:
@@ -201,18 +201,18 @@ class Sender:
             self._check()
 
     def _silence(self, now: float) -> float:
-        """Seconds since the first attempt after SQS last took a tick, as long as something is on its way."""
+        """Seconds since the first attempt after SQS last accepted a tick, as long as a request is in flight."""
         since = self._silent_since  # read once: other threads set it
         return 0.0 if since is None else now - since
 
     def _given_up(self, now: float, last_answer: str) -> CannotRunError:
         return CannotRunError(
-            f"SQS accepted nothing for {self._silence(now):.0f} s and the run was given up: {last_answer}. "
+            f"SQS accepted nothing for {self._silence(now):.0f} s, so the run was stopped: {last_answer}. "
             "Once SQS answers, send the rest with --resume"
         )
 
     def _out_of_time(self) -> bool:
-        """Whether the run was stopped, or has failed, so long ago that it waits for no answer any more."""
+        """Whether the run was stopped, or failed, so long ago that it doesn't wait for answers any more."""
         now = self._clock.monotonic()
         if self._error is None and self._silence(now) >= self._patience + _CALL_SECONDS:
             self._error = self._given_up(now, "calls do not return")
@@ -294,7 +294,7 @@ class _Delivery:
 
     @property
     def last_answer(self) -> str:
-        """What was said last about one of the ticks that are still to be sent."""
+        """The last verdict on one of the ticks that are still to be sent."""
         last = next((self._last[tick.tick_id] for tick in self._pending if tick.tick_id in self._last), Verdict())
         return f"{last.code} {last.message}".strip()
 
@@ -309,9 +309,9 @@ class _Delivery:
                 QueueUrl=self._queue_url,
                 Entries=[{"Id": each, "MessageBody": body} for each, body in bodies.items()],
             )
-        except CannotRunError:  # the request belongs to no endpoint of this profile, and was not sent
+        except CannotRunError:  # the request is not for the profile's endpoint, and was not sent
             raise
-        except Exception as error:  # botocore raises what it stumbles over, such as AttributeError for the answer `[]`
+        except Exception as error:  # malformed answers make botocore raise anything: AttributeError for `[]`
             if not _is_passing(error):
                 raise CannotRunError(f"SQS refused the ticks: {_line(error)}") from error
             verdicts = dict.fromkeys(bodies, Verdict(code=_code(error), message=_line(error)))
@@ -358,12 +358,12 @@ def _code(error: Exception) -> str:
 
 
 def _line(value: object) -> str:
-    """Somebody else's text on one line of bearable length: a proxy may answer with a whole page."""
+    """A foreign text, on one line of limited length: a proxy may answer with a whole page."""
     return one_line(str(value), 200)
 
 
 def _is_passing(error: Exception) -> bool:
-    """Whether the same call may succeed a little later: not where credentials or parameters are to blame."""
+    """Whether the same call may succeed a little later: not if credentials or parameters are the cause."""
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return status >= 500 or status in _PASSING_STATUSES or _code(error) in _PASSING_CODES

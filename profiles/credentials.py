@@ -1,4 +1,4 @@
-"""Credentials of a profile that is AWS: from its files, or fetched by botocore."""
+"""Credentials of a profile for AWS: from its files, or fetched by botocore."""
 
 import subprocess
 from collections.abc import Mapping
@@ -38,7 +38,7 @@ def access_key_id(session: Session, name: str) -> str:
             return str(credentials.get_frozen_credentials().access_key)
     except ProfileError:
         raise
-    except Exception as error:  # what another program prints makes botocore raise anything
+    except Exception as error:  # the output of another program can make botocore raise any error
         said = str(error) if type(error).__module__.startswith("botocore.") else f"{type(error).__name__}: {error}"
         cause = fetched_by(session.full_config["profiles"][name]) or ""
         log_in = f"Try: aws sso login --profile {name}, or see" if cause.startswith("sso_") else "See"

@@ -39,7 +39,7 @@ _AWS_KEYS = re.compile(r"(AKIA|ASIA)[A-Z0-9]{12,124}")
 # AWS's own domains; the last one has the sign-in service. Only AWS has certificates for the hosts below them.
 _AWS_DOMAINS = ("amazonaws.com", "amazonaws.com.cn", "amazonaws.eu", "api.aws", "aws.amazon.com")
 
-# Anything else in a URL (a user, a query, a backslash) is read in different ways by different parsers.
+# Parsers read anything else in a URL (a user, a query, a backslash) in different ways.
 _PLAIN_URL = re.compile(
     r"https?://(\[[0-9a-f:.]+\]|[a-z0-9-]+(\.[a-z0-9-]+)*\.?)(:[0-9]+)?(/[\w.~/-]*)?", re.IGNORECASE | re.ASCII
 )
@@ -112,7 +112,7 @@ def resolve(
     for other in others:
         if first.is_aws != other.is_aws or not (first.is_aws or first.url == other.url):
             raise ProfileError(
-                f"profile {name} is for more than one place: {first.service} goes to {first}, and {other.service} to "
+                f"profile {name} mixes endpoints: {first.service} goes to {first}, and {other.service} to "
                 f"{other}. Remove one of these settings, so that all services go to AWS, or all to one emulator"
             )
     return Endpoint(first.service, None, first.source) if first.is_aws else first
@@ -145,7 +145,7 @@ def _configured(
 def guard(name: str, url: str | None) -> Callable[..., None]:
     """A handler of botocore's event `before-send`, for the profile `name` at `url` (None: AWS).
 
-    It raises `ProfileError` instead of letting a request leave that doesn't belong there.
+    It raises `ProfileError` before a request is sent to another place.
     """
 
     def check(request: AWSPreparedRequest, **_: Any) -> None:
@@ -158,8 +158,8 @@ def guard(name: str, url: str | None) -> Callable[..., None]:
         key = _signing_key(request)
         if not url and key is not None and not is_aws_key(key):
             raise ProfileError(
-                f"profile {name} would have sent AWS the key {key!r}, which AWS can't have issued: the request was not "
-                "sent. See its source_profile or credential_source"
+                f"profile {name} signed a request with the key {key!r}, which AWS can't have issued. The request was "
+                "not sent: see source_profile or credential_source of the profile"
             )
 
     return check

@@ -29,7 +29,7 @@ def queue_url(aws: Aws, names: Names, queue: str) -> str:
     try:
         return aws.sqs.get_queue_url(QueueName=queue)["QueueUrl"]
     except KeyError:
-        raise CannotRunError(f"what answers in profile {aws.profile.name} gives queue {queue} no URL") from None
+        raise CannotRunError(f"the endpoint of profile {aws.profile.name} returned no URL for queue {queue}") from None
     except ClientError as error:
         if error.response["Error"]["Code"] not in MISSING_QUEUE_CODES:
             raise
@@ -39,9 +39,10 @@ def queue_url(aws: Aws, names: Names, queue: str) -> str:
 
 
 def environment_made_at(aws: Aws, names: Names) -> datetime:
-    """When the environment that exists now was made: when its tick queue was, in whole seconds (GetQueueAttributes).
+    """When the current environment was created: the creation time of its tick queue, in whole seconds.
 
-    It tells an environment from an earlier one with the same names. Raises `CannotRunError` where there is no queue.
+    It distinguishes an environment from an earlier one with the same names. Raises `CannotRunError` if there is no
+    queue.
     """
     answer = aws.sqs.get_queue_attributes(
         QueueUrl=queue_url(aws, names, names.queue), AttributeNames=["CreatedTimestamp"]
@@ -50,6 +51,6 @@ def environment_made_at(aws: Aws, names: Names) -> datetime:
         return datetime.fromtimestamp(int(float(answer["Attributes"]["CreatedTimestamp"])), UTC)
     except (KeyError, ValueError, OverflowError, OSError) as error:
         raise CannotRunError(
-            f"queue {names.queue} in profile {aws.profile.name} does not say when it was made (CreatedTimestamp), "
-            "so its manifests can't be told from those of an earlier one; name a file with --manifest"
+            f"queue {names.queue} in profile {aws.profile.name} has no CreatedTimestamp, so manifests of this "
+            "environment can't be told from those of an earlier one. Name a file with --manifest"
         ) from error

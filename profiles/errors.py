@@ -2,9 +2,9 @@
 
 
 class CannotRunError(Exception):
-    """Something can't be done: what was tried, what was answered, what to do next.
+    """Something can't be done. The message says what was tried, what was answered and what to do next.
 
-    Each argument is one line, whatever it quotes; nearly always there is one.
+    Each argument is one line, whatever it quotes; nearly always there is only one.
     """
 
     def __str__(self) -> str:

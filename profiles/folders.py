@@ -1,6 +1,6 @@
-"""The two folders of a user that outlive a command: what may be thrown away, and what is known of runs and engines.
+"""The two folders of a user that outlive a command: the cache, and the state of runs and engines.
 
-`STOCKPIPE_CACHE_DIR` and `STOCKPIPE_STATE_DIR` override where the operating system has them; tests do that. Both hold
+`STOCKPIPE_CACHE_DIR` and `STOCKPIPE_STATE_DIR` override the operating system's places; tests do that. Both contain
 what was sent and stored, so only their owner can enter them.
 """
 
@@ -38,19 +38,19 @@ def kept_in_words() -> str:
 
 
 def private(folder: Path) -> Path:
-    """`folder`, made where it is missing, with the rights 0700 whatever the umask is; wider rights are taken back.
+    """`folder`, created if it is missing, with mode 0700 whatever the umask is; wider permissions are removed.
 
-    Raises `CannotRunError` if it can't be that: a symbolic link, another user's, a file, a place without write access.
+    Raises `CannotRunError` for a symbolic link, another user's folder, a file, or a place without write access.
     """
     try:
         folder.mkdir(mode=_OWNER_ONLY, parents=True, exist_ok=True)
         found = folder.lstat()
         if stat.S_ISLNK(found.st_mode):
-            raise CannotRunError(f"the folder {folder} is a symbolic link, and must be a folder")
+            raise CannotRunError(f"the folder {folder} is a symbolic link; it must be a real folder")
         if found.st_uid != os.geteuid():
             raise CannotRunError(f"the folder {folder} belongs to another user (uid {found.st_uid})")
         if found.st_mode & stat.S_ISVTX:  # /tmp, for root
-            raise CannotRunError(f"the folder {folder} is shared by all users: name one of your own below it")
+            raise CannotRunError(f"the folder {folder} is shared by all users: use a folder of your own below it")
         if stat.S_IMODE(found.st_mode) != _OWNER_ONLY:
             folder.chmod(_OWNER_ONLY)
     except OSError as error:

@@ -1,7 +1,7 @@
 """From a profile's name to AWS clients.
 
-The profile is all that differs between an emulator and AWS: its endpoint and its credentials. Two promises are kept
-here: real credentials are never sent to an emulator, and dummy ones never to AWS. `profiles.endpoints` has the rules.
+Only the profile differs between an emulator and AWS: its endpoint and its credentials. Two rules are enforced here:
+real credentials are never sent to an emulator, and dummy ones never to AWS. `profiles.endpoints` has the rules.
 """
 
 import os
@@ -61,13 +61,13 @@ CLIENT_CONFIG = Config(
     s3={"addressing_style": "path"},
 )
 
-# An emulator is reached directly, whatever HTTP_PROXY says; and it has no variants of its endpoint.
+# An emulator is reached directly, whatever HTTP_PROXY says, and has no FIPS or dual-stack endpoints.
 _EMULATOR_CONFIG = Config(proxies={}, use_fips_endpoint=False, use_dualstack_endpoint=False)
 
 # What a call raises where nothing answers, or something that isn't AWS: a web server's HTML can't even be parsed.
 NOT_AWS = (BotoCoreError, ClientError, ResponseParserError)
 
-# An emulator's session reads neither AWS_PROFILE nor the user's files: botocore's variables without any source.
+# An emulator's session doesn't read AWS_PROFILE or the user's files: botocore's variables without any source.
 _NOTHING_OF_THE_USERS = dict.fromkeys(("profile", "config_file", "credentials_file"), (None, None, None, None))
 
 
@@ -114,7 +114,7 @@ class Aws:
             return self._clients[service]
 
     def own_client(self, service: str, **settings: Any) -> Any:
-        """A client that the caller doesn't share, with settings of botocore's `Config` that differ from the usual."""
+        """A client for this caller only, with settings of botocore's `Config` that differ from the usual ones."""
         config = self.client(service).meta.config.merge(Config(**settings))
         with self._lock:
             return self._make(service, config)
@@ -204,10 +204,10 @@ class Aws:
 
 
 def open_profile(name: str = BUILT_IN_PROFILE, *, environ: Mapping[str, str] | None = None) -> Aws:
-    """Resolve a profile and return its clients. Requests are made only where AWS issues the profile's credentials.
+    """Resolve a profile and return its clients. Requests are made only if AWS issues the profile's credentials.
 
     `local` is built in: always an emulator, at `AWS_ENDPOINT_URL` or at localhost:4566, with dummy keys. Nothing else
-    of the shell or of the user's files matters to it. Raises `ProfileError` where the profile doesn't exist, its region
+    of the shell or of the user's files is used. Raises `ProfileError` if the profile doesn't exist, its region
     is not us-east-2, or its credentials and its endpoint don't belong together.
     """
     environ = os.environ if environ is None else environ
@@ -251,7 +251,7 @@ def _built_in(environ: Mapping[str, str]) -> Aws:
 
 
 def _remark_on_local() -> str:
-    """What the user should know who has a profile of that name, which other programs may need."""
+    """A note for a user who has a profile of that name, which other programs may need."""
     try:
         named = BUILT_IN_PROFILE in _read(BotocoreSession())["profiles"]
     except ProfileError:
@@ -265,7 +265,7 @@ def _remark_on_local() -> str:
 
 
 def _emulator(name: str, endpoint: Endpoint, settings: Mapping[str, Any]) -> Aws:
-    """Only the profile's own key is looked at, and used only if it is a known dummy: nothing is fetched."""
+    """Uses only the profile's own key, and only if it is a known dummy key: nothing is fetched."""
     source = credentials.fetched_by(settings)
     if source:
         raise ProfileError(
@@ -291,12 +291,12 @@ def _with_dummy_key(profile: Profile, key: str, ca_bundle: str | None = None) ->
 
 
 def _aws(name: str, botocore_session: BotocoreSession) -> Aws:
-    # Before anything else: fetching credentials makes requests, too.
+    # First, because fetching credentials makes requests, too.
     botocore_session.register("before-send", guard(name, None))
     session = boto3.Session(profile_name=name, region_name=REGION, botocore_session=botocore_session)
     if not is_aws_key(credentials.access_key_id(botocore_session, name)):
         raise ProfileError(
-            f"profile {name} is AWS and has no access key that AWS could have issued. "
+            f"profile {name} is for AWS, but has no access key that AWS could have issued. "
             "For an emulator, set endpoint_url in that profile"
         )
     return Aws(Profile(name, None), session)

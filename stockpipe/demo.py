@@ -70,9 +70,9 @@ class Played:
 @app.command(rich_help_panel="Start here")
 def demo(
     *,
-    seconds: Annotated[float, typer.Option(min=1, callback=finite, help="How long the market plays.")] = 30,
+    seconds: Annotated[float, typer.Option(min=1, callback=finite, help="How many seconds the market plays.")] = 30,
     rate: Annotated[
-        float, typer.Option(min=0.1, callback=finite, help="Ticks per second, all symbols together.")
+        float, typer.Option(min=0.1, callback=finite, help="Ticks per second of all symbols together.")
     ] = DEFAULT_RATE,
     seed: Annotated[int | None, typer.Option(help="The same seed plays the same market; default: a new one.")] = None,
     engine: Annotated[

@@ -143,7 +143,7 @@ def run(app: typer.Typer) -> None:
 
 
 def _check_arguments(arguments: list[str]) -> None:
-    """Refuse arguments that are not text: no file system, no AWS API and no encoding takes them as they are."""
+    """Refuse arguments that are not text: file systems, AWS APIs and encodings don't accept them unchanged."""
     for argument in arguments:
         if "\0" in argument or (not argument.isascii() and argument != argument.encode(errors="replace").decode()):
             raise CannotRunError(f"the argument {argument[:80]!r} is not valid UTF-8 text")
@@ -151,7 +151,7 @@ def _check_arguments(arguments: list[str]) -> None:
 
 @contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP end it as an exception does: what was borrowed is given back, what was started is stopped."""
+    """SIGTERM and SIGHUP raise an exception, so that messages are made visible again and processes are stopped."""
 
     def end(number: int, _frame: FrameType | None) -> NoReturn:
         sys.exit(128 + number)

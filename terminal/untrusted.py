@@ -3,8 +3,8 @@
 import re
 import sys
 
-# All control characters but newline and tab, what changes the direction of text or is invisible, Unicode's own line
-# breaks, and lone surrogates, which no encoding takes.
+# All control characters except newline and tab, characters that change the direction of text or are invisible,
+# Unicode's own line breaks, and lone surrogates, which can't be encoded.
 _UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff"
     "\U000e0000-\U000e007f]"

@@ -75,7 +75,7 @@ class EventSourceMapping(Declared):
             FunctionName=self.function, EventSourceArn=self.queue_arn
         )
         found = [mapping for page in pages for mapping in page["EventSourceMappings"]]
-        # One that is being deleted is no duplicate of another, and counts only where there is no other.
+        # A mapping that is being deleted isn't a duplicate of another, and counts only if there is no other.
         lasting = [mapping for mapping in found if mapping["State"] != "Deleting"]
         return with_duplicates(unless(NOT_THERE, partial(self._live, aws, mapping)) for mapping in lasting or found[:1])
 

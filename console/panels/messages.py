@@ -24,7 +24,7 @@ class AlertsPanel:
         with card("Alerts", "alerts") as head:
             with head:
                 self._count = ui.label("").classes("muted card-hint").props('role="status"')
-            self._empty = empty("notifications_none", "No alert seen in the inbox; SQS counts about 0.")
+            self._empty = empty("notifications_none", "No alerts found in the inbox (SQS counts about 0).")
             self._list = ui.element("ul").classes("messages").props('aria-label="Alerts, newest first" tabindex="0"')
         self._rows: dict[str, ui.element] = {}
 
@@ -56,7 +56,7 @@ class DeadLettersPanel:
             with head:
                 self._count = ui.label("").classes("muted card-hint").props('role="status"')
                 self._all = ui.button("Redrive all", icon="replay", on_click=redrive_all).props("outline dense no-caps")
-            self._empty = empty("task_alt", "No dead letter seen; SQS counts about 0.")
+            self._empty = empty("task_alt", "No dead letters found (SQS counts about 0).")
             self._list = ui.element("ul").classes("messages").props('aria-label="Dead letters, newest first"')
         self._rows: dict[str, ui.element] = {}
 

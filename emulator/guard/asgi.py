@@ -15,7 +15,7 @@ _METHODS: Final = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
 
 class Guard:
-    """Refuses what `rules` refuse, and is the only one that gives CORS permissions."""
+    """Refuses requests by `rules`. Only this middleware sets CORS headers."""
 
     def __init__(self, app: App, rules: Rules) -> None:
         self._app = app

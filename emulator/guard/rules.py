@@ -1,16 +1,16 @@
 """Which requests are refused, and why. Pure, and the same for every server.
 
 A web page can make the user's browser send requests to loopback: directly, or under a host name of its own that it
-lets point to 127.0.0.1 (DNS rebinding). Emulators execute GET requests, so a page needs to read no answer to do harm.
-What gives such a request away is set by the browser, and scripts can't change it:
+lets point to 127.0.0.1 (DNS rebinding). Emulators execute GET requests, so a page can do harm without reading answers.
+Such requests are recognised by headers that the browser sets and that scripts can't change:
 
 - `Host` names another host (DNS rebinding),
 - `Origin` or `Referer` names another site,
-- `Sec-Fetch-Site` says so. An address that was typed, or a link in a mail (`none`), may only open pages, and only by a
-  name that is the server's alone: a page that is not there yet would be taken for an object or a function of somebody.
+- `Sec-Fetch-Site` says so. An address that was typed, or a link in an email (`none`), may only open pages, and only by a
+  name that has no objects or functions below it: such an object could answer at the path of a page.
 
-Browsers send `Sec-Fetch-Site` to loopback names, and to https, only. A browser's request without it could come from
-anywhere, so it is refused. (Chromium sends none with a WebSocket; its `Origin` says enough on a loopback name.)
+Browsers send `Sec-Fetch-Site` only to loopback names and over https. A browser's request without it could come from
+anywhere, so it is refused. (Chromium sends none with a WebSocket. On a loopback name its `Origin` is enough.)
 
 Clients that aren't browsers send none of these, and are judged by `Host` alone.
 https://www.w3.org/TR/fetch-metadata/
@@ -24,7 +24,7 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
-# Set in the engine's environment: further names of the host, and origins that may call, separated by commas.
+# Set in the engine's environment: additional names of the host, and allowed origins, separated by commas.
 # The second one is LocalStack's own variable: it answers the origins in it with CORS headers.
 HOSTS_VARIABLE: Final = "STOCKPIPE_ALLOW_HOST"
 ORIGINS_VARIABLE: Final = "EXTRA_CORS_ALLOWED_ORIGINS"
@@ -41,7 +41,7 @@ _IPV6_LOOPBACK: Final = ipaddress.IPv6Address("::1")
 _SAFE_METHODS: Final = ("GET", "HEAD")
 
 Values = Callable[[str], Sequence[str]]
-"""Gives all values of a header, by its name in lower case."""
+"""Returns all values of a header, by its name in lower case."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Rules:
 
     def _is_page(self, target: str) -> bool:
         path, _, query = target.partition("?")
-        # A page that is not there yet would be taken for a call to AWS: services add theirs when they are loaded.
+        # A service adds its pages when it is loaded. Before that, the request would be taken for a call to AWS.
         actions = (name for name, _ in parse_qsl(query, keep_blank_values=True) if name.lower() == "action")
         return self.pages.fullmatch(path) is not None and next(actions, None) is None
 
@@ -159,7 +159,7 @@ def _is_loopback_address(name: str) -> bool:
 
 
 def _origin_of(url: str) -> str:
-    """The origin of a Referer; one that can't be read is as foreign as `null`."""
+    """The origin of a Referer; a Referer that can't be read counts as foreign, like `null`."""
     try:
         parts = urlsplit(url)
     except ValueError:

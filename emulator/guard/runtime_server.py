@@ -1,6 +1,6 @@
 """LocalStack's web server with the guard in it: `GATEWAY_SERVER=guarded`. Part of LocalStack's process.
 
-It also listens on the addresses of GATEWAY_LISTEN only. LocalStack 4.14's own server takes the port of an IPv4 address
+It listens only on the addresses of GATEWAY_LISTEN. LocalStack 4.14's own server takes the port of an IPv4 address
 and listens on every interface (`localstack/runtime/server/twisted.py`: "TODO: interface = host?").
 """
 
@@ -16,7 +16,7 @@ from twisted.web.resource import Resource  # type: ignore[import-not-found]
 
 from .rules import Rules
 
-# They show things and change nothing. Not here: pages with scripts of other servers (swagger, cloudformation/deploy).
+# These only show things. Pages with scripts from other servers (swagger, cloudformation/deploy) are not listed.
 _PAGES: Final = re.compile(
     r"/_localstack/(health|info|init|plugins)|/_aws/(ses|sqs/messages(/[^/]+){0,3}|sns/sms-messages|lambda/runtimes)"
 )
@@ -38,14 +38,14 @@ class GuardedRuntimeServer(TwistedRuntimeServer):  # type: ignore[misc]
 
 
 class _GuardedGateway(TwistedGateway):  # type: ignore[misc]
-    """Twisted asks it for the resource of each request, also of HTTP/2 streams and WebSocket handshakes."""
+    """Twisted asks it for the resource of each request, including HTTP/2 streams and WebSocket handshakes."""
 
     def __init__(self, gateway: Any) -> None:
         super().__init__(gateway)
         self._rules = Rules.of_engine(_PAGES, os.environ)
 
     def getResourceFor(self, request: Any) -> Any:  # noqa: N802 - Twisted's name
-        """The gateway, or what answers 403."""
+        """The gateway, or the resource that answers 403."""
         headers = request.requestHeaders
         reason = self._rules.refusal(
             request.method.decode("latin-1"),

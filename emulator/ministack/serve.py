@@ -16,7 +16,7 @@ from hypercorn.asyncio import serve  # type: ignore[import-not-found]
 from hypercorn.config import Config  # type: ignore[import-not-found]
 from ministack.app import app  # type: ignore[import-not-found]
 
-# They show things and change nothing.
+# These only show things.
 _PAGES = re.compile(r"/_ministack/(health|ready|(ses|sqs)/messages|sns/sms-messages)|/_localstack/health")
 
 

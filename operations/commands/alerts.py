@@ -28,16 +28,16 @@ POLL_SECONDS = 1.0
 def alerts(
     *,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")] = False,
-    limit: Annotated[int, typer.Option(help="Look at so many alerts at most.", min=1)] = PEEK_LIMIT,
+    limit: Annotated[int, typer.Option(help="Read at most this many alerts.", min=1)] = PEEK_LIMIT,
     as_json: terminal.JsonOption = False,
     profile: terminal.ProfileOption = terminal.DEFAULT_PROFILE,
     prefix: terminal.PrefixOption = "",
     bucket: terminal.BucketOption = None,
 ) -> None:
-    """Show the alerts that subscribers were sent, with subject and body, oldest first.
+    """Show the alerts that were sent to subscribers, with subject and body, oldest first.
 
-    They are read from the inbox queue and stay in it. Where the endpoint records mails (LocalStack), those are shown
-    too. With --follow, --json prints one object a line.
+    They are read from the inbox queue and stay in it. If the endpoint records emails (LocalStack), these are shown,
+    too. With --follow, --json prints one object per line.
     """
     environment = terminal.open_environment(profile, prefix, bucket)
     aws, names = environment.aws, environment.names
@@ -59,9 +59,7 @@ def alerts(
         _note(f"{pending.address}: {HOW_TO_CONFIRM}")
     in_inbox = depth(aws, queue_url(aws, names, names.inbox_queue)).total
     if in_inbox > len(found):
-        _note(
-            f"{len(found)} of about {in_inbox} alerts: --limit looks at more, unless somebody else is looking right now"
-        )
+        _note(f"{len(found)} of about {in_inbox} alerts. --limit shows more, except those that another reader has now")
     elif not found:
         _note("the inbox is empty: no tick has reached the threshold, or none was sent; see: stockpipe doctor")
 

@@ -36,7 +36,7 @@ MessageArgument = Annotated[str, typer.Argument(help="A message id or a tick id.
 @app.command(name="list")
 def list_letters(
     *,
-    limit: Annotated[int, typer.Option(help="Show so many at most.", min=1)] = PEEK_LIMIT,
+    limit: Annotated[int, typer.Option(help="Show at most this many.", min=1)] = PEEK_LIMIT,
     as_json: terminal.JsonOption = False,
     profile: terminal.ProfileOption = terminal.DEFAULT_PROFILE,
     prefix: terminal.PrefixOption = "",
@@ -67,7 +67,7 @@ def list_letters(
         )
     terminal.console.print(table)
     if total > len(letters):
-        _note(f"{len(letters)} of about {total}: --limit shows more, unless somebody else is looking right now")
+        _note(f"{len(letters)} of about {total}. --limit shows more, except those that another reader has now")
 
 
 @app.command()
@@ -162,7 +162,7 @@ def purge(
             _note(f"  {count} x {printable(reason)}")
         where = f"account {aws.account}, profile {aws.profile.name}"
         if not typer.confirm(
-            f"Delete about {total} messages of {names.dead_letter_queue} ({where}) for good?", err=True
+            f"Permanently delete about {total} messages of {names.dead_letter_queue} ({where})?", err=True
         ):
             raise CannotRunError("nothing was deleted")
     if total:

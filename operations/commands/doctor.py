@@ -28,10 +28,10 @@ def doctor(
     prefix: terminal.PrefixOption = "",
     bucket: terminal.BucketOption = None,
 ) -> None:
-    """Check the environment end to end: this machine, the endpoint, the way of a tick. Says how to repair each fault.
+    """Check this machine, the endpoint and every resource that a tick passes, and say how to repair each fault.
 
-    ✗ is a fault, ! may surprise you, · is good to know, - can't be checked yet. Ends with 1 if there is a fault.
-    Changes nothing.
+    ✗ is a fault, ! may surprise you, · is good to know, - can't be checked yet. Exit code 1: there is a fault.
+    It changes nothing.
     """
     with terminal.errors.status("checking …"):
         checks = examine(profile, prefix, bucket)

@@ -36,17 +36,17 @@ def reconcile_command(
         typer.Option(help="Stop waiting after this many seconds without progress.", min=0.0, callback=terminal.finite),
     ] = 10.0,
     full: Annotated[
-        bool, typer.Option("--full", help=f"Compare the content of all records; default: of {SAMPLE:,} at random.")
+        bool, typer.Option("--full", help=f"Compare the content of all records. Default: {SAMPLE:,} at random.")
     ] = False,
-    seed: Annotated[int | None, typer.Option(help="Compare the same records as a run that printed this seed.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Compare the same records as the run with this seed.")] = None,
     as_json: terminal.JsonOption = False,
     profile: terminal.ProfileOption = terminal.DEFAULT_PROFILE,
     prefix: terminal.PrefixOption = "",
     bucket: terminal.BucketOption = None,
 ) -> None:
-    """Prove that every produced tick is stored exactly once, unaltered, or dead-lettered; and that alerts arrived.
+    """Prove that every produced tick is stored exactly once and unaltered, or dead-lettered, and that alerts arrived.
 
-    Ends with 1 if one is missing, duplicated, altered or without its alert, or if none was produced.
+    Exit code 1: a tick is missing, duplicated, altered or without its alert, or no tick was produced.
     """
     if manifest and every:
         raise CannotRunError("--manifest and --all exclude each other")
@@ -75,7 +75,7 @@ def reconcile_command(
         )
     if result.missing and result.queued:
         terminal.errors.print(
-            f"about {result.queued:,} messages are still in the queue: what is missing may be among them. "
+            f"about {result.queued:,} messages are still in the queue: missing ticks may be among them. "
             f"Nothing moved for {wait:g} s; look again later or with a longer --wait. "
             'Is one of them failing? stockpipe logs --filter "tick rejected"',
             markup=False,
@@ -83,8 +83,8 @@ def reconcile_command(
         )
     elif result.missing:
         terminal.errors.print(
-            "SQS counts no message in the queue, but its counts may be a minute old: "
-            "look again before you take a tick for lost",
+            "SQS counts no messages in the queue, but its counts may be a minute old: "
+            "run reconcile again before you conclude that a tick is lost",
             markup=False,
             soft_wrap=True,
         )
@@ -115,7 +115,7 @@ def _manifests(environment: terminal.Environment, *, every: bool) -> list[Path]:
         return paths if every else paths[-1:]
     if earlier := manifests.earlier_paths(aws, names):
         raise CannotRunError(
-            "no run has begun since this environment was made; the latest manifest is of an earlier one. "
+            "no run has started since this environment was created; the latest manifest belongs to an earlier one. "
             f"Run: stockpipe produce; or compare with: --manifest {shlex.quote(str(earlier[-1]))}"
         )
     raise CannotRunError(

@@ -26,20 +26,20 @@ def trace(
     tick_id: Annotated[str, typer.Argument(help="A tick id; or a message id that this machine's producer got.")],
     *,
     symbol: Annotated[
-        str | None, typer.Option(help="Its symbol, if you know it: makes looking for another machine's tick quicker.")
+        str | None, typer.Option(help="Its symbol, if you know it: a tick of another machine is then found faster.")
     ] = None,
     limit: Annotated[
-        int, typer.Option(help="Objects to look at, at most, for a tick that this machine didn't send.", min=1)
+        int, typer.Option(help="Read at most this many objects for a tick that this machine didn't send.", min=1)
     ] = tick_search.DEFAULT_LIMIT,
     as_json: terminal.JsonOption = False,
     profile: terminal.ProfileOption = terminal.DEFAULT_PROFILE,
     prefix: terminal.PrefixOption = "",
     bucket: terminal.BucketOption = None,
 ) -> None:
-    """Show the life of one tick: sent, received, stored, alerted or dead-lettered, and the milliseconds between.
+    """Show what happened to one tick: sent, received, stored, alerted or dead-lettered, with the milliseconds between.
 
-    Ids are in the manifest, in the key and in the record of a tick, in alerts and in `stockpipe dlq list`. Ends with 1
-    if the tick is neither stored nor dead-lettered.
+    Ids are in the manifest, in the key and in the record of a tick, in alerts and in `stockpipe dlq list`. Exit code 1:
+    the tick is neither stored nor dead-lettered.
     """
     environment = terminal.open_environment(profile, prefix, bucket)
     try:
@@ -64,11 +64,12 @@ def _show(found: Trace) -> None:
     if found.outcome == "on its way" and found.reason:
         _note(f"It {printable(found.reason)}.")
     elif found.outcome == "on its way":
-        _note("It is sent and neither stored nor dead-lettered; the queue isn't empty, so ask again in a moment.")
+        _note("It was sent, but is not stored or dead-lettered yet. The queue isn't empty: try again in a moment.")
     if found.outcome == "not found":
         _note(
-            "Neither stored nor dead-lettered, and SQS counts no message in the queue. Its counts may be a minute old: "
-            "if it was sent just now, ask again. Was the emulator restarted, or the environment removed since?"
+            "It is neither stored nor dead-lettered, and SQS counts no messages in the queue. These counts may be a "
+            "minute old: if the tick was sent just now, try again. Otherwise, the emulator may have been restarted, or "
+            "the environment removed."
         )
     previous: int | None = None
     for hop in found.hops:

@@ -153,7 +153,7 @@ def _subscriptions(aws: Aws, names: Names) -> "list[SubscriptionTypeDef]":
 
 
 def _highest_price(aws: Aws, names: Names) -> float | None:
-    """Of the run that this machine produced last; None where it produced none, or left no readable manifest."""
+    """Of the last run on this machine; None if there was none, or if its manifest can't be read."""
     try:
         path = manifests.latest_path(aws, names)
         return (

@@ -1,4 +1,4 @@
-"""What a function may take of the machine: AWS's quotas, as resource limits of its process and of all that it starts.
+"""Which resources a function may use: AWS's quotas, as resource limits of its process and its child processes.
 
 https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 """
@@ -33,14 +33,14 @@ def limited(
 ) -> list[str]:
     """The command that runs a module (its name, then its arguments) with these limits.
 
-    The system counts the processes of a user, so those that run already are added. It counts none for root.
+    The system counts all processes of a user, so those that already run are added. For root it has no such limit.
     """
     numbers = (open_files, _running() + processes, file_bytes)
     return [*python, str(_START), *map(str, numbers), *module]
 
 
 def _running() -> int:
-    """How many processes and threads there are, at least those of this user. On macOS threads have no limit."""
+    """The number of running processes and threads, at least those of this user. On macOS threads have no limit."""
     try:
         return int(Path("/proc/loadavg").read_text(encoding="ascii").split()[3].partition("/")[2])
     except OSError:

@@ -41,7 +41,7 @@ class Output:
             self._dropped = 0
         if text and not text.endswith("\n"):
             text += "\n"
-        return f"{text}({dropped} bytes of further output were not kept)\n" if dropped else text
+        return f"{text}({dropped} more bytes of output were dropped)\n" if dropped else text
 
     def _follow(self) -> None:
         with selectors.DefaultSelector() as selector:

@@ -1,4 +1,4 @@
-"""The entry points by which LocalStack finds what this package has for it."""
+"""The entry points by which LocalStack finds the executor and the poller."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ class ProcessRuntimeExecutorPlugin(Plugin):  # type: ignore[misc,unused-ignore]
 
 @hooks.on_infra_start()  # type: ignore[untyped-decorator,unused-ignore]
 def exact_sqs_poller() -> None:
-    """Before any mapping polls. What fails here ends the start of LocalStack."""
+    """Runs before any mapping polls. An error here ends the start of LocalStack."""
     from . import sqs_poller  # noqa: PLC0415
 
     sqs_poller.install()

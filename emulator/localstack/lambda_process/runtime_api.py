@@ -2,12 +2,12 @@
 
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 
-What the process tells becomes an event in the order it was told: `Ready` (it asked for the next invocation),
-`InitFailed`, `Answered`. What can't follow what it told before is refused, with the status and type of AWS's own
-emulator, and is no event.
+Each request of the process becomes an event, in order: `Ready` (it asked for the next invocation), `InitFailed`,
+`Answered`. A request that isn't valid in the current state is refused, with the status and type of AWS's own emulator,
+and doesn't become an event.
 
-Only that process gets an answer: the operating system is asked whose connection it is. That keeps out other programs
-and web pages, whatever they send. (A token in the address would need a client that takes a path after the port. The
+Only that process gets an answer: the operating system says whose connection it is. Other programs and web pages are
+refused, whatever they send. (A token in the address would need a client that takes a path after the port. The
 part of AWS's client that reports a failed init phase uses Python's `http.client`, which takes none.)
 
 Every answer leaves in one write and without Nagle's algorithm: otherwise a delayed acknowledgement costs each
@@ -78,7 +78,7 @@ Event = Ready | InitFailed | Answered
 
 
 class RefusedError(Exception):
-    """What the process told can't follow what it told before; `status` and `type` are those of AWS's emulator."""
+    """The request isn't valid in the current state; `status` and `type` are those of AWS's emulator."""
 
     def __init__(self, status: HTTPStatus, error_type: str, message: str) -> None:
         super().__init__(message)
@@ -107,7 +107,7 @@ class RuntimeApi:
         self.address = f"{_LOOPBACK}:{self._own_address[1]}"
 
     def open_to(self, process: int) -> None:
-        """Answer the process with this pid, and no other."""
+        """Answer only the process with this pid."""
         self._process = process
         threading.Thread(target=self._accept, name="lambda-runtime-api", daemon=True).start()
 
@@ -127,7 +127,7 @@ class RuntimeApi:
             socket.create_connection(self._own_address, timeout=1).close()
 
     def next(self) -> Invocation | None:
-        """Wait for an invocation; None when this is closed. Asked again before the answer, it is the same one."""
+        """Wait for an invocation; None when this is closed. Until that one has an outcome, it is returned again."""
         with self._lock:
             if self._current:
                 return self._current
@@ -140,14 +140,14 @@ class RuntimeApi:
         return invocation
 
     def fail_init(self, failed: InitFailed) -> None:
-        """The init phase has failed. Raises `RefusedError` after it."""
+        """The init phase has failed. Raises `RefusedError` if the init phase is over."""
         with self._lock:
             self._refuse_if(not self._in_init, "InitError")
-            self._in_init, self._is_waiting = False, True  # nothing can follow
+            self._in_init, self._is_waiting = False, True  # no further request is valid
         self._tell(failed)
 
     def answer(self, answered: Answered) -> None:
-        """The outcome of the invocation that is worked on. Raises `RefusedError` for any other."""
+        """The outcome of the current invocation. Raises `RefusedError` for any other."""
         with self._lock:
             if self._current is None or self._current.request_id != answered.request_id:
                 raise RefusedError(HTTPStatus.BAD_REQUEST, "InvalidRequestID", "Invalid request ID")
@@ -246,7 +246,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         return cast(RuntimeApi, self.server)
 
     def _body(self) -> tuple[bytes, int]:
-        """The body and its size; of one that is over the limit no more than that is kept. Raises `RefusedError`."""
+        """The body and its size; of a body over the limit, only that much is kept. Raises `RefusedError`."""
         kept, size = bytearray(), 0
         for end in itertools.accumulate(self._lengths()):
             while size < end:

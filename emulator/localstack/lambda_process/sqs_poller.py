@@ -1,8 +1,8 @@
-"""LocalStack's poller of SQS queues, but with every message handed over exactly as SQS has it.
+"""LocalStack's poller of SQS queues, changed so that it delivers every message exactly as SQS has it.
 
-LocalStack 4.14 parses each body as JSON and writes it anew. A body that its parser does not survive (20,000 opening
-brackets, an integer of 4,301 digits) fails the whole poll, so the other messages of the batch are lost with it. Here a
-body is text. Only the event that a filter is matched against has the parsed one.
+LocalStack 4.14 parses each body as JSON and serializes it again. If its parser fails on a body (20,000 opening
+brackets, an integer of 4,301 digits), the whole poll fails, so the other messages of the batch are lost, too. Here a
+body is text. Only the event that a filter is matched against has the parsed body.
 """
 
 import inspect
@@ -64,7 +64,7 @@ class ExactSqsPoller(sqs_poller.SqsPoller):  # type: ignore[misc,unused-ignore]
         for batch in _payloads(self.add_source_metadata(matching)):
             try:
                 self._deliver(messages, batch)
-            except Exception as error:  # SQS delivers this part again; the next one is not to wait for that
+            except Exception as error:  # SQS delivers this part again; the next part doesn't wait for that
                 LOG.warning("a batch of %d messages from %s failed: %s", len(batch), self.source_arn, error)
 
     def filter_events(self, events: list[Message]) -> list[Message]:
@@ -83,7 +83,7 @@ class ExactSqsPoller(sqs_poller.SqsPoller):  # type: ignore[misc,unused-ignore]
             return any(
                 _can_match(pattern, parsed) and matches_event(pattern, parsed) for pattern in self.filter_patterns
             )
-        except Exception as error:  # whatever the body has led to: what is not delivered is deleted
+        except Exception as error:  # any error of the body: a message that isn't delivered would be deleted
             LOG.warning("no filter of %s can be applied to message %s: %s", self.source_arn, event["messageId"], error)
             return True
 
@@ -123,7 +123,7 @@ def _can_match(pattern: Mapping[str, Any], event: Message) -> bool:
 
 
 def _payloads(events: list[Message]) -> Iterator[list[Message]]:
-    """The events, in as many parts as the limit of a payload needs. Most batches need no exact look."""
+    """The events, in as many parts as the payload limit needs. Most batches don't need to be measured exactly."""
     if sum(len(event["body"]) for event in events) <= _SURELY_SMALL_CHARACTERS and not any(
         event["messageAttributes"] for event in events
     ):

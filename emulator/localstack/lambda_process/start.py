@@ -1,7 +1,7 @@
 """Runs a module in this process under resource limits: `start.py <open files> <processes> <file bytes> <module> …`.
 
-It takes the place of `python -m` in a function's process, so that the limits are there before any code of the function
-is. Run by the function's interpreter: standard library only.
+It replaces `python -m` in a function's process, so that the limits are set before any code of the function runs. Run by
+the function's interpreter: standard library only.
 """
 
 import os
@@ -11,7 +11,7 @@ import sys
 
 
 def limit(kind: int, wanted: int) -> None:
-    """Set both limits of a resource; never above what the engine's own are."""
+    """Set both limits of a resource; never above the engine's own."""
     _, hard = resource.getrlimit(kind)
     value = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     resource.setrlimit(kind, (value, value))

@@ -135,7 +135,7 @@ def test_it_is_given_up_when_nothing_is_deleted_any_more(runner: Runner, bucket:
     bucket.versions = bucket.versions[:7]
     bucket.refuse = lambda batch: dict.fromkeys(batch, "SlowDown")
 
-    with pytest.raises(CannotRunError, match=r"S3 answered SlowDown for 300 s; it asks for fewer requests"):
+    with pytest.raises(CannotRunError, match=r"S3 answered SlowDown for 300 s; it is short of capacity"):
         runner.run(BUCKET, EmptyBucket("stock-data"))
 
     assert 300 <= clock.time <= 330

@@ -41,16 +41,16 @@ KEPT = {
     "a time with nanoseconds": (PLAIN.replace(b'30:00.250Z","event', b'30:00.250000001Z","event'), "'timestamp'"),
     "a time with an offset": (PLAIN.replace(b'14:30:00.250Z","event', b'16:30:00.250+02:00","event'), "'timestamp'"),
     # what is beside the tick
-    "something after the object": (PLAIN.replace(b"}\n", b'} {"more":1}\n'), "something follows"),
+    "something after the object": (PLAIN.replace(b"}\n", b'} {"more":1}\n'), "more after the JSON object"),
     "garbage after the object": (PLAIN.replace(b"}\n", b"}\x00\xff\n"), "it isn't JSON"),
     "a blank line": (PLAIN + b"\n", "line 2"),
     "a line of garbage": (PLAIN + b"garbage\n", "line 2"),
     "a line of an array": (PLAIN + b'["TSLA",1]\n', "line 2"),
     "a second line with another field": (PLAIN + record(made_tick(2)).replace(b"}", b',"x":1}'), "line 2: field 'x'"),
     "a text that isn't UTF-8": (PLAIN.replace(b'"processed_at":"', b'"processed_at":"\xff'), "it isn't JSON"),
-    "another line end": (PLAIN.replace(b"}\n", b"}\r") + record(made_tick(2)), "something follows"),
+    "another line end": (PLAIN.replace(b"}\n", b"}\r") + record(made_tick(2)), "more after the JSON object"),
     # a copy that isn't the one in the table
-    "a copy that was processed later": (PLAIN + record(TICK, latency_ms=99), "not every line"),
+    "a copy that was processed later": (PLAIN + record(TICK, latency_ms=99), "some of its lines are not in"),
 }
 DELETED = {
     "as the function stores it": PLAIN,

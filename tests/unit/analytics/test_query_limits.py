@@ -40,7 +40,7 @@ def scratch() -> list[Path]:
 
 def test_a_query_that_would_run_for_ever_is_stopped_at_its_limit(history: History) -> None:
     started = time.monotonic()
-    with pytest.raises(HistoryError, match=r"stopped after its limit of 1 s\. .*--time-limit"):
+    with pytest.raises(HistoryError, match=r"stopped after its time limit of 1 s\. .*--time-limit"):
         ask(history, ENDLESS, Limits(1, 1024))
     assert time.monotonic() - started < 10
     assert scratch() == []
@@ -171,7 +171,7 @@ def test_a_function_call_that_obeys_no_interrupt_does_not_outlive_the_command(hi
     child = start(history, sql, "--time-limit", "1")
     said = child.communicate(timeout=60)[1]
     assert child.returncode == 2
-    assert re.fullmatch(r"error: the query was stopped after its limit of 1 s\. .*\n", said)
+    assert re.fullmatch(r"error: the query was stopped after its time limit of 1 s\. .*\n", said)
     assert scratch() == []
 
 

@@ -13,7 +13,7 @@ def test_of_too_much_output_the_beginning_is_kept_and_the_rest_is_counted() -> N
     os.write(writer, b"first line\nsecond line\n")
 
     # when it is asked for, then it is the beginning, and what comes later is complete again
-    assert output.take() == "first line\n(13 bytes of further output were not kept)\n"
+    assert output.take() == "first line\n(13 more bytes of output were dropped)\n"
     os.write(writer, b"third")
     assert output.take() == "third\n"
     assert output.take() == ""

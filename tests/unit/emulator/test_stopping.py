@@ -208,7 +208,7 @@ def test_a_process_that_cannot_be_ended_is_named_and_keeps_its_data(
         patch.setattr(processes, "_send", lambda *_: None)  # as if it were another user's
         patch.setattr(processes, "KILL_SECONDS", 0)
         said = stop_command(free_port)
-    assert f"ministack 1.5.33 on port {free_port} can't be stopped: pid {running.pid} goes on" in said
+    assert f"ministack 1.5.33 on port {free_port} can't be stopped: pid {running.pid} still runs" in said
     assert state.private_folder(free_port).exists()
     assert lifecycle.status(free_port)[0].state == "running"
 

@@ -60,7 +60,10 @@ def test_a_purged_inbox_is_not_taken_for_alerts_that_were_not_sent(stored: World
     result = stored.reconcile()
     assert not result.holds
     assert {each.window for each in result.unalerted} == WINDOWS
-    assert "not delivered, or purged or consumed since; which of these is not known" in result.unalerted[0].why
+    assert (
+        "it was not delivered, or it was purged or consumed since. stockpipe can't tell which"
+        in result.unalerted[0].why
+    )
 
 
 def test_what_is_older_than_the_inbox_keeps_is_not_known(stored: World) -> None:

@@ -102,7 +102,9 @@ def at_a_terminal(sqs: Sqs, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_purge_asks_and_a_no_deletes_nothing(sqs: Sqs) -> None:
     answer = CliRunner().invoke(dlq.app, ["purge"], input="n\n")
     assert "3 x body is not JSON" in answer.stderr
-    assert "Delete about 3 messages of StockQueue-dlq (account 000000000000, profile local) for good?" in answer.stderr
+    assert (
+        "Permanently delete about 3 messages of StockQueue-dlq (account 000000000000, profile local)?" in answer.stderr
+    )
     assert str(answer.exception) == "nothing was deleted"
     assert "PurgeQueue" not in sqs.recorder.operations
 

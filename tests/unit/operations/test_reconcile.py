@@ -315,7 +315,7 @@ def test_giving_up_while_messages_are_queued_is_said(world: World, monkeypatch: 
     monkeypatch.setattr(terminal, "open_environment", lambda *_: terminal.Environment(world.aws, NAMES))
     answer = CliRunner().invoke(command.app, ["--manifest", str(world.manifest), "--wait", "0"])
     assert answer.exit_code == terminal.EXIT_CHECK_FAILED
-    assert "1 messages are still in the queue: what is missing may be among them." in answer.stderr
+    assert "1 messages are still in the queue: missing ticks may be among them." in answer.stderr
 
 
 def test_progress_is_a_plain_line_now_and_then_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:

@@ -44,7 +44,7 @@ def hostile_records(tick: Tick) -> list[tuple[str | bytes, str]]:
         (changed(tick, event_time="2026-01-05T14:30:59.000Z"), "event_time is not "),
         (changed(tick, symbol="\ud800"), "symbol '\\ud800' does not match"),
         (record(tick) * 2, "it has more than one line"),
-        ("x" * (LONGEST_RECORD + 1), "the object has 65,537 bytes, more than any record"),
+        ("x" * (LONGEST_RECORD + 1), "the object has 65,537 bytes, which is too large for a record"),
     ]
 
 

@@ -55,7 +55,7 @@ def test_what_an_earlier_environment_got_is_not_missing_from_this_one(
 
     # when it is reconciled, then one line says so, and how to compare with that run all the same
     assert refusal(capsys) == (
-        "error: no run has begun since this environment was made; the latest manifest is of an earlier one. "
+        "error: no run has started since this environment was created; the latest manifest belongs to an earlier one. "
         f"Run: stockpipe produce; or compare with: --manifest {path}\n"
     )
 

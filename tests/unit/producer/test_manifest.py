@@ -230,7 +230,7 @@ def test_a_run_on_an_earlier_environment_is_not_the_latest_here() -> None:
 
 @pytest.mark.parametrize("created", [None, "", "today", "9" * 30])
 def test_a_queue_that_does_not_say_when_it_was_made_is_one_clear_line(created: str | None) -> None:
-    with pytest.raises(CannotRunError, match="does not say when it was made"):
+    with pytest.raises(CannotRunError, match="has no CreatedTimestamp"):
         folder(here(None, created), NAMES)
 
 

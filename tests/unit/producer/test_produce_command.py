@@ -134,7 +134,7 @@ def test_resuming_in_a_new_environment_sends_everything(sqs: Any) -> None:
     answer = produce(*options)
 
     # then nothing is skipped that only the earlier one got
-    assert "resume: continuing nothing in this environment; starting from the beginning" in answer.stderr
+    assert "resume: nothing to continue in this environment; starting from the beginning" in answer.stderr
     assert len(sqs.accepted) == 30
 
 

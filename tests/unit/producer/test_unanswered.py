@@ -72,7 +72,7 @@ def test_a_run_without_any_progress_gives_up_as_a_whole(aws: Any, sqs: Any, name
 
     # when an endless market is sent
     production = Production(aws, names, simulated(MARKET, speed=None), clock=clock)
-    with pytest.raises(CannotRunError, match=r"SQS accepted nothing for \d+ s and the run was given up: ReadTimeout"):
+    with pytest.raises(CannotRunError, match=r"SQS accepted nothing for \d+ s, so the run was stopped: ReadTimeout"):
         production.run()
 
     # then it ends after its patience and at most one more call of each thread
@@ -88,7 +88,7 @@ def test_a_run_gives_up_even_if_its_calls_never_return(start: Any, sqs: Any, clo
     wait_until(lambda: frozen.hanging == WORKERS and production.sent == 30)
     clock.pass_by(PATIENCE_SECONDS + 20)
     wait_until(lambda: (clock.pass_by(0.1), run.done())[1])
-    with pytest.raises(CannotRunError, match=r"SQS accepted nothing for 11\d s and the run was given up: calls do"):
+    with pytest.raises(CannotRunError, match=r"SQS accepted nothing for 11\d s, so the run was stopped: calls do"):
         run.result()
     assert production.sent == 30
     assert production.failed >= 10 * WORKERS

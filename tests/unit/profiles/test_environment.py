@@ -62,7 +62,7 @@ def test_an_answer_without_a_url_is_one_clear_line() -> None:
     aws, names = aws_with("local"), Names("000000000000")
     with Stubber(aws.sqs) as stub:
         stub.add_response("get_queue_url", {})
-        with pytest.raises(CannotRunError, match="what answers in profile local gives queue StockQueue no URL"):
+        with pytest.raises(CannotRunError, match="the endpoint of profile local returned no URL for queue StockQueue"):
             queue_url(aws, names, names.queue)
 
 
