@@ -6,8 +6,8 @@ Such requests are recognised by headers that the browser sets and that scripts c
 
 - `Host` names another host (DNS rebinding),
 - `Origin` or `Referer` names another site,
-- `Sec-Fetch-Site` says so. An address that was typed, or a link in an email (`none`), may only open pages, and only by a
-  name that has no objects or functions below it: such an object could answer at the path of a page.
+- `Sec-Fetch-Site` says so. An address that was typed, or a link in an email (`none`), may only open pages, and only by
+  a name that has no objects or functions below it: such an object could answer at the path of a page.
 
 Browsers send `Sec-Fetch-Site` only to loopback names and over https. A browser's request without it could come from
 anywhere, so it is refused. (Chromium sends none with a WebSocket. On a loopback name its `Origin` is enough.)

@@ -69,6 +69,17 @@ def test_a_record_that_was_overwritten_is_altered(world: World) -> None:
     assert f"missing 0, duplicated 0, altered {count}, alerts 0; content of {count + 3} of {count + 3}" in result.line
 
 
+def test_what_the_listing_tells_is_seen_though_no_record_is_read(world: World) -> None:
+    world.produce(CALM[:4])
+    world.store(CALM[:4])
+    world.put(record_key(CALM[0]), "")
+    world.put(record_key(CALM[1]), "x" * (LONGEST_RECORD + 1))
+
+    result = world.reconcile(sample=0)
+
+    assert {each.tick_id for each in result.altered} == {CALM[0].tick_id, CALM[1].tick_id}
+
+
 def test_an_altered_record_is_shown_and_ends_with_1(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.produce(CALM[:3])
     world.store(CALM[:3])

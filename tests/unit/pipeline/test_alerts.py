@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from botocore.exceptions import (
@@ -81,6 +81,32 @@ def test_the_first_breach_is_published_and_marked() -> None:
         "window": "1767623400000",
         "cooldown_seconds": 60,
     }
+
+
+def test_nothing_is_published_when_making_the_client_took_the_time() -> None:
+    # given a function that is frozen, or slow, while it makes the client
+    aws = FakeAws()
+
+    def slow_client(_seconds: float) -> Any:
+        aws.time.sleep(60)
+        return aws
+
+    slow = Alerter(
+        Bucket(cast(Any, aws), "b"),
+        slow_client,
+        aws.time.clock,
+        topic_arn="arn:topic",
+        threshold=1200.0,
+        cooldown_seconds=60,
+    )
+
+    # when it goes on after its deadline
+    with pytest.raises(OutOfTimeError):
+        ensure(slow)
+
+    # then nothing is sent, and nothing is marked after the claim
+    assert aws.published == []
+    assert marker(aws)["state"] == "claimed"
 
 
 def test_a_warm_function_remembers_and_calls_nobody() -> None:
