@@ -15,9 +15,15 @@ _NAMES = {
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NIX_SSL_CERT_FILE", "NETRC"),
     *("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH"),  # some pythons don't start without
 }
-_PREFIXES = ("LC_", "XDG_", "PYENV_", "UV_")
-_REFUSED_NAMES = {"UV_GITHUB_TOKEN", "UV_PYTHON", "UV_SYSTEM_PYTHON"}  # the last two would choose another environment
-_REFUSED_PREFIX = "UV_PUBLISH_"
+# Of uv's settings: where packages and pythons come from, and how they are reached. Not those that would check fewer
+# hashes, or install something else or somewhere else.
+_OF_UV = (
+    *("UV_DEFAULT_INDEX", "UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_KEYRING_PROVIDER", "UV_OFFLINE"),
+    *("UV_NATIVE_TLS", "UV_SYSTEM_CERTS", "UV_INSECURE_HOST", "UV_HTTP_", "UV_REQUEST_TIMEOUT", "UV_CONFIG_FILE"),
+    *("UV_CACHE_DIR", "UV_NO_CACHE", "UV_LINK_MODE", "UV_CONCURRENT_", "UV_PYTHON_INSTALL_", "UV_PYTHON_DOWNLOADS"),
+)
+_PREFIXES = ("LC_", "XDG_", "PYENV_", *_OF_UV)
+_REFUSED_NAMES = {"DOCKER_PASSWORD", "DOCKER_AUTH_CONFIG"}
 
 # For `docker` in addition: its own, those of our docker-compose.yml, and the agent for an engine reached over SSH.
 DOCKER = ("DOCKER_", "COMPOSE_", "BUILDKIT_", "BUILDX_", "STOCKPIPE_", "SSH_AUTH_SOCK")
@@ -28,7 +34,5 @@ def inherited(environ: Mapping[str, str] | None = None, further: tuple[str, ...]
     return {
         name: value
         for name, value in (os.environ if environ is None else environ).items()
-        if (name in _NAMES or name.startswith(_PREFIXES + further))
-        and name not in _REFUSED_NAMES
-        and not name.startswith(_REFUSED_PREFIX)
+        if (name in _NAMES or name.startswith(_PREFIXES + further)) and name not in _REFUSED_NAMES
     }

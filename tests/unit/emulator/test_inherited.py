@@ -34,9 +34,13 @@ SECRETS = {
     "UV_PUBLISH_PASSWORD": "secret",
     "UV_GITHUB_TOKEN": "secret",
     "TWINE_PASSWORD": "secret",
+    "DOCKER_PASSWORD": "secret",
+    "DOCKER_AUTH_CONFIG": "{}",
     "PATHS_TO_SECRETS": "secret",
 }
 OF_OTHER_ENVIRONMENTS = {"VIRTUAL_ENV": "/x", "PYTHONPATH": "/x", "UV_PYTHON": "/x", "UV_SYSTEM_PYTHON": "1"}
+# With these, uv would check fewer hashes, or install something else.
+LOOSENING = dict.fromkeys(("UV_NO_VERIFY_HASHES", "UV_OVERRIDE", "UV_CONSTRAINT", "UV_TARGET", "UV_ENV_FILE"), "1")
 NEEDED = {
     "HTTP_PROXY": "http://proxy:1",
     "https_proxy": "http://proxy:1",
@@ -117,7 +121,7 @@ def test_a_step_sees_what_it_needs_and_no_secret(
     # given a shell with secrets of many kinds
     dump = Dump(tmp_path)
     monkeypatch.delenv("DOCKER_HOST", raising=False)
-    for name, value in {**SECRETS, **OF_OTHER_ENVIRONMENTS, **NEEDED, **OF_DOCKER}.items():
+    for name, value in {**SECRETS, **OF_OTHER_ENVIRONMENTS, **LOOSENING, **NEEDED, **OF_DOCKER}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("PATH", f"{dump.path.parent}:/usr/bin:/bin")
     monkeypatch.setattr(uv, "find_uv_bin", lambda: str(dump.path))
@@ -129,6 +133,6 @@ def test_a_step_sees_what_it_needs_and_no_secret(
     seen = json.loads(dump.said.read_text())
     assert {name: seen.get(name) for name in {**NEEDED, **further}} == {**NEEDED, **further}
     assert {"PATH", "HOME"} <= set(seen)
-    assert {*SECRETS, *OF_OTHER_ENVIRONMENTS}.isdisjoint(seen)
+    assert {*SECRETS, *OF_OTHER_ENVIRONMENTS, *LOOSENING}.isdisjoint(seen)
     assert not [name for name, value in seen.items() if "secret" in value]
     assert set(seen) - {"LC_CTYPE"} <= set(os.environ) | {"STOCKPIPE_PORT", "PWD", "SHLVL", "_"}
