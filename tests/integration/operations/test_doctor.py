@@ -333,9 +333,10 @@ def test_an_engine_that_was_stopped_or_died(free_port: int) -> None:
 
     # when it dies by itself
     process = psutil.Process(running.pid)
-    for each in [*process.children(recursive=True), process]:
+    family = [*process.children(recursive=True), process]
+    for each in family:
         each.kill()
-    process.wait(10)
+    psutil.wait_procs(family, 10)
     checks = {check.name: check for check in examine("local", environ=environ)}
     assert checks["engine"].found == f"nothing listens at {running.endpoint_url}: ministack ended by itself"
     assert f"stockpipe emulator logs --port {free_port}" in checks["engine"].fix
