@@ -26,8 +26,6 @@ from profiles.errors import CannotRunError
 from profiles.names import Names
 from profiles.session import Aws
 
-__all__ = ["Reconciliation", "reconcile"]
-
 POLL_SECONDS = 0.25
 # SQS's counts are approximate: only a queue that has been empty for so long counts as idle.
 QUIET_SECONDS = 3.0

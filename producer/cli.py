@@ -16,12 +16,14 @@ from producer.market import DEFAULT_RATE, DEFAULT_SYMBOLS, Market
 from producer.production import Production, Summary, replayed, simulated
 from producer.progress import watch
 from profiles.errors import CannotRunError
+from terminal.untrusted import one_line
 
 app = typer.Typer()
 
 MAX_COUNT = 10**12
 MAX_DURATION = 1e9  # seconds: 31 years
 MAX_SPEED = 1e6
+LONGEST_SHOWN = 40  # characters of a value in an error
 
 MARKET = "Simulated market"
 REPLAY = "Replay"
@@ -133,7 +135,7 @@ def _report(summary: Summary, as_json: bool) -> None:
 
 def _check_range(option: str, value: float | None, most: float, unit: str) -> None:
     if value is not None and not 0 <= value <= most:
-        raise CannotRunError(f"{option} {_shown(str(value))}: expected {unit}, from 0 to {most:.0f}")
+        raise CannotRunError(f"{option} {one_line(str(value), LONGEST_SHOWN)}: expected {unit}, from 0 to {most:.0f}")
 
 
 def _market(symbols: str, rate: float | None, seed: int | None, start: str | None) -> Market:
@@ -149,7 +151,7 @@ def _start(text: str | None) -> datetime:
     if text is None:
         now = datetime.now(UTC)  # in whole milliseconds, as it is printed: repeating it makes the same ids
         return now.replace(microsecond=now.microsecond // 1000 * 1000)
-    return _probe(start=text, option=f"--start {_shown(text)}").event_time
+    return _probe(start=text, option=f"--start {one_line(text, LONGEST_SHOWN)}").event_time
 
 
 def _symbols(text: str) -> tuple[str, ...]:
@@ -159,7 +161,7 @@ def _symbols(text: str) -> tuple[str, ...]:
     for symbol in symbols:
         _probe(symbol=symbol, option="--symbols")
     if len(set(symbols)) < len(symbols):
-        raise CannotRunError(f"--symbols {_shown(text)} names a symbol twice")
+        raise CannotRunError(f"--symbols {one_line(text, LONGEST_SHOWN)} names a symbol twice")
     return symbols
 
 
@@ -177,10 +179,7 @@ def _speed(text: str | None) -> float | None:
     factor = float(text) if re.fullmatch(r"\d+(\.\d+)?|\.\d+", text, re.ASCII) else 0.0
     if not 1 / MAX_SPEED <= factor <= MAX_SPEED:
         raise CannotRunError(
-            f"--speed {_shown(text)}: expected max, or a factor from {1 / MAX_SPEED:f} to {MAX_SPEED:.0f}"
+            f"--speed {one_line(text, LONGEST_SHOWN)}: expected max, "
+            f"or a factor from {1 / MAX_SPEED:f} to {MAX_SPEED:.0f}"
         )
     return factor
-
-
-def _shown(text: str) -> str:
-    return text if len(text) <= 40 else text[:39] + "…"

@@ -187,9 +187,7 @@ class ManifestWriter:
                 raise NotWrittenError(str(error), data.count(b"\n", 0, whole)) from error
 
     def _cut(self, torn: int) -> None:
-        """Cut the last bytes off: they are part of a line, and other lines may follow. If that fails,
-        none will.
-        """
+        """Cut off the last bytes, which are part of a line. If that fails, no other line may follow them."""
         stream = cast(io.FileIO, self._stream)
         try:
             stream.truncate(os.fstat(stream.fileno()).st_size - torn)

@@ -11,7 +11,8 @@ import typer
 from rich.status import Status
 
 import terminal
-from operations.reconcile import SAMPLE, Reconciliation, reconcile
+from operations.reconcile import SAMPLE, reconcile
+from operations.reconciliation import Reconciliation
 from producer import manifest as manifests
 from profiles.errors import CannotRunError
 from terminal.untrusted import one_line
