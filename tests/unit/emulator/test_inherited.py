@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -73,7 +74,7 @@ class Dump:
         self.command = [sys.executable, "-S", "-c", code]
         self.path = folder / "bin" / "docker"
         self.path.parent.mkdir()
-        self.path.write_text(f'#!/bin/sh\nexec {sys.executable} -S -c "{code}"\n')
+        self.path.write_text(f"#!/bin/sh\nexec {shlex.join(self.command)}\n")
         self.path.chmod(0o755)
 
 

@@ -1,6 +1,7 @@
 """What every operator's command promises: help that teaches, no colour where nobody sees it, completion, exit codes."""
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -55,7 +56,7 @@ def test_the_shell_completes_commands() -> None:
     script = run(
         "bash",
         "-c",
-        f"{sys.executable} -m stockpipe --show-completion; true",
+        f"{shlex.quote(sys.executable)} -m stockpipe --show-completion; true",
         _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="",
     )
     assert "COMP_WORDS" in script.stdout, script.stderr

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shlex
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -48,7 +49,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     script = tmp_path / "issue.py"
     script.write_text(f"print({json.dumps(issued)!r})")
     config = tmp_path / "config"
-    config.write_text(CONFIG.format(process=f"{sys.executable} {script}"))
+    config.write_text(CONFIG.format(process=shlex.join([sys.executable, str(script)])))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
     monkeypatch.setenv("HOME", str(tmp_path))

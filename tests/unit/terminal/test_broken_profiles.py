@@ -17,7 +17,7 @@ ROLE = "role_arn = arn:aws:iam::123456789012:role/r\n"
 
 def process(program: str) -> str:
     """A profile `p` whose credential_process runs this Python program."""
-    return f"[profile p]\ncredential_process = {sys.executable} -c {shlex.quote(program)}\n"
+    return f"[profile p]\ncredential_process = {shlex.join([sys.executable, '-c', program])}\n"
 
 
 ISSUED = '{"Version": 1, "AccessKeyId": "ASIAIOSFODNN7EXAMPLE", "SecretAccessKey": "s"'
