@@ -19,9 +19,27 @@ _BUCKET_FORBIDDEN = re.compile(
 
 
 @dataclass(frozen=True)
-class Names:
-    """Resource names of the environment `prefix` (empty: the unprefixed names of the design) in `account`."""
+class ResourceNames:
+    """What a pipeline's own resources are called in the environment without a prefix.
 
+    `bucket` is the beginning of the bucket's name: the account and the region follow.
+    """
+
+    queue: str
+    topic: str
+    function: str
+    role: str
+    policy: str
+    bucket: str
+    workgroup: str
+    database: str
+
+
+@dataclass(frozen=True)
+class Names:
+    """Resource names of the environment `prefix` (empty: the names as they are) in `account`."""
+
+    of: ResourceNames
     account: str
     prefix: str = ""
     bucket_override: str | None = None
@@ -44,7 +62,8 @@ class Names:
         if self.prefix == DEFAULT_ENVIRONMENT:
             raise ValueError(f"prefix {self.prefix!r} is what the environment without a prefix is tagged with")
 
-    def _prefixed(self, name: str) -> str:
+    def prefixed(self, name: str) -> str:
+        """The name of any resource in this environment."""
         return f"{self.prefix}-{name}" if self.prefix else name
 
     @property
@@ -54,8 +73,8 @@ class Names:
 
     @property
     def queue(self) -> str:
-        """The queue that ticks are sent to."""
-        return self._prefixed("StockQueue")
+        """The queue that records are sent to."""
+        return self.prefixed(self.of.queue)
 
     @property
     def dead_letter_queue(self) -> str:
@@ -65,7 +84,7 @@ class Names:
     @property
     def topic(self) -> str:
         """The topic that alerts are published to."""
-        return self._prefixed("StockAlerts")
+        return self.prefixed(self.of.topic)
 
     @property
     def inbox_queue(self) -> str:
@@ -75,17 +94,17 @@ class Names:
     @property
     def function(self) -> str:
         """The Lambda function."""
-        return self._prefixed("StockProcessor")
+        return self.prefixed(self.of.function)
 
     @property
     def role(self) -> str:
         """The function's execution role."""
-        return self._prefixed("StockPipelineLambdaRole")
+        return self.prefixed(self.of.role)
 
     @property
     def policy(self) -> str:
         """The role's inline policy."""
-        return self._prefixed("StockPipelineLambdaPolicy")
+        return self.prefixed(self.of.policy)
 
     @property
     def log_group(self) -> str:
@@ -95,17 +114,17 @@ class Names:
     @property
     def bucket(self) -> str:
         """The bucket, settable because bucket names are shared by the whole world."""
-        return self.bucket_override or self._prefixed(f"stock-data-{self.account}-{REGION}")
+        return self.bucket_override or self.prefixed(f"{self.of.bucket}-{self.account}-{REGION}")
 
     @property
     def workgroup(self) -> str:
         """The Athena workgroup."""
-        return self._prefixed("stock")
+        return self.prefixed(self.of.workgroup)
 
     @property
     def database(self) -> str:
         """The Athena database; underscores, because SQL names have no hyphens."""
-        return f"{self.prefix.replace('-', '_')}_stock_data" if self.prefix else "stock_data"
+        return f"{self.prefix.replace('-', '_')}_{self.of.database}" if self.prefix else self.of.database
 
     def arn(self, service: str, resource: str, *, regional: bool = True) -> str:
         """An ARN in this account: `arn:aws:<service>:<region>:<account>:<resource>`."""
@@ -113,7 +132,7 @@ class Names:
 
     @property
     def queue_arn(self) -> str:
-        """ARN of the tick queue."""
+        """ARN of the queue."""
         return self.arn("sqs", self.queue)
 
     @property

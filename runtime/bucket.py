@@ -1,4 +1,4 @@
-"""Conditional writes to the bucket: a redelivered tick is stored once, and an alert belongs to one function.
+"""Conditional writes to the bucket: a redelivered record is stored once, and an alert belongs to one function.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnectionError
 
-from pipeline.deadline import Deadline
+from runtime.deadline import Deadline
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -1,15 +1,14 @@
 """The time until which an invocation may send requests.
 
 Lambda freezes a function once it has answered, and its threads go on in the next invocation, minutes later. By then SQS
-has delivered the failed ticks again, and another function may have taken over what this one had claimed. So every
+has delivered the failed messages again, and another function may have taken over what this one had claimed. So every
 request that publishes or stores is preceded by `check`, and no request may take longer than the time that is left. The
-exception is the request that is under way at the deadline: its outcome is unknown, and its tick is reported as failed.
+exception is the request that is under way at the deadline: its outcome is unknown, and its record has failed.
 """
 
-from pipeline.clock import Clock
-from pipeline.tick import to_epoch_ms
+from runtime.clock import Clock
 
-# Reserved for the answer. A function that times out fails its whole batch: ticks that are already stored would also end
+# Reserved for the answer. A function that times out fails its whole batch: records that are stored would also end
 # in the dead-letter queue. The clocks of two functions may also differ by this much: a claim expires when Lambda ends
 # the invocation, and its owner sends its last request this much earlier. Lambda synchronizes its hosts' clocks.
 ANSWER_MS = 1_000
@@ -30,14 +29,14 @@ class Deadline:
 
     def __init__(self, clock: Clock, remaining_ms: int) -> None:
         self._clock = clock
-        self.invocation_ends_ms = to_epoch_ms(clock.now()) + remaining_ms
+        self.invocation_ends_ms = clock.now_ms() + remaining_ms
         self._ended = False
 
     def seconds_left(self) -> float:
         """Seconds until the deadline; 0 after it."""
         if self._ended:
             return 0
-        return max(0, self.invocation_ends_ms - ANSWER_MS - to_epoch_ms(self._clock.now())) / 1000
+        return max(0, self.invocation_ends_ms - ANSWER_MS - self._clock.now_ms()) / 1000
 
     def check(self) -> None:
         """Raise `OutOfTimeError` after the deadline."""

@@ -1,0 +1,105 @@
+"""Which pipeline? A folder with these faces, loaded by its path.
+
+    contract.py      CONTRACT: what a record is
+    rules.py         RULES, Settings: when records are alerted, and the function's settings
+    declaration.py   NAMES, HANDLER, FUNCTION_MODULES, declare(settings): which resources exist
+    source.py        where simulated and shipped records come from
+    sql/             named queries, and the tables' definitions
+
+The kit imports no pipeline: it gets one as a value. A pipeline's modules import each other relatively (`from .contract
+import …`), so the folder's name doesn't matter, and it may be called like one of our own rooms.
+"""
+
+import importlib
+import importlib.util
+import os
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from profiles.errors import CannotRunError
+from profiles.names import ResourceNames
+from runtime.alerts import Rule
+from runtime.contract import Contract
+from runtime.settings import FunctionSettings
+
+VARIABLE = "STOCKPIPE_PIPELINE"
+_DEFAULT = Path(__file__).resolve().parents[1] / "pipeline"
+_FACES = ("contract.py", "rules.py", "declaration.py", "source.py", "sql")
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A pipeline. Its modules are imported when they are needed: `package` is the name that the folder has as one."""
+
+    folder: Path
+    package: str
+
+    @cached_property
+    def contract(self) -> Contract[Any]:
+        """What a record is."""
+        contract: Contract[Any] = self.module("contract").CONTRACT
+        return contract
+
+    @cached_property
+    def rules(self) -> tuple[Rule[Any, Any], ...]:
+        """When records are alerted."""
+        rules: tuple[Rule[Any, Any], ...] = self.module("rules").RULES
+        return rules
+
+    @cached_property
+    def settings(self) -> type[FunctionSettings]:
+        """The function's settings."""
+        settings: type[FunctionSettings] = self.module("rules").Settings
+        return settings
+
+    @cached_property
+    def names(self) -> ResourceNames:
+        """What its resources are called."""
+        names: ResourceNames = self.module("declaration").NAMES
+        return names
+
+    @property
+    def sql(self) -> Path:
+        """The folder of named queries and table definitions."""
+        return self.folder / "sql"
+
+    def module(self, name: str) -> ModuleType:
+        """One of its modules. What is wrong in it is raised as it is."""
+        return importlib.import_module(f"{self.package}.{name}")
+
+
+def load(folder: Path | str | None = None) -> Pipeline:
+    """The pipeline in a folder; by default the one that `STOCKPIPE_PIPELINE` names, else the stock ticks.
+
+    Raises `CannotRunError` if the folder is no pipeline.
+    """
+    path = Path(folder or os.environ.get(VARIABLE) or _DEFAULT).resolve()
+    missing = [face for face in _FACES if not (path / face).exists()]
+    if missing:
+        raise CannotRunError(f"{path} is not a pipeline's folder: it has no {', '.join(missing)}")
+    return Pipeline(path, _package(path))
+
+
+def _package(path: Path) -> str:
+    """The name under which the folder can be imported: a private one, unless Python knows this very folder by name."""
+    found = importlib.util.find_spec(path.name) if path.name.isidentifier() else None
+    if found and found.origin and Path(found.origin).resolve().parent == path:
+        return path.name
+    private = f"stockpipe_pipeline_{sha256(os.fsencode(path)).hexdigest()[:12]}"
+    if private not in sys.modules:
+        init = path / "__init__.py"
+        spec = importlib.util.spec_from_file_location(
+            private, init if init.exists() else None, submodule_search_locations=[str(path)]
+        )
+        if spec is None:
+            raise CannotRunError(f"{path} can't be imported as a pipeline")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[private] = module
+        if spec.loader:
+            spec.loader.exec_module(module)
+    return private
