@@ -18,7 +18,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from analytics.result import Column, HistoryError, Result
-from profiles.names import Names
+from profiles.environment import Environment
 from profiles.session import NOT_AWS, Aws
 
 Progress = Callable[[str], None]
@@ -38,26 +38,30 @@ _NUMBERS: dict[str, Callable[[str], Any]] = {
 }
 
 
-def check_workgroup(aws: Aws, names: Names) -> None:
+def check_workgroup(
+    environment: Environment,
+) -> None:
     """Ask Athena for the workgroup. Raises `ClientError`, or `HistoryError` where only the workgroup is missing."""
     try:
-        aws.athena.get_work_group(WorkGroup=names.workgroup)
+        environment.aws.athena.get_work_group(WorkGroup=environment.names.workgroup)
     except ClientError as error:
         if error.response["Error"]["Code"] == "InvalidRequestException":
             raise HistoryError(
-                f"Athena has no workgroup {names.workgroup} ({error.response['Error']['Message']}). "
+                f"Athena has no workgroup {environment.names.workgroup} ({error.response['Error']['Message']}). "
                 "Make it with: stockpipe up. Or query without Athena: --engine duckdb"
             ) from error
         raise
 
 
-def run(aws: Aws, names: Names, sql: str, *, progress: Progress = lambda _: None, sleep: Sleep = time.sleep) -> Result:
+def run(
+    environment: Environment, sql: str, *, progress: Progress = lambda _: None, sleep: Sleep = time.sleep
+) -> Result:
     """Run one statement and fetch its rows. Ctrl-C stops the query on Athena. Raises `HistoryError`."""
     for attempt in range(1, ATTEMPTS + 1):
-        execution = _run_once(aws, names, sql, progress, sleep)
+        execution = _run_once(environment, sql, progress, sleep)
         status = execution["Status"]
         if status["State"] == "SUCCEEDED":
-            return _result(aws, execution)
+            return _result(environment.aws, execution)
         if not status.get("AthenaError", {}).get("Retryable") or attempt == ATTEMPTS:
             break
         progress(f"Athena: {status.get('StateChangeReason', status['State'])}; trying again")
@@ -67,10 +71,12 @@ def run(aws: Aws, names: Names, sql: str, *, progress: Progress = lambda _: None
     raise HistoryError(f"{' '.join(reason.split())} (Athena query {query_id}, {status['State']})")
 
 
-def _run_once(aws: Aws, names: Names, sql: str, progress: Progress, sleep: Sleep) -> Any:
+def _run_once(environment: Environment, sql: str, progress: Progress, sleep: Sleep) -> Any:
     try:
-        query_id = aws.athena.start_query_execution(
-            QueryString=sql, WorkGroup=names.workgroup, QueryExecutionContext={"Database": names.database}
+        query_id = environment.aws.athena.start_query_execution(
+            QueryString=sql,
+            WorkGroup=environment.names.workgroup,
+            QueryExecutionContext={"Database": environment.names.database},
         )["QueryExecutionId"]
     except ClientError as error:
         if error.response["Error"]["Code"] == "InvalidRequestException":
@@ -79,7 +85,7 @@ def _run_once(aws: Aws, names: Names, sql: str, progress: Progress, sleep: Sleep
     wait = FIRST_POLL_SECONDS
     try:
         while True:
-            execution = aws.athena.get_query_execution(QueryExecutionId=query_id)["QueryExecution"]
+            execution = environment.aws.athena.get_query_execution(QueryExecutionId=query_id)["QueryExecution"]
             state = execution["Status"]["State"]
             if state not in {"QUEUED", "RUNNING"}:
                 return execution
@@ -89,7 +95,7 @@ def _run_once(aws: Aws, names: Names, sql: str, progress: Progress, sleep: Sleep
             wait = min(wait * 1.5, LONGEST_POLL_SECONDS)
     except BaseException:  # Ctrl-C, or an error while polling: a query nobody waits for must not go on costing
         with suppress(*NOT_AWS):  # what ended the wait says more than that stopping failed as well
-            aws.athena.stop_query_execution(QueryExecutionId=query_id)
+            environment.aws.athena.stop_query_execution(QueryExecutionId=query_id)
         raise
 
 

@@ -15,9 +15,9 @@ from analytics.scratch import scratch_folder
 from analytics.serde import LineTooLongError, MalformedJsonError, read_rows
 from analytics.statements import TABLES, Table, table_of
 from analytics.store import ListedObject, Store
+from profiles.environment import Environment
 from profiles.folders import cache_folder, private_file
 from profiles.names import Names
-from profiles.session import Aws
 
 Progress = Callable[[str], None]
 
@@ -32,8 +32,7 @@ class Attacher:
     `files` are the files in the cache that the attached views read.
     """
 
-    aws: Aws
-    names: Names
+    environment: Environment
     connection: duckdb.DuckDBPyConnection
     limit: Limits
     progress: Progress = lambda _: None
@@ -45,11 +44,13 @@ class Attacher:
 
         Returns (objects, bytes) that the view reads.
         """
-        location = f"{self.aws.profile.endpoint_url}|{table.bucket}/{table.prefix}"
-        store = Store(cache_folder(), location, _stored(self.names, table), self.connection)
+        location = f"{self.environment.aws.profile.endpoint_url}|{table.bucket}/{table.prefix}"
+        store = Store(cache_folder(), location, _stored(self.environment.names, table), self.connection)
         condition = None
         if translation:
-            condition = dialect.pruning_condition(translation, table, table.partitions or ("symbol",), self.names)
+            condition = dialect.pruning_condition(
+                translation, table, table.partitions or ("symbol",), self.environment.names
+            )
         listing = _partitioned_listing if table.partitions else _symbol_listing
         store.load_listing(listing(self, table, condition))
         self._fill(store, table)
@@ -60,14 +61,14 @@ class Attacher:
             hidden[dialect.PATH_COLUMN] = f"'s3://{table.bucket}/' || s.key"
         if translation is None:
             hidden["$etag"] = "s.etag"
-        self.files += store.make_view(f"{self.names.database}.{table.name}", table.columns, hidden)
+        self.files += store.make_view(f"{self.environment.names.database}.{table.name}", table.columns, hidden)
         return store.listed_bytes()
 
     def _fill(self, store: Store, table: Table) -> None:
         """Fetch what the store hasn't got, a segment at a time."""
         while missing := store.missing(PARQUET_FILES_PER_SEGMENT if table.is_parquet else OBJECTS_PER_SEGMENT):
             changed: list[objects.Fetched] = []
-            fetched = self._watched(objects.fetch(self.aws.s3, table.bucket, missing), changed)
+            fetched = self._watched(objects.fetch(self.environment.aws.s3, table.bucket, missing), changed)
             if table.is_parquet:
                 _store_parquet(store, table, fetched)
             else:

@@ -100,8 +100,7 @@ def query(
     said: list[str] = []  # which engine answered is said with its answer, not before an error
     with errors.status("Asking …") as status:
         result = history.run_query(
-            environment.aws,
-            environment.names,
+            environment,
             asked,
             engine,
             table=table if name else None,
@@ -137,8 +136,7 @@ def compact(
     environment = open_environment(profile, prefix, bucket)
     with errors.status("Compacting …") as status:
         done = history.run_compaction(
-            environment.aws,
-            environment.names,
+            environment,
             engine,
             delete_compacted=delete_compacted,
             progress=lambda text: status.update(Text(text)),

@@ -22,8 +22,7 @@ from analytics.compaction import Partition, Progress
 from analytics.result import HistoryError, Result
 from analytics.statements import table_of
 from analytics.store import ListedObject
-from profiles.names import Names
-from profiles.session import Aws
+from profiles.environment import Environment
 
 PARTITIONS_PER_STATEMENT = 100
 STAGING = "compacting_"
@@ -33,17 +32,16 @@ STAGING = "compacting_"
 class AthenaCompactor:
     """A `compaction.Engine`."""
 
-    aws: Aws
-    names: Names
+    environment: Environment
     progress: Progress = lambda _: None
     sleep: athena.Sleep = time.sleep
     name: str = "athena"
 
     def new_ticks(self) -> dict[Partition, int]:
         """How many ticks each partition lacks."""
-        if there := sorted(compaction.existing(self.aws, self.names)):
+        if there := sorted(compaction.existing(self.environment)):
             self.declare(there)  # `up` makes a table that spans nothing, also over files that an earlier one left
-        rows = self._run(compaction.count_new_ticks(self.names)).rows
+        rows = self._run(compaction.count_new_ticks(self.environment.names)).rows
         return {Partition(day, symbol): count for day, symbol, count in rows}
 
     def declare(self, partitions: Sequence[Partition]) -> None:
@@ -51,7 +49,7 @@ class AthenaCompactor:
         days = [partition.day for partition in partitions]
         symbols = ",".join(sorted({partition.symbol for partition in partitions}))
         self._run(
-            f"ALTER TABLE {self.names.database}.ticks SET TBLPROPERTIES ("
+            f"ALTER TABLE {self.environment.names.database}.ticks SET TBLPROPERTIES ("
             f"'projection.day.range' = '{min(days)},{max(days)}', 'projection.symbol.values' = '{symbols}')"
         )
 
@@ -63,11 +61,13 @@ class AthenaCompactor:
 
     def compacted_keys(self) -> list[str]:
         """The keys of JSON objects of which every line is in `ticks`."""
-        start = f"s3://{self.names.bucket}/"
-        return [path.removeprefix(start) for (path,) in self._run(compaction.select_compacted(self.names)).rows]
+        start = f"s3://{self.environment.names.bucket}/"
+        return [
+            path.removeprefix(start) for (path,) in self._run(compaction.select_compacted(self.environment.names)).rows
+        ]
 
     def _merge(self, batch: list[Partition]) -> Iterator[Partition]:
-        before = compaction.existing(self.aws, self.names)
+        before = compaction.existing(self.environment)
         staging = f"{STAGING}{uuid.uuid4().hex}"
         try:
             self._run(self._create_staging(staging, batch))
@@ -79,15 +79,15 @@ class AthenaCompactor:
 
     def _create_staging(self, staging: str, batch: list[Partition]) -> str:
         return (
-            f"CREATE TABLE {self.names.database}.{staging} WITH (format = 'PARQUET', write_compression = 'ZSTD', "
+            f"CREATE TABLE {self.environment.names.database}.{staging} WITH (format = 'PARQUET', write_compression = 'ZSTD', "
             "partitioned_by = ARRAY['day', 'symbol'], bucketed_by = ARRAY['tick_id'], bucket_count = 1) AS\n"
-            + compaction.select_merged(self.names, batch)
+            + compaction.select_merged(self.environment.names, batch)
         )
 
     def _staged(self, staging: str) -> Iterator[tuple[Partition, ListedObject]]:
         bucket, prefix = self._location(staging)
         seen: set[Partition] = set()
-        for one in objects.list_objects(self.aws.s3, bucket, [prefix]):
+        for one in objects.list_objects(self.environment.aws.s3, bucket, [prefix]):
             folder = partition_of(one.key.removeprefix(prefix))
             partition = Partition(folder["day"], folder["symbol"])
             if partition in seen:
@@ -98,9 +98,9 @@ class AthenaCompactor:
             yield partition, one
 
     def _copy(self, one: ListedObject, partition: Partition, etag: str | None) -> bool:
-        table = table_of(self.names, "ticks")
+        table = table_of(self.environment.names, "ticks")
         try:
-            self.aws.s3.copy_object(
+            self.environment.aws.s3.copy_object(
                 Bucket=table.bucket,
                 Key=partition.key(table),
                 CopySource={"Bucket": table.bucket, "Key": one.key},
@@ -120,14 +120,14 @@ class AthenaCompactor:
             if error.response["Error"]["Code"] == "EntityNotFoundException":
                 return  # the statement failed before there was a table
             raise
-        self._run(f"DROP TABLE IF EXISTS {self.names.database}.{staging}")
-        for one in objects.list_objects(self.aws.s3, bucket, [prefix]):
-            self.aws.s3.delete_object(Bucket=bucket, Key=one.key)
+        self._run(f"DROP TABLE IF EXISTS {self.environment.names.database}.{staging}")
+        for one in objects.list_objects(self.environment.aws.s3, bucket, [prefix]):
+            self.environment.aws.s3.delete_object(Bucket=bucket, Key=one.key)
 
     def _location(self, staging: str) -> tuple[str, str]:
-        found = self.aws.glue.get_table(DatabaseName=self.names.database, Name=staging)
+        found = self.environment.aws.glue.get_table(DatabaseName=self.environment.names.database, Name=staging)
         location = urlsplit(found["Table"]["StorageDescriptor"]["Location"])
         return location.netloc, location.path.strip("/") + "/"
 
     def _run(self, sql: str) -> Result:
-        return athena.run(self.aws, self.names, sql, progress=self.progress, sleep=self.sleep)
+        return athena.run(self.environment, sql, progress=self.progress, sleep=self.sleep)

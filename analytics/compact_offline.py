@@ -18,8 +18,7 @@ from analytics.offline import connect, unreadable
 from analytics.result import HistoryError
 from analytics.scratch import scratch_folder
 from analytics.statements import table_of
-from profiles.names import Names
-from profiles.session import Aws
+from profiles.environment import Environment
 
 PARTITIONS_AT_ONCE = 2000  # files open at the same time while they are written
 
@@ -28,15 +27,14 @@ PARTITIONS_AT_ONCE = 2000  # files open at the same time while they are written
 class OfflineCompactor:
     """A `compaction.Engine`."""
 
-    aws: Aws
-    names: Names
+    environment: Environment
     progress: Progress = lambda _: None
     name: str = "duckdb"
 
     def new_ticks(self) -> dict[Partition, int]:
         """How many ticks each partition lacks."""
         with self._tables() as connection:
-            rows = connection.execute(self._translated(compaction.count_new_ticks(self.names))).fetchall()
+            rows = connection.execute(self._translated(compaction.count_new_ticks(self.environment.names))).fetchall()
         return {Partition(day, symbol): count for day, symbol, count in rows}
 
     def declare(self, partitions: Sequence[Partition]) -> None:
@@ -50,9 +48,9 @@ class OfflineCompactor:
 
     def compacted_keys(self) -> list[str]:
         """The keys of JSON objects of which every line is in `ticks`."""
-        start = f"s3://{self.names.bucket}/"
+        start = f"s3://{self.environment.names.bucket}/"
         with self._tables() as connection:
-            rows = connection.execute(self._translated(compaction.select_compacted(self.names))).fetchall()
+            rows = connection.execute(self._translated(compaction.select_compacted(self.environment.names))).fetchall()
         return [path.removeprefix(start) for (path,) in rows]
 
     def _merge(self, batch: list[Partition]) -> Iterator[Partition]:
@@ -67,7 +65,7 @@ class OfflineCompactor:
                     yield partition
 
     def _write(self, connection: duckdb.DuckDBPyConnection, batch: list[Partition], folder: Path) -> None:
-        merged = self._translated(compaction.select_merged(self.names, batch))
+        merged = self._translated(compaction.select_merged(self.environment.names, batch))
         connection.execute(f"SET partitioned_write_max_open_files = {len(batch) + 1}; SET threads = 1")
         connection.execute(
             f"COPY (SELECT * FROM ({merged}) ORDER BY day, symbol, event_time, tick_id) TO '{folder}' "
@@ -79,9 +77,9 @@ class OfflineCompactor:
         if not folder.exists():  # its new ticks were deleted in the meantime
             return False
         (file,) = folder.iterdir()  # exactly one: a partition is one object
-        table = table_of(self.names, "ticks")
+        table = table_of(self.environment.names, "ticks")
         try:
-            self.aws.s3.put_object(
+            self.environment.aws.s3.put_object(
                 Bucket=table.bucket,
                 Key=partition.key(table),
                 Body=file.read_bytes(),
@@ -96,20 +94,22 @@ class OfflineCompactor:
     def _etags(self, connection: duckdb.DuckDBPyConnection) -> dict[Partition, str]:
         """The ETags of exactly the partitions that this connection reads."""
         path = dialect.PATH_COLUMN
-        rows = connection.execute(f'SELECT DISTINCT "{path}", "$etag" FROM {self.names.database}.ticks').fetchall()
-        start = f"s3://{self.names.bucket}/"
+        rows = connection.execute(
+            f'SELECT DISTINCT "{path}", "$etag" FROM {self.environment.names.database}.ticks'
+        ).fetchall()
+        start = f"s3://{self.environment.names.bucket}/"
         return compaction.partitions((path.removeprefix(start), etag) for path, etag in rows)
 
     @contextmanager
     def _tables(self) -> Iterator[duckdb.DuckDBPyConnection]:
         limit = Limits.chosen()
         with connect(limit) as connection:
-            connection.execute(f"CREATE SCHEMA {self.names.database}")
-            attacher = Attacher(self.aws, self.names, connection, limit, self.progress)
+            connection.execute(f"CREATE SCHEMA {self.environment.names.database}")
+            attacher = Attacher(self.environment, connection, limit, self.progress)
             try:
                 # ticks last: a tick that another run moves in between is then seen twice rather than not at all
                 for name in ("record_details", "ticks"):
-                    attacher.attach(table_of(self.names, name))
+                    attacher.attach(table_of(self.environment.names, name))
                 yield connection
             except duckdb.OutOfMemoryException as error:
                 raise HistoryError(limit.too_large) from error
@@ -117,4 +117,4 @@ class OfflineCompactor:
                 raise unreadable(error) from error
 
     def _translated(self, sql: str) -> str:
-        return dialect.translate(sql, self.names).duckdb_sql
+        return dialect.translate(sql, self.environment.names).duckdb_sql

@@ -33,8 +33,8 @@ from analytics.result import HistoryError
 from analytics.serde import lost_by_rows
 from analytics.statements import Table, substitute, table_of
 from analytics.store import ListedObject
+from profiles.environment import Environment
 from profiles.names import Names
-from profiles.session import Aws
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -108,7 +108,7 @@ class Engine(Protocol):
 
 
 def compact(
-    aws: Aws, names: Names, engine: Engine, *, delete_compacted: bool = False, progress: Progress = lambda _: None
+    environment: Environment, engine: Engine, *, delete_compacted: bool = False, progress: Progress = lambda _: None
 ) -> Compaction:
     """Bring table `ticks` up to date. Raises `HistoryError`; whatever happens, running it again is safe."""
     added = written = 0
@@ -116,12 +116,12 @@ def compact(
     for _ in range(ROUNDS):
         progress("Looking for ticks that are not compacted yet")
         if delete_compacted:  # before the look: objects that come later are not ticks that it has missed
-            records = table_of(names, "record_details")
-            stored = list(objects.list_objects(aws.s3, records.bucket, [records.prefix]))
+            records = table_of(environment.names, "record_details")
+            stored = list(objects.list_objects(environment.aws.s3, records.bucket, [records.prefix]))
         lacking = engine.new_ticks()
         if not lacking:
             break
-        engine.declare(sorted({*lacking, *existing(aws, names)}))
+        engine.declare(sorted({*lacking, *existing(environment)}))
         for partition in engine.merge(sorted(lacking)):
             written += 1
             added += lacking[partition]
@@ -131,14 +131,18 @@ def compact(
     if not stored:
         return Compaction(engine.name, added, written)
     progress("Verifying what may be deleted")
-    deleted, kept = _delete_compacted(aws, names, engine, stored, progress)
+    deleted, kept = _delete_compacted(environment, engine, stored, progress)
     return Compaction(engine.name, added, written, deleted, tuple(kept))
 
 
-def existing(aws: Aws, names: Names) -> dict[Partition, str]:
+def existing(
+    environment: Environment,
+) -> dict[Partition, str]:
     """The partitions that are there, with the ETags of their objects."""
-    table = table_of(names, "ticks")
-    return partitions((one.key, one.etag) for one in objects.list_objects(aws.s3, table.bucket, [table.prefix]))
+    table = table_of(environment.names, "ticks")
+    return partitions(
+        (one.key, one.etag) for one in objects.list_objects(environment.aws.s3, table.bucket, [table.prefix])
+    )
 
 
 def partitions(files: Iterable[tuple[str, str]]) -> dict[Partition, str]:
@@ -181,14 +185,14 @@ def count_new_ticks(names: Names) -> str:
 
 
 def _delete_compacted(
-    aws: Aws, names: Names, engine: Engine, stored: list[ListedObject], progress: Progress
+    environment: Environment, engine: Engine, stored: list[ListedObject], progress: Progress
 ) -> tuple[int, list[Kept]]:
     """Delete those of the objects stored before the last look that are compacted; (deleted, kept)."""
-    bucket = table_of(names, "record_details").bucket
+    bucket = table_of(environment.names, "record_details").bucket
     kept: list[Kept] = []
-    verified, deleted = _verified(aws, names, engine, stored, kept), 0
+    verified, deleted = _verified(environment, engine, stored, kept), 0
     while batch := list(islice(verified, DELETED_AT_ONCE)):
-        changed = _delete(aws.s3, bucket, batch)
+        changed = _delete(environment.aws.s3, bucket, batch)
         kept += changed
         deleted += len(batch) - len(changed)
         progress(f"{deleted:,} JSON objects deleted, {len(kept):,} kept")
@@ -196,13 +200,13 @@ def _delete_compacted(
 
 
 def _verified(
-    aws: Aws, names: Names, engine: Engine, stored: list[ListedObject], kept: list[Kept]
+    environment: Environment, engine: Engine, stored: list[ListedObject], kept: list[Kept]
 ) -> Iterator[ListedObject]:
     """Read the objects; yield those whose whole content is in `ticks`, and add the others to `kept`."""
-    table, of_ticks = table_of(names, "record_details"), dict(table_of(names, "ticks").columns)
+    table, of_ticks = table_of(environment.names, "record_details"), dict(table_of(environment.names, "ticks").columns)
     columns = tuple(column for column in table.columns if column[0] in of_ticks)
     compacted = set(engine.compacted_keys())
-    for one in objects.fetch(aws.s3, table.bucket, stored):
+    for one in objects.fetch(environment.aws.s3, table.bucket, stored):
         if one.body is None:
             continue  # another run has deleted it
         reason = lost_by_rows(one.body, columns, {"timestamp": _is_event_time})

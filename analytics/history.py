@@ -13,8 +13,7 @@ from analytics.limits import Limits
 from analytics.parsing import parse_reading
 from analytics.result import HistoryError, Result
 from profiles.availability import is_missing_service
-from profiles.names import Names
-from profiles.session import Aws
+from profiles.environment import Environment
 
 ENGINES = ("athena", "duckdb")
 
@@ -22,8 +21,7 @@ Progress = Callable[[str], None]
 
 
 def run_query(
-    aws: Aws,
-    names: Names,
+    environment: Environment,
     name_or_sql: str,
     engine: str | None = None,
     *,
@@ -47,19 +45,18 @@ def run_query(
         query = statements.find_query(name_or_sql)
         if table is not None and table not in statements.TABLES:
             raise HistoryError(f"there is no table {table!r}; there are {', '.join(statements.TABLES)}")
-        sql = query.render(names, table)
-    engine = engine or choose_engine(aws, names, announce or progress)
+        sql = query.render(environment.names, table)
+    engine = engine or choose_engine(environment, announce or progress)
     if engine not in ENGINES:
         raise HistoryError(f"there is no engine {engine!r}; there are {' and '.join(ENGINES)}")
     if engine == "duckdb":
-        return offline.run(aws, names, sql, limit=limit, progress=progress)
+        return offline.run(environment, sql, limit=limit, progress=progress)
     with _naming_the_other_engine():
-        return athena.run(aws, names, sql, progress=progress)
+        return athena.run(environment, sql, progress=progress)
 
 
 def run_compaction(
-    aws: Aws,
-    names: Names,
+    environment: Environment,
     engine: str | None = None,
     *,
     delete_compacted: bool = False,
@@ -67,13 +64,13 @@ def run_compaction(
     announce: Progress | None = None,
 ) -> Compaction:
     """Bring table `ticks` up to date; the parameters are those of `run_query`. Safe to interrupt and to repeat."""
-    engine = engine or choose_engine(aws, names, announce or progress)
-    worker: Engine = OfflineCompactor(aws, names, progress)
+    engine = engine or choose_engine(environment, announce or progress)
+    worker: Engine = OfflineCompactor(environment, progress)
     if engine == "duckdb":
-        return compact(aws, names, worker, delete_compacted=delete_compacted, progress=progress)
-    worker = AthenaCompactor(aws, names, progress)
+        return compact(environment, worker, delete_compacted=delete_compacted, progress=progress)
+    worker = AthenaCompactor(environment, progress)
     with _naming_the_other_engine():
-        return compact(aws, names, worker, delete_compacted=delete_compacted, progress=progress)
+        return compact(environment, worker, delete_compacted=delete_compacted, progress=progress)
 
 
 @contextmanager
@@ -85,10 +82,10 @@ def _naming_the_other_engine() -> Iterator[None]:
         raise HistoryError(f"{error}. To run it offline instead: --engine duckdb") from error
 
 
-def choose_engine(aws: Aws, names: Names, announce: Progress = lambda _: None) -> str:
+def choose_engine(environment: Environment, announce: Progress = lambda _: None) -> str:
     """`athena` where the endpoint has it, otherwise `duckdb`: the endpoint is asked, nothing is assumed about it."""
     try:
-        athena.check_workgroup(aws, names)
+        athena.check_workgroup(environment)
     except ClientError as error:
         if not is_missing_service(error):
             raise

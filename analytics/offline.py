@@ -27,9 +27,9 @@ from analytics.limits import SPILL_GIB, Limits, run_within
 from analytics.result import Column, HistoryError, Result
 from analytics.scratch import scratch_folder
 from analytics.statements import table_of
+from profiles.environment import Environment
 from profiles.folders import cache_folder
 from profiles.names import Names
-from profiles.session import Aws
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ATHENA_TYPES = {"FLOAT": "real", "HUGEINT": "bigint", "TIMESTAMP WITH TIME ZONE": "timestamp with time zone"}
@@ -40,20 +40,24 @@ _ATTEMPTS = 3  # another process may merge the cache's files while this one read
 
 
 def run(
-    aws: Aws, names: Names, sql: str, *, limit: Limits | None = None, progress: Progress = lambda _: None
+    environment: Environment, sql: str, *, limit: Limits | None = None, progress: Progress = lambda _: None
 ) -> Result:
     """Run one query. Raises `HistoryError` with DuckDB's message and the position in `sql`."""
     started = time.perf_counter()
-    translation = dialect.translate(sql, names)
+    translation = dialect.translate(sql, environment.names)
     within = limit or Limits.chosen()
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             with connect(within) as connection:
-                connection.execute(f"CREATE SCHEMA {names.database}")
-                attacher = Attacher(aws, names, connection, within, progress)
-                counts = [attacher.attach(table_of(names, name), translation) for name in translation.tables]
-                lock(connection, names, attacher.files)
-                columns, rows = run_within(within, connection, lambda: _execute(connection, translation, names, within))
+                connection.execute(f"CREATE SCHEMA {environment.names.database}")
+                attacher = Attacher(environment, connection, within, progress)
+                counts = [
+                    attacher.attach(table_of(environment.names, name), translation) for name in translation.tables
+                ]
+                lock(connection, environment.names, attacher.files)
+                columns, rows = run_within(
+                    within, connection, lambda: _execute(connection, translation, environment.names, within)
+                )
             break
         except duckdb.OutOfMemoryException as error:
             raise HistoryError(within.too_large) from error
@@ -67,7 +71,7 @@ def run(
         engine="duckdb",
         scanned_bytes=sum(size for _, size in counts),
         seconds=time.perf_counter() - started,
-        notes=_why_empty(translation.tables, counts, names),
+        notes=_why_empty(translation.tables, counts, environment.names),
     )
 
 

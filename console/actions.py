@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pipeline.tick import Tick, encode, iso_utc, parse, to_epoch_ms
-from profiles.environment import queue_url
-from profiles.names import Names
-from profiles.session import Aws
+
+from profiles.environment import Environment, queue_url
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,9 @@ def make_tick(symbol: str, price: float | None, volume: float | None) -> Tick:
     return parse(body, message_id="", sent_timestamp_ms=to_epoch_ms(now))
 
 
-def send_tick(aws: Aws, names: Names, tick: Tick) -> Accepted:
+def send_tick(environment: Environment, tick: Tick) -> Accepted:
     """Send it to the tick queue, as the producer does."""
-    answer = aws.sqs.send_message(QueueUrl=queue_url(aws, names, names.queue), MessageBody=encode(tick))
+    answer = environment.aws.sqs.send_message(
+        QueueUrl=queue_url(environment, environment.names.queue), MessageBody=encode(tick)
+    )
     return Accepted(tick, answer["MessageId"])

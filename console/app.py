@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from fastapi import FastAPI
 from nicegui import app as nicegui_app
 from nicegui import ui
+from pipeline.tick import Tick
 
 from analytics.history import run_query
 from analytics.result import Result
@@ -27,7 +28,6 @@ from console.page import Actions, Page
 from console.refresher import Refresher, explain
 from console.sources import ImpatientAws, Sources
 from operations.deadletters import Redrive, redrive_all, redrive_one
-from pipeline.tick import Tick
 from profiles.errors import CannotRunError
 from profiles.session import Aws
 
@@ -48,7 +48,7 @@ class Console:
         self._names = settings.names
         self._counter = CallCounter(time.monotonic)
         self._counter.watch(self._aws, *_SERVICES)
-        self._refresher = Refresher(self._aws, self._names, Sources(self._aws, self._names), interval=interval)
+        self._refresher = Refresher(self, Sources(self), interval=interval)
 
     async def show(self) -> None:
         """Build the page for one tab and keep it while the tab is there."""
@@ -82,16 +82,16 @@ class Console:
         self._refresher.see(tab, visible=visible)
 
     async def _send(self, tick: Tick) -> str:
-        accepted = await self._try(lambda: send_tick(self._aws, self._names, tick))
+        accepted = await self._try(lambda: send_tick(self, tick))
         return f"Sent {tick.symbol} at {text.price(tick.price)}: SQS message {accepted.message_id}"
 
     async def _redrive(self, message_id: str | None) -> Redrive:
         if message_id is None:
-            return await self._try(lambda: redrive_all(self._aws, self._names))
-        return await self._try(lambda: redrive_one(self._aws, self._names, message_id))
+            return await self._try(lambda: redrive_all(self))
+        return await self._try(lambda: redrive_one(self, message_id))
 
     async def _query(self, name: str, engine: str | None) -> Result:
-        return await self._try(lambda: run_query(self._aws, self._names, name, engine))
+        return await self._try(lambda: run_query(self, name, engine))
 
     async def _resources(self) -> Sequence[ResourceStatus]:
         return await self._try(lambda: status(self._aws, self._settings))
@@ -101,7 +101,7 @@ class Console:
         try:
             return await asyncio.to_thread(call)
         except (BotoCoreError, ClientError, CannotRunError, OSError) as error:
-            raise RuntimeError(" ".join(part for part in explain(error, self._aws, self._names) if part)) from error
+            raise RuntimeError(" ".join(part for part in explain(error, self) if part)) from error
         finally:
             self._refresher.hurry()
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from nicegui import ui
 from nicegui.events import GenericEventArguments
+from pipeline.tick import Tick
 
 from analytics.result import Result
 from bootstrap import ResourceStatus
@@ -23,7 +24,6 @@ from console.panels.resources import ResourcesPanel
 from console.panels.send import SendPanel
 from console.panels.trends import LatencyPanel, RatesPanel
 from operations.deadletters import Redrive
-from pipeline.tick import Tick
 from profiles.names import Names
 from profiles.session import Profile
 

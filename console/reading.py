@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from typing import Final
 
+from pipeline.tick import InvalidTickError, parse_record
+
 from console.listing import Found
 from console.model import POINTS_PER_SYMBOL, Record
-from pipeline.tick import InvalidTickError, parse_record
 
 READS_AT_ONCE: Final = 40  # GET calls of one refresh, at most
 

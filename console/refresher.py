@@ -23,10 +23,8 @@ from operations.alerts import Alert
 from operations.deadletters import DeadLetter
 from operations.metrics import Invocation
 from operations.queues import Depth
-from profiles.environment import MISSING_QUEUE_CODES, up_command
+from profiles.environment import MISSING_QUEUE_CODES, Environment, up_command
 from profiles.errors import CannotRunError
-from profiles.names import Names
-from profiles.session import Aws
 
 QUIET_SECONDS: Final = 10.0
 QUIET_AFTER_SECONDS: Final = 60.0
@@ -65,8 +63,7 @@ class Refresher:
 
     def __init__(
         self,
-        aws: Aws,
-        names: Names,
+        environment: Environment,
         sources: Sources,
         *,
         interval: float = 2.0,
@@ -74,8 +71,7 @@ class Refresher:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.model = Model()
-        self._aws = aws
-        self._names = names
+        self._environment = environment
         self._sources = sources
         self._interval = interval
         self._clock = clock
@@ -231,7 +227,7 @@ class Refresher:
         self._log_since_ms = max(self._log_since_ms, newest - _LOG_OVERLAP_MS)
 
     def _take_error(self, error: Exception) -> None:
-        text, advice = explain(error, self._aws, self._names)
+        text, advice = explain(error, self._environment)
         since = self.model.trouble.since_ms if self.model.trouble else self._now_ms()
         self.model.trouble = Trouble(text, advice, since)
         self._peeked.clear()
@@ -242,9 +238,12 @@ class Refresher:
         return int(self._now().timestamp() * 1000)
 
 
-def explain(error: Exception, aws: Aws, names: Names) -> tuple[str, str]:
+def explain(
+    error: Exception,
+    environment: Environment,
+) -> tuple[str, str]:
     """What is wrong, and what to do about it: one line each."""
-    profile = aws.profile
+    profile = environment.aws.profile
     where = profile.endpoint_url or "AWS"
     if isinstance(error, CannotRunError):
         return str(error), ""
@@ -253,7 +252,7 @@ def explain(error: Exception, aws: Aws, names: Names) -> tuple[str, str]:
         return f"Nothing answers at {where}.", advice
     code = _code(error)
     if code in _NOT_SET_UP:
-        return f"Part of the environment is missing: {error}", f"Make it with: {up_command(aws, names)}"
+        return f"Part of the environment is missing: {error}", f"Make it with: {up_command(environment)}"
     if code in _CREDENTIALS:
         return f"AWS did not accept the credentials of profile {profile.name}.", "Try: aws sso login"
     return f"{where} refused: {error}", ""

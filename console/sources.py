@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from pipeline.environment import ConfigurationError, Environment
 
 from console.listing import Found, RecordListing
 from console.model import FunctionFacts, Record
@@ -21,9 +22,7 @@ from operations.deadletters import DeadLetter, list_dead_letters
 from operations.failures import failures_of
 from operations.metrics import Invocation, oldest_message_seconds, read_invocations
 from operations.queues import Depth, depth
-from pipeline.environment import ConfigurationError, Environment
-from profiles.environment import queue_url
-from profiles.names import Names
+from profiles.environment import Environment, queue_url
 from profiles.session import Aws
 
 if TYPE_CHECKING:
@@ -51,10 +50,12 @@ class ImpatientAws(Aws):
 class Sources:
     """Reads one environment."""
 
-    def __init__(self, aws: Aws, names: Names) -> None:
-        self._aws = aws
-        self._names = names
-        self._listing = RecordListing(self._aws.s3, names.bucket)
+    def __init__(
+        self,
+        environment: Environment,
+    ) -> None:
+        self._environment = environment
+        self._listing = RecordListing(self._environment.aws.s3, environment.names.bucket)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="read-record")
         self._urls: dict[str, str] = {}
         self._reasons: dict[str, str] = {}
@@ -66,10 +67,11 @@ class Sources:
 
     def depths(self) -> tuple[Depth, Depth, Depth]:
         """The tick queue, the dead-letter queue and the inbox."""
-        names = self._names
+        names = self._environment.names
         try:
             queue, dead, inbox = (
-                depth(self._aws, self._url(name)) for name in (names.queue, names.dead_letter_queue, names.inbox_queue)
+                depth(self._environment.aws, self._url(name))
+                for name in (names.queue, names.dead_letter_queue, names.inbox_queue)
             )
         except ClientError:
             self._urls.clear()  # a queue that was made again may have another URL
@@ -86,26 +88,30 @@ class Sources:
 
     def function_facts(self) -> FunctionFacts:
         """The live function's settings, and the state of its event source mapping."""
-        configuration = self._aws.lambda_.get_function_configuration(FunctionName=self._names.function)
-        mappings = self._aws.lambda_.list_event_source_mappings(FunctionName=self._names.function)
+        configuration = self._environment.aws.lambda_.get_function_configuration(
+            FunctionName=self._environment.names.function
+        )
+        mappings = self._environment.aws.lambda_.list_event_source_mappings(
+            FunctionName=self._environment.names.function
+        )
         states = [mapping.get("State", "") for mapping in mappings["EventSourceMappings"]]
         return _facts(configuration, states[0] if states else "no mapping")
 
     def invocations(self, since_ms: int) -> list[Invocation]:
         """The invocations that the function's log shows since then."""
-        return read_invocations(self._aws, self._names, since_ms=since_ms)
+        return read_invocations(self._environment, since_ms=since_ms)
 
     def oldest_message_seconds(self) -> float | None:
         """Age of the oldest waiting tick, where CloudWatch knows it."""
-        return oldest_message_seconds(self._aws, self._names, datetime.now(UTC))
+        return oldest_message_seconds(self._environment, datetime.now(UTC))
 
     def alerts(self) -> list[Alert]:
         """What is in the inbox."""
-        return peek_inbox(self._aws, self._names)
+        return peek_inbox(self._environment)
 
     def dead_letters(self) -> list[DeadLetter]:
         """What is in the dead-letter queue. Why a valid tick failed is in the function's log, if it is still there."""
-        letters = list_dead_letters(self._aws, self._names)
+        letters = list_dead_letters(self._environment)
         self._explain([letter for letter in letters if letter.is_valid_tick])
         return [
             replace(letter, reason=f"{letter.reason}: {self._reasons[letter.message_id]}")
@@ -118,20 +124,22 @@ class Sources:
         unknown = [letter for letter in letters if letter.message_id not in self._reasons]
         for letter in unknown[-_EXPLAINED_AT_ONCE:]:
             failures = failures_of(
-                self._aws, self._names, message_id=letter.message_id, tick_id=None, since_ms=letter.sent_ms
+                self._environment, message_id=letter.message_id, tick_id=None, since_ms=letter.sent_ms
             )
             if failures:
                 self._reasons[letter.message_id] = failures[-1].reason
 
     def _url(self, name: str) -> str:
         if name not in self._urls:
-            self._urls[name] = queue_url(self._aws, self._names, name)
+            self._urls[name] = queue_url(self._environment, name)
         return self._urls[name]
 
     def _read(self, key: str) -> list[Record]:
         try:
-            body = self._aws.s3.get_object(Bucket=self._names.bucket, Key=key)["Body"].read(_LARGEST_OBJECT)
-        except self._aws.s3.exceptions.NoSuchKey:
+            body = self._environment.aws.s3.get_object(Bucket=self._environment.names.bucket, Key=key)["Body"].read(
+                _LARGEST_OBJECT
+            )
+        except self._environment.aws.s3.exceptions.NoSuchKey:
             return []
         return records_in(key, body)
 

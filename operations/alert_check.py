@@ -11,8 +11,8 @@ from typing import Any
 
 from operations import stored
 from operations.alerts import INBOX_LIMIT, Inbox, count_alerts
+from profiles.environment import Environment
 from profiles.names import Names
-from profiles.session import Aws
 
 # Another reader of the inbox gives messages back within this time.
 _PATIENCE_SECONDS = 7
@@ -48,7 +48,7 @@ class Alerts:
 
 
 def look_for_alerts(
-    aws: Aws, names: Names, windows: Collection[str], *, wait: Callable[[float], None] | None = None
+    environment: Environment, windows: Collection[str], *, wait: Callable[[float], None] | None = None
 ) -> Alerts:
     """Look for the alerts of windows, each known by its marker's key.
 
@@ -56,17 +56,17 @@ def look_for_alerts(
     """
     if not windows:
         return Alerts()
-    inbox = count_alerts(aws, names, windows)
+    inbox = count_alerts(environment, windows)
     tries = _PATIENCE_SECONDS
     while wait and tries and inbox.unseen and inbox.seen < INBOX_LIMIT and len(inbox.alerts) < len(windows):
         wait(1.0)
         tries -= 1
-        inbox = count_alerts(aws, names, windows)
+        inbox = count_alerts(environment, windows)
     absent = sorted(window for window in windows if window not in inbox.alerts)
     told = [
         (Unseen(window, why), known)
-        for window, marker in stored.read_markers(aws.s3, names.bucket, absent)
-        for why, known in [_explain(marker, inbox, names, datetime.now(UTC))]
+        for window, marker in stored.read_markers(environment.aws.s3, environment.names.bucket, absent)
+        for why, known in [_explain(marker, inbox, environment.names, datetime.now(UTC))]
     ]
     return Alerts(
         seen=len(inbox.alerts),

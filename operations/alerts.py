@@ -7,11 +7,10 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from operations.queues import PEEK_LIMIT, browse, depth, peek, sent_ms
 from pipeline.tick import ALERTS_PREFIX
-from profiles.environment import queue_url
-from profiles.names import Names
-from profiles.session import Aws
+
+from operations.queues import PEEK_LIMIT, browse, depth, peek, sent_ms
+from profiles.environment import Environment, queue_url
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageTypeDef
@@ -49,9 +48,12 @@ class Alert:
         return str(self.fields.get("tick_id", ""))
 
 
-def peek_inbox(aws: Aws, names: Names, *, limit: int = PEEK_LIMIT) -> list[Alert]:
+def peek_inbox(environment: Environment, *, limit: int = PEEK_LIMIT) -> list[Alert]:
     """Up to `limit` alerts in the inbox queue, oldest first; none is consumed."""
-    return [read_alert(message) for message in peek(aws, queue_url(aws, names, names.inbox_queue), limit=limit)]
+    return [
+        read_alert(message)
+        for message in peek(environment.aws, queue_url(environment, environment.names.inbox_queue), limit=limit)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +70,16 @@ class Inbox:
     keeps_seconds: int
 
 
-def count_alerts(aws: Aws, names: Names, windows: Collection[str], *, limit: int = INBOX_LIMIT) -> Inbox:
+def count_alerts(environment: Environment, windows: Collection[str], *, limit: int = INBOX_LIMIT) -> Inbox:
     """Count the alerts of some windows, each by its marker's key. None is consumed; at most `limit` are looked at."""
-    url = queue_url(aws, names, names.inbox_queue)
-    attributes = aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["MessageRetentionPeriod"])["Attributes"]
-    counted = depth(aws, url).total
+    url = queue_url(environment, environment.names.inbox_queue)
+    attributes = environment.aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["MessageRetentionPeriod"])[
+        "Attributes"
+    ]
+    counted = depth(environment.aws, url).total
     alerts: Counter[str] = Counter()
     seen = 0
-    with closing(browse(aws, url, limit=limit, thorough=True)) as messages:
+    with closing(browse(environment.aws, url, limit=limit, thorough=True)) as messages:
         for seen, message in enumerate(messages, start=1):
             key = read_alert(message).marker_key
             if key is not None and key in windows:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from botocore.exceptions import ClientError
+from pipeline.tick import InvalidTickError, encode, parse
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from operations.queues import (
@@ -27,10 +28,8 @@ from operations.queues import (
     peek,
     sent_ms,
 )
-from pipeline.tick import InvalidTickError, encode, parse
-from profiles.environment import queue_url
+from profiles.environment import Environment, queue_url
 from profiles.errors import CannotRunError
-from profiles.names import Names
 from profiles.session import Aws
 
 if TYPE_CHECKING:
@@ -91,9 +90,12 @@ class Redrive:
     finished: bool = True
 
 
-def list_dead_letters(aws: Aws, names: Names, *, limit: int = PEEK_LIMIT) -> list[DeadLetter]:
+def list_dead_letters(environment: Environment, *, limit: int = PEEK_LIMIT) -> list[DeadLetter]:
     """Up to `limit` dead letters with their reasons, oldest first; none is consumed."""
-    return [_read(message) for message in peek(aws, queue_url(aws, names, names.dead_letter_queue), limit=limit)]
+    return [
+        _read(message)
+        for message in peek(environment.aws, queue_url(environment, environment.names.dead_letter_queue), limit=limit)
+    ]
 
 
 def read_all(aws: Aws, url: str, *, thorough: bool = False) -> Generator[DeadLetter, None, None]:
@@ -105,9 +107,11 @@ def read_all(aws: Aws, url: str, *, thorough: bool = False) -> Generator[DeadLet
         yield from (_read(message) for message in messages)
 
 
-def find(aws: Aws, names: Names, *ids: str) -> DeadLetter | None:
+def find(environment: Environment, *ids: str) -> DeadLetter | None:
     """The dead letter with one of these message ids or tick ids."""
-    with closing(read_all(aws, queue_url(aws, names, names.dead_letter_queue), thorough=True)) as letters:
+    with closing(
+        read_all(environment.aws, queue_url(environment, environment.names.dead_letter_queue), thorough=True)
+    ) as letters:
         return next((letter for letter in letters if any(map(letter.is_called, ids))), None)
 
 
@@ -120,41 +124,45 @@ def reason_of(message: "MessageTypeDef") -> str:
     return VALID_TICK
 
 
-def redrive_all(aws: Aws, names: Names) -> Redrive:
+def redrive_all(
+    environment: Environment,
+) -> Redrive:
     """Send every dead letter back to the tick queue."""
     try:
         # With a destination, messages that were put into the dead-letter queue by hand can be moved, too.
-        task = aws.sqs.start_message_move_task(SourceArn=names.dead_letter_queue_arn, DestinationArn=names.queue_arn)[
-            "TaskHandle"
-        ]
+        task = environment.aws.sqs.start_message_move_task(
+            SourceArn=environment.names.dead_letter_queue_arn, DestinationArn=environment.names.queue_arn
+        )["TaskHandle"]
     except ClientError as error:
         if _ALREADY_MOVING in str(error).lower():
             task = ""
         elif error.response["Error"]["Code"] in _NO_MOVE_TASK:
-            return Redrive(_copy(aws, names, lambda _: True), "copy")
+            return Redrive(_copy(environment, lambda _: True), "copy")
         else:
-            raise CannotRunError(f"SQS refused to redrive {names.dead_letter_queue}: {error}") from error
-    return _await_task(aws, names, task)
+            raise CannotRunError(f"SQS refused to redrive {environment.names.dead_letter_queue}: {error}") from error
+    return _await_task(environment, task)
 
 
-def redrive_one(aws: Aws, names: Names, some_id: str) -> Redrive:
+def redrive_one(environment: Environment, some_id: str) -> Redrive:
     """Send one dead letter back, by message id or tick id.
 
     Moved 0: it is no longer there, or AWS didn't hand it out this time.
     """
-    return Redrive(_copy(aws, names, lambda message: _read(message).is_called(some_id), enough=1), "copy")
+    return Redrive(_copy(environment, lambda message: _read(message).is_called(some_id), enough=1), "copy")
 
 
-def purge(aws: Aws, names: Names) -> None:
+def purge(
+    environment: Environment,
+) -> None:
     """Delete every dead letter, those included that arrive meanwhile.
 
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_PurgeQueue.html
     """
     try:
-        aws.sqs.purge_queue(QueueUrl=queue_url(aws, names, names.dead_letter_queue))
-    except aws.sqs.exceptions.PurgeQueueInProgress as error:
+        environment.aws.sqs.purge_queue(QueueUrl=queue_url(environment, environment.names.dead_letter_queue))
+    except environment.aws.sqs.exceptions.PurgeQueueInProgress as error:
         raise CannotRunError(
-            f"{names.dead_letter_queue} was purged in the last 60 s, and AWS takes one purge a minute: try again later"
+            f"{environment.names.dead_letter_queue} was purged in the last 60 s, and AWS takes one purge a minute: try again later"
         ) from error
 
 
@@ -168,9 +176,11 @@ def _read(message: "MessageTypeDef") -> DeadLetter:
     )
 
 
-def _await_task(aws: Aws, names: Names, task: str) -> Redrive:
+def _await_task(environment: Environment, task: str) -> Redrive:
     def newest() -> tuple[str, int, str]:
-        tasks = aws.sqs.list_message_move_tasks(SourceArn=names.dead_letter_queue_arn, MaxResults=10).get("Results", [])
+        tasks = environment.aws.sqs.list_message_move_tasks(
+            SourceArn=environment.names.dead_letter_queue_arn, MaxResults=10
+        ).get("Results", [])
         if not tasks:
             return "", 0, ""
         # AWS gives the handle only while a task runs; the newest one comes first.
@@ -187,18 +197,23 @@ def _await_task(aws: Aws, names: Names, task: str) -> Redrive:
     except RetryError:
         return Redrive(newest()[1], "task", finished=False)
     if status == "FAILED":
-        raise CannotRunError(f"the redrive of {names.dead_letter_queue} stopped after {moved} messages: {failure}")
+        raise CannotRunError(
+            f"the redrive of {environment.names.dead_letter_queue} stopped after {moved} messages: {failure}"
+        )
     return Redrive(moved, "task")
 
 
-def _copy(aws: Aws, names: Names, wanted: "Callable[[MessageTypeDef], bool]", enough: int | None = None) -> int:
+def _copy(environment: Environment, wanted: "Callable[[MessageTypeDef], bool]", enough: int | None = None) -> int:
     """Copy, then delete, at most as many messages as there are now: messages that fail again come back without end.
 
     If SQS counts none (its count may be a minute old), it goes on until SQS returns nothing more.
     """
-    source, target = queue_url(aws, names, names.dead_letter_queue), queue_url(aws, names, names.queue)
-    todo = depth(aws, source).total or math.inf
-    held = Held(aws, source)
+    source, target = (
+        queue_url(environment, environment.names.dead_letter_queue),
+        queue_url(environment, environment.names.queue),
+    )
+    todo = depth(environment.aws, source).total or math.inf
+    held = Held(environment.aws, source)
     moved = looked_at = 0
     try:
         while looked_at < todo and (enough is None or moved < enough):
@@ -206,7 +221,7 @@ def _copy(aws: Aws, names: Names, wanted: "Callable[[MessageTypeDef], bool]", en
             if not messages:
                 break
             looked_at += len(messages)
-            accepted = _move(aws, source, target, [message for message in messages if wanted(message)])
+            accepted = _move(environment.aws, source, target, [message for message in messages if wanted(message)])
             held.forget(accepted)
             moved += len(accepted)
     finally:

@@ -5,9 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import typer
-from rich.table import Table
-
 from pipeline.tick import iso_utc
+from rich.table import Table
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

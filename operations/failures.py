@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from operations.function_log import read_log
 from operations.log_lines import Line, read_line
-from profiles.names import Names
-from profiles.session import Aws
+from profiles.environment import Environment
 
 # One quoted term is what AWS and all engines understand alike; ministack takes `?a ?b` (a or b) for a and b.
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
@@ -29,16 +28,16 @@ class Failure:
 
 
 def failures_of(
-    aws: Aws, names: Names, *, message_id: str | None, tick_id: str | None, since_ms: int, until_ms: int | None = None
+    environment: Environment, *, message_id: str | None, tick_id: str | None, since_ms: int, until_ms: int | None = None
 ) -> list[Failure]:
     """The failed deliveries of a message, oldest first; none where there is no log group."""
     known_by = message_id or tick_id
     if not known_by or not _QUOTABLE.fullmatch(known_by):
         return []
-    events = read_log(aws, names, since_ms=since_ms, until_ms=until_ms, pattern=f'"{known_by}"', pages=_MOST_PAGES)
+    events = read_log(environment, since_ms=since_ms, until_ms=until_ms, pattern=f'"{known_by}"', pages=_MOST_PAGES)
     try:
         lines = [line for line in map(read_line, events) if line.message in (_REJECTED, _FAILED)]
-    except aws.logs.exceptions.ResourceNotFoundException:
+    except environment.aws.logs.exceptions.ResourceNotFoundException:
         return []
     found = [failure for failure in map(_failure, lines) if known_by in (failure.message_id, failure.tick_id)]
     return sorted(found, key=lambda failure: failure.at_ms)

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from profiles.names import Names
-from profiles.session import Aws
+from profiles.environment import Environment
 
 if TYPE_CHECKING:
     from mypy_boto3_logs.type_defs import FilterLogEventsRequestPaginateTypeDef
@@ -29,8 +28,7 @@ class LogEvent:
 
 
 def read_log(
-    aws: Aws,
-    names: Names,
+    environment: Environment,
     *,
     since_ms: int,
     until_ms: int | None = None,
@@ -42,12 +40,15 @@ def read_log(
     `pattern` saves AWS sending what isn't wanted; emulators ignore it, so whoever wants certain lines only has to look
     again. Raises botocore's ResourceNotFoundException where there is no log group.
     """
-    asked: FilterLogEventsRequestPaginateTypeDef = {"logGroupName": names.log_group, "startTime": max(0, since_ms)}
+    asked: FilterLogEventsRequestPaginateTypeDef = {
+        "logGroupName": environment.names.log_group,
+        "startTime": max(0, since_ms),
+    }
     if until_ms is not None:
         asked["endTime"] = until_ms
     if pattern is not None:
         asked["filterPattern"] = pattern
-    answers = aws.logs.get_paginator("filter_log_events").paginate(**asked)
+    answers = environment.aws.logs.get_paginator("filter_log_events").paginate(**asked)
     for answer in islice(answers, pages):
         for event in answer.get("events", []):
             yield LogEvent(event["timestamp"], event.get("logStreamName", ""), event["message"].rstrip("\r\n"))
@@ -56,9 +57,8 @@ def read_log(
 class Tail:
     """Reads what is new since it last looked, late lines included, each line once."""
 
-    def __init__(self, aws: Aws, names: Names, since_ms: int) -> None:
-        self._aws = aws
-        self._names = names
+    def __init__(self, environment: Environment, since_ms: int) -> None:
+        self._environment = environment
         self._start_ms = self._newest_ms = since_ms
         self._seen: set[tuple[LogEvent, int]] = set()
 
@@ -69,7 +69,7 @@ class Tail:
         count: Counter[LogEvent] = Counter()
         present: set[tuple[LogEvent, int]] = set()
         new = []
-        for event in read_log(self._aws, self._names, since_ms=self._start_ms):
+        for event in read_log(self._environment, since_ms=self._start_ms):
             count[event] += 1
             known_as = (event, count[event])
             present.add(known_as)

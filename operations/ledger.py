@@ -14,9 +14,10 @@ from hashlib import blake2b
 from types import TracebackType
 from typing import Any, Self
 
+from pipeline.tick import Tick, identity_of_key, iso_utc
+
 from operations.deadletters import DeadLetter
 from operations.stored import Foreign, Found
-from pipeline.tick import Tick, identity_of_key, iso_utc
 from producer.manifest import Sent
 from terminal.untrusted import printable
 

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from operations.function_log import read_log
-from profiles.names import Names
-from profiles.session import Aws
+from profiles.environment import Environment
 
 # https://docs.aws.amazon.com/lambda/latest/dg/nodejs-logging.html describes the fields of a REPORT line.
 _REPORT = re.compile(
@@ -32,22 +31,22 @@ class Invocation:
     cold: bool
 
 
-def read_invocations(aws: Aws, names: Names, *, since_ms: int, pages: int = _MOST_PAGES) -> list[Invocation]:
+def read_invocations(environment: Environment, *, since_ms: int, pages: int = _MOST_PAGES) -> list[Invocation]:
     """The invocations that ended since then, at most `pages` pages of log events.
 
     Raises botocore's ResourceNotFoundException where there is no log group.
     """
-    events = read_log(aws, names, since_ms=since_ms, pattern='"REPORT RequestId"', pages=pages)
+    events = read_log(environment, since_ms=since_ms, pattern='"REPORT RequestId"', pages=pages)
     invocations = (_read(event.message, event.at_ms) for event in events)
     return [invocation for invocation in invocations if invocation]
 
 
-def oldest_message_seconds(aws: Aws, names: Names, now: datetime) -> float | None:
+def oldest_message_seconds(environment: Environment, now: datetime) -> float | None:
     """Age of the oldest tick in the queue; None where the endpoint has no such metric (the emulators).
 
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
     """
-    answer = aws.cloudwatch.get_metric_data(
+    answer = environment.aws.cloudwatch.get_metric_data(
         StartTime=now - timedelta(minutes=5),
         EndTime=now,
         ScanBy="TimestampDescending",
@@ -58,7 +57,7 @@ def oldest_message_seconds(aws: Aws, names: Names, now: datetime) -> float | Non
                     "Metric": {
                         "Namespace": "AWS/SQS",
                         "MetricName": "ApproximateAgeOfOldestMessage",
-                        "Dimensions": [{"Name": "QueueName", "Value": names.queue}],
+                        "Dimensions": [{"Name": "QueueName", "Value": environment.names.queue}],
                     },
                     "Period": 60,
                     "Stat": "Maximum",

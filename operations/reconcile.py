@@ -11,20 +11,19 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from pipeline.environment import Environment
+from pipeline.tick import alert_marker_key
+
 from operations import compacted, deadletters, stored
 from operations.alert_check import Alerts, look_for_alerts
 from operations.ledger import Ledger
 from operations.live_function import read_environment
 from operations.queues import depth
 from operations.reconciliation import Altered, Duplicate, Reconciliation
-from pipeline.environment import Environment
-from pipeline.tick import alert_marker_key
 from producer import manifest
 from producer.clock import Clock, SystemClock
-from profiles.environment import queue_url, up_command
+from profiles.environment import Environment, queue_url, up_command
 from profiles.errors import CannotRunError
-from profiles.names import Names
-from profiles.session import Aws
 
 POLL_SECONDS = 0.25
 # SQS's counts are approximate: only a queue that has been empty for so long counts as idle.
@@ -34,8 +33,7 @@ _SEEDS = 10**6
 
 
 def reconcile(
-    aws: Aws,
-    names: Names,
+    environment: Environment,
     manifests: Sequence[Path],
     *,
     wait_seconds: float = 0.0,
@@ -58,11 +56,11 @@ def reconcile(
     with Ledger() as ledger:
         for path in manifests:
             ledger.add_produced(manifest.read(path))
-        where = _Where.find(aws, names)
+        where = _Where.find(environment)
         progress = _Progress(wait_seconds, clock.monotonic())
         idle_since: float | None = None
         while True:
-            on_its_way = depth(aws, where.queue_url).total
+            on_its_way = depth(environment.aws, where.queue_url).total
             now = clock.monotonic()
             progress.saw_queued(on_its_way, now)
             idle_since = (now if idle_since is None else idle_since) if on_its_way == 0 else None
@@ -124,21 +122,23 @@ class _Progress:
 class _Where:
     """Where to look, as the live function has it; `names` with its bucket."""
 
-    aws: Aws
-    names: Names
+    environment: Environment
     function: Environment
     queue_url: str
     dead_letter_queue_url: str
 
     @classmethod
-    def find(cls, aws: Aws, names: Names) -> "_Where":
-        function = read_environment(aws, names)
+    def find(
+        cls,
+        environment: Environment,
+    ) -> "_Where":
+        function = read_environment(environment)
         return cls(
-            aws=aws,
-            names=replace(names, bucket_override=function.bucket),
+            aws=environment.aws,
+            names=replace(environment.names, bucket_override=function.bucket),
             function=function,
-            queue_url=queue_url(aws, names, names.queue),
-            dead_letter_queue_url=queue_url(aws, names, names.dead_letter_queue),
+            queue_url=queue_url(environment, environment.names.queue),
+            dead_letter_queue_url=queue_url(environment, environment.names.dead_letter_queue),
         )
 
 
@@ -149,7 +149,7 @@ def _find_stored(where: _Where, ledger: Ledger) -> None:
     try:
         stored.find_ticks(s3, names.bucket, ledger.symbols(), ledger.add_stored, ledger.add_foreign)
     except s3.exceptions.NoSuchBucket as error:
-        raise CannotRunError(f"there is no bucket {names.bucket}; run: {up_command(where.aws, names)}") from error
+        raise CannotRunError(f"there is no bucket {names.bucket}; run: {up_command(environment)}") from error
     _find_compacted(where, ledger)
 
 
@@ -159,7 +159,7 @@ def _find_compacted(where: _Where, ledger: Ledger) -> None:
     Compaction writes before it deletes, so this comes second.
     """
     if ledger.count_stored() < ledger.count_produced():
-        compacted.find_compacted(where.aws, where.names, ledger.unstored(), ledger.add_compacted)
+        compacted.find_compacted(where, ledger.unstored(), ledger.add_compacted)
 
 
 def _find_dead(where: _Where, ledger: Ledger, *, thorough: bool) -> None:
@@ -176,7 +176,7 @@ def _look_for_alerts(where: _Where, ledger: Ledger, wait: Callable[[float], None
         alert_marker_key(tick, cooldown_seconds=function.alert_cooldown_seconds)
         for tick in ledger.breaching(function.alert_threshold)
     }
-    return look_for_alerts(where.aws, where.names, windows, wait=wait)
+    return look_for_alerts(where, windows, wait=wait)
 
 
 def _compare(where: _Where, ledger: Ledger, sample: int | None, seed: int) -> None:

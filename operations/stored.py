@@ -9,8 +9,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
-
 from pipeline.tick import PROCESSED_PREFIX, InvalidTickError, Tick, identity_of_key, parse_record
+
 from profiles.errors import CannotRunError
 
 if TYPE_CHECKING:

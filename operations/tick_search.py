@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from operations.stored import lines_of
 from pipeline.tick import PROCESSED_PREFIX, Tick, identity_of_key, record_key
+
+from operations.stored import lines_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

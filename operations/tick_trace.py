@@ -12,16 +12,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from operations import compacted, deadletters, tick_search
-from operations import stored as stored_objects
-from operations.alerts import peek_inbox
-from operations.deadletters import DeadLetter
-from operations.failures import Failure, failures_of
-from operations.function_log import read_log
-from operations.live_function import read_environment
-from operations.log_lines import Line, read_line
-from operations.queues import Redelivery, depth, redelivery
-from operations.tick_search import StoredTick
 from pipeline.environment import Environment
 from pipeline.tick import (
     InvalidTickError,
@@ -33,10 +23,20 @@ from pipeline.tick import (
     parse_record,
     to_epoch_ms,
 )
+
+from operations import compacted, deadletters, tick_search
+from operations import stored as stored_objects
+from operations.alerts import peek_inbox
+from operations.deadletters import DeadLetter
+from operations.failures import Failure, failures_of
+from operations.function_log import read_log
+from operations.live_function import read_environment
+from operations.log_lines import Line, read_line
+from operations.queues import Redelivery, depth, redelivery
+from operations.tick_search import StoredTick
 from producer import manifest as manifests
 from producer.manifest import Sent
-from profiles.environment import queue_url
-from profiles.names import Names
+from profiles.environment import Environment, queue_url
 from profiles.session import Aws
 
 Outcome = Literal["stored", "dead-lettered", "on its way", "not found"]
@@ -97,8 +97,7 @@ class _Alerted:
 
 
 def trace(
-    aws: Aws,
-    names: Names,
+    environment: Environment,
     some_id: str,
     *,
     symbol: str | None = None,
@@ -110,27 +109,27 @@ def trace(
     `symbol` and `limit` bound the search for a tick that this machine didn't send: `limit` in objects. Raises
     `CannotRunError` where the environment isn't there, `tick_search.SearchLimitError` where the limit came first.
     """
-    function = read_environment(aws, names)
-    here = replace(names, bucket_override=function.bucket)
-    sent = _sent(aws, names, some_id)
+    function = read_environment(environment)
+    here = replace(environment.names, bucket_override=function.bucket)
+    sent = _sent(environment, some_id)
     tick_id = sent.tick.tick_id if sent else some_id
-    letter = None if sent else deadletters.find(aws, names, some_id)
+    letter = None if sent else deadletters.find(environment, some_id)
     stored: StoredTick | None = None
     if sent:
         thorough = function.object_layout == "batch"
         stored = tick_search.find_by_tick(
-            aws.s3, function.bucket, sent.tick, thorough=thorough, limit=limit, observer=observer
-        ) or compacted.find_one(aws, here, tick_id, tick=sent.tick)
-        letter = None if stored else deadletters.find(aws, names, sent.message_id, tick_id)
+            environment.aws.s3, function.bucket, sent.tick, thorough=thorough, limit=limit, observer=observer
+        ) or compacted.find_one(environment.aws, here, tick_id, tick=sent.tick)
+        letter = None if stored else deadletters.find(environment, sent.message_id, tick_id)
     elif not letter:
         stored = tick_search.search(
-            aws.s3, function.bucket, tick_id, symbol=symbol, limit=limit, observer=observer
-        ) or compacted.find_one(aws, here, tick_id, symbol=symbol)
+            environment.aws.s3, function.bucket, tick_id, symbol=symbol, limit=limit, observer=observer
+        ) or compacted.find_one(environment.aws, here, tick_id, symbol=symbol)
     observer("reading the log")
-    return _assemble(aws, names, function, _Found(tick_id, sent, stored, letter))
+    return _assemble(environment, function, _Found(tick_id, sent, stored, letter))
 
 
-def _assemble(aws: Aws, names: Names, function: Environment, found: _Found) -> Trace:
+def _assemble(environment: Environment, function: Environment, found: _Found) -> Trace:
     tick_id, sent, stored, letter = found.tick_id, found.sent, found.stored, found.letter
     record = _record(stored) if stored else None
     tick = sent.tick if sent else record.tick if record else _tick(letter)
@@ -148,14 +147,13 @@ def _assemble(aws: Aws, names: Names, function: Environment, found: _Found) -> T
                 else "SQS message id: in the manifest of the machine that sent it",
             )
         )
-    alerted = _alerted(aws, function, tick)
+    alerted = _alerted(environment.aws, function, tick)
     if alerted and alerted.tick_id == tick_id:
-        hops += _alert_hops(aws, names, alerted)
+        hops += _alert_hops(environment, alerted)
     processed_ms = record.processed_ms if record else None
-    again = None if stored or letter else redelivery(aws, queue_url(aws, names, names.queue))
+    again = None if stored or letter else redelivery(environment.aws, queue_url(environment, environment.names.queue))
     failures = failures_of(
-        aws,
-        names,
+        environment,
         message_id=message_id,
         tick_id=tick_id,
         since_ms=(_first_delivery_ms(again) if sent_ms is None else sent_ms) - _BEFORE_MS,
@@ -165,14 +163,14 @@ def _assemble(aws: Aws, names: Names, function: Environment, found: _Found) -> T
         Hop("failed", failure.at_ms, f"{failure.reason}; Lambda request {failure.request_id}") for failure in failures
     ]
     if stored and sent_ms is not None and processed_ms is not None:
-        hops += _stored_hops(aws, names, stored, sent_ms, processed_ms)
+        hops += _stored_hops(environment, stored, sent_ms, processed_ms)
     elif stored:
         hops.append(Hop("stored", None, f"{stored.key}, but it is not a valid record: see stockpipe reconcile --full"))
     if alerted and alerted.tick_id != tick_id:
         hops.append(Hop("not alerted", None, f"{alerted.tick_id} alerted its window: {alerted.marker_key}"))
     if letter:
         hops.append(Hop("dead-lettered", None, f"{letter.reason}; see: stockpipe dlq show {letter.message_id}"))
-    outcome = _outcome(aws, names, found, failures)
+    outcome = _outcome(environment, found, failures)
     return Trace(
         tick_id=tick_id,
         outcome=outcome,
@@ -188,9 +186,9 @@ def _assemble(aws: Aws, names: Names, function: Environment, found: _Found) -> T
     )
 
 
-def _sent(aws: Aws, names: Names, some_id: str) -> Sent | None:
+def _sent(environment: Environment, some_id: str) -> Sent | None:
     """What this machine's manifests know, the latest first."""
-    for path in reversed(manifests.all_paths(aws, names)):
+    for path in reversed(manifests.all_paths(environment)):
         if sent := manifests.find(path, some_id):
             return sent
     return None
@@ -211,8 +209,8 @@ def _tick(letter: DeadLetter | None) -> Tick | None:
         return None
 
 
-def _stored_hops(aws: Aws, names: Names, stored: StoredTick, sent_ms: int, processed_ms: int) -> list[Hop]:
-    lines = _lines_of(aws, names, stored.request_id, sent_ms)
+def _stored_hops(environment: Environment, stored: StoredTick, sent_ms: int, processed_ms: int) -> list[Hop]:
+    lines = _lines_of(environment, stored.request_id, sent_ms)
     ended = next((line for line in lines if line.level == "REPORT"), None)
     reported = next((line for line in lines if line.message == "batch processed"), None)
     by = f"Lambda request {stored.request_id}" if stored.request_id else "the request isn't known: compaction drops it"
@@ -236,15 +234,14 @@ def _received_ms(lines: list[Line], ended: Line | None, sent_ms: int, processed_
     return min(max(min(begun), sent_ms), processed_ms) if begun else None
 
 
-def _lines_of(aws: Aws, names: Names, request_id: str, sent_ms: int) -> list[Line]:
+def _lines_of(environment: Environment, request_id: str, sent_ms: int) -> list[Line]:
     """The invocation's lines, up to its REPORT."""
     lines: list[Line] = []
     if not request_id:
         return lines
     try:
         for event in read_log(
-            aws,
-            names,
+            environment,
             since_ms=sent_ms - _BEFORE_MS,
             until_ms=sent_ms + _LONGEST_INVOCATION_MS,
             pattern=f'"{request_id}"',
@@ -255,7 +252,7 @@ def _lines_of(aws: Aws, names: Names, request_id: str, sent_ms: int) -> list[Lin
                 lines.append(line)
                 if line.level == "REPORT":
                     break
-    except aws.logs.exceptions.ResourceNotFoundException:
+    except environment.aws.logs.exceptions.ResourceNotFoundException:
         return []
     return lines
 
@@ -284,11 +281,11 @@ def _ms(text: object) -> int | None:
         return None
 
 
-def _alert_hops(aws: Aws, names: Names, alerted: _Alerted) -> list[Hop]:
+def _alert_hops(environment: Environment, alerted: _Alerted) -> list[Hop]:
     hops = [Hop("alert", alerted.published_ms, f"SNS message {alerted.sns_message_id}; {alerted.marker_key}")]
-    inbox = next((one for one in peek_inbox(aws, names) if one.message_id == alerted.sns_message_id), None)
+    inbox = next((one for one in peek_inbox(environment) if one.message_id == alerted.sns_message_id), None)
     if inbox:
-        hops.append(Hop("delivered", inbox.sent_ms, f"to {names.inbox_queue}: {inbox.subject}"))
+        hops.append(Hop("delivered", inbox.sent_ms, f"to {environment.names.inbox_queue}: {inbox.subject}"))
     return hops
 
 
@@ -306,13 +303,17 @@ def _failing(failures: list[Failure], again: Redelivery | None) -> str | None:
     return f"failed {times} so far: {failures[-1].reason}; {again.text}"
 
 
-def _outcome(aws: Aws, names: Names, found: _Found, failures: list[Failure]) -> Outcome:
+def _outcome(environment: Environment, found: _Found, failures: list[Failure]) -> Outcome:
     if found.stored:
         return "stored"
     if found.letter:
         return "dead-lettered"
     known = found.sent or failures
-    return "on its way" if known and depth(aws, queue_url(aws, names, names.queue)).total else "not found"
+    return (
+        "on its way"
+        if known and depth(environment.aws, queue_url(environment, environment.names.queue)).total
+        else "not found"
+    )
 
 
 def _in_order(hops: list[Hop]) -> tuple[Hop, ...]:

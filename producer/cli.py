@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pipeline.tick import InvalidTickError, Tick, encode, iso_utc, parse
 
 import terminal
-from pipeline.tick import InvalidTickError, Tick, encode, iso_utc, parse
 from producer import replay as replays
 from producer.market import DEFAULT_RATE, DEFAULT_SYMBOLS, Market
 from producer.production import Production, Summary, replayed, simulated
@@ -100,7 +100,7 @@ def produce(
         source = simulated(market, count=count, duration=duration, speed=factor if speed else 1.0)
         repeat = f"--seed {market.seed} --start {iso_utc(market.start)}"
     environment = terminal.open_environment(profile, prefix, bucket)
-    production = Production(environment.aws, environment.names, source, manifest=manifest, resume=resume)
+    production = Production(environment, source, manifest=manifest, resume=resume)
     if repeat:
         terminal.errors.print(f"market: repeat it with {repeat}")
     if resume:

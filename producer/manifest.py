@@ -23,11 +23,10 @@ from types import TracebackType
 from typing import Self, cast
 
 from pipeline.tick import Tick, parse
-from profiles.environment import environment_made_at
+
+from profiles.environment import Environment, environment_made_at
 from profiles.errors import CannotRunError
 from profiles.folders import manifests_folder, private, private_file
-from profiles.names import Names
-from profiles.session import Aws
 
 SUFFIX = ".jsonl"
 MAX_LINE = 8192  # bytes: twice the longest body that the data contract allows
@@ -56,36 +55,45 @@ def is_message_id(value: object) -> bool:
     return isinstance(value, str) and 0 < len(value) <= MAX_MESSAGE_ID and value.isprintable()
 
 
-def folder(aws: Aws, names: Names) -> Path:
+def folder(
+    environment: Environment,
+) -> Path:
     """Where the manifests of the environment that exists now are.
 
     `<state dir>/manifests/<place>-<account>-<environment>/<time of its creation>`. The place is the endpoint's,
     because all emulators have the same account. The time is there because the ticks are deleted with the environment.
     """
-    home = manifests_folder() / f"{aws.profile.place}-{names.account}-{names.environment}"
-    return home / f"{environment_made_at(aws, names):%Y%m%dT%H%M%SZ}"
+    home = (
+        manifests_folder()
+        / f"{environment.aws.profile.place}-{environment.names.account}-{environment.names.environment}"
+    )
+    return home / f"{environment_made_at(environment):%Y%m%dT%H%M%SZ}"
 
 
-def new_path(aws: Aws, names: Names, run: str) -> Path:
+def new_path(environment: Environment, run: str) -> Path:
     """A path for the manifest of a run that starts now; two runs never share one. Makes its folder."""
-    return private(folder(aws, names)) / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{run}{SUFFIX}"
+    return private(folder(environment)) / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{run}{SUFFIX}"
 
 
-def all_paths(aws: Aws, names: Names) -> list[Path]:
+def all_paths(
+    environment: Environment,
+) -> list[Path]:
     """The manifests of the environment that exists now, the one written last at the end."""
-    return _by_age(folder(aws, names))
+    return _by_age(folder(environment))
 
 
-def earlier_paths(aws: Aws, names: Names) -> list[Path]:
+def earlier_paths(
+    environment: Environment,
+) -> list[Path]:
     """The manifests of earlier environments with the same names and place, the one written last at the end."""
-    now = folder(aws, names)
+    now = folder(environment)
     return [path for path in _by_age(now.parent) if path.parent != now]
 
 
-def latest_path(aws: Aws, names: Names, run: str | None = None) -> Path | None:
+def latest_path(environment: Environment, run: str | None = None) -> Path | None:
     """The manifest written last, of any run or of the given one; None if there is none."""
     of_run = re.compile(rf"\d{{8}}T\d+-{re.escape(run or '')}" + re.escape(SUFFIX)) if run else None
-    paths = [path for path in all_paths(aws, names) if of_run is None or of_run.fullmatch(path.name)]
+    paths = [path for path in all_paths(environment) if of_run is None or of_run.fullmatch(path.name)]
     return paths[-1] if paths else None
 
 

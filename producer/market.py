@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from pipeline.tick import Tick, iso_utc
+
 from profiles.errors import CannotRunError
 
 LEVELS = {

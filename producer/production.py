@@ -8,16 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.tick import Tick
+
 from producer import manifest as manifests
 from producer.clock import Clock, SystemClock
 from producer.manifest import ManifestWriter, NotWrittenError, Sent
 from producer.market import Market
 from producer.replay import Replay
 from producer.sender import BATCH_SIZE, CLIENT_SETTINGS, Failure, Sender
-from profiles.environment import queue_url
+from profiles.environment import Environment, queue_url
 from profiles.errors import CannotRunError
-from profiles.names import Names
-from profiles.session import Aws
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -102,8 +101,7 @@ class Production:
 
     def __init__(
         self,
-        aws: Aws,
-        names: Names,
+        environment: Environment,
         source: Source,
         *,
         manifest: Path | None = None,
@@ -114,8 +112,8 @@ class Production:
     ) -> None:
         self.source = source
         self.stop = stop or threading.Event()
-        self._sqs: SQSClient = aws.own_client("sqs", **CLIENT_SETTINGS)
-        self._queue_url = queue_url(aws, names, names.queue)
+        self._sqs: SQSClient = environment.aws.own_client("sqs", **CLIENT_SETTINGS)
+        self._queue_url = queue_url(environment, environment.names.queue)
         self._clock = clock or SystemClock()
         self._on_tick = on_tick
         self._lock = threading.Lock()
@@ -130,8 +128,8 @@ class Production:
         self._began: float | None = None
         self._seconds: float | None = None
         if manifest is None and resume:
-            manifest = manifests.latest_path(aws, names, source.run)
-        self.manifest = manifest or manifests.new_path(aws, names, source.run)
+            manifest = manifests.latest_path(environment, source.run)
+        self.manifest = manifest or manifests.new_path(environment, source.run)
         self.resumed = resume and manifests.exists(self.manifest)
         self._resume = resume
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, NoReturn, cast
 
 from pipeline.tick import InvalidTickError, Tick, parse
+
 from profiles.errors import CannotRunError
 
 COLUMNS = ("timestamp", "symbol", "price", "volume")

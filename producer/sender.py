@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
 from botocore.exceptions import ConnectionError as BotoConnectionError
+from pipeline.tick import Tick, encode
 from tenacity import RetryCallState, Retrying, retry_if_result, wait_exponential, wait_random
 
-from pipeline.tick import Tick, encode
 from producer.clock import Clock
 from producer.manifest import Sent, is_message_id
 from profiles.environment import MISSING_QUEUE_CODES

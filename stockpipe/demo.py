@@ -11,6 +11,7 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 import typer
+from pipeline.tick import to_epoch_ms
 from rich.live import Live
 from rich.text import Text
 
@@ -25,7 +26,6 @@ from emulator.cli import progress
 from emulator.engines import ENGINES, engine_named
 from emulator.identity import identify
 from operations.reconcile import reconcile
-from pipeline.tick import to_epoch_ms
 from producer.market import DEFAULT_RATE, Market
 from producer.production import Production, simulated
 from profiles.errors import CannotRunError
@@ -127,8 +127,7 @@ def _show_proof(environment: Environment, played: Played) -> bool:
     console.print()
     with progress() as observer:
         result = reconcile(
-            environment.aws,
-            environment.names,
+            environment,
             [played.production.manifest],
             wait_seconds=_RECONCILE_SECONDS,
             observer=observer,
@@ -186,8 +185,8 @@ def _play(environment: Environment, seconds: float, rate: float, seed: int | Non
     """Let the market trade for `seconds`, and show what comes of it; Ctrl-C closes the market early."""
     start = datetime.now(UTC)
     market = Market(seed=seed if seed is not None else int(start.timestamp()), start=start, rate=rate)
-    production = Production(environment.aws, environment.names, simulated(market, count=round(seconds * rate)))
-    watch = FlowWatch(environment.aws, environment.names, market.run, to_epoch_ms(start), market.symbols)
+    production = Production(environment, simulated(market, count=round(seconds * rate)))
+    watch = FlowWatch(environment, market.run, to_epoch_ms(start), market.symbols)
     sent_rate, stored_rate = Rate(), Rate()
     first_stored: float | None = None
     opened = time.monotonic()
@@ -241,7 +240,7 @@ def _ask_history(environment: Environment) -> None:
 
 
 def _offline(environment: Environment, asked: str) -> Result:
-    return run_query(environment.aws, environment.names, asked, "duckdb")
+    return run_query(environment, asked, "duckdb")
 
 
 @contextmanager

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from statistics import quantiles
 from typing import Any
 
+from pipeline.tick import PROCESSED_PREFIX, identity_of_key
+
 from operations.alerts import Alert, peek_inbox
 from operations.queues import depth
-from pipeline.tick import PROCESSED_PREFIX, identity_of_key
-from profiles.environment import queue_url
-from profiles.names import Names
-from profiles.session import Aws
+from profiles.environment import Environment, queue_url
 
 LAST_RECORDS = 8
 _LATENCY_WINDOW = 200  # records that the latency percentiles are taken over
@@ -40,14 +39,13 @@ class FlowWatch:
     `sample` asks AWS and returns the figures; listings start where the run starts: old records cost nothing.
     """
 
-    def __init__(self, aws: Aws, names: Names, run: str, start_ms: int, symbols: tuple[str, ...]) -> None:
-        self._aws = aws
-        self._names = names
+    def __init__(self, environment: Environment, run: str, start_ms: int, symbols: tuple[str, ...]) -> None:
+        self._environment = environment
         self._run = run
         self._start_ms = start_ms
         self._symbols = symbols
-        self._queue = queue_url(aws, names, names.queue)
-        self._dead_letters = queue_url(aws, names, names.dead_letter_queue)
+        self._queue = queue_url(environment, environment.names.queue)
+        self._dead_letters = queue_url(environment, environment.names.dead_letter_queue)
         self._seen: set[str] = set()
         self._latencies: deque[int] = deque(maxlen=_LATENCY_WINDOW)
         self._records: deque[dict[str, Any]] = deque(maxlen=LAST_RECORDS)
@@ -56,10 +54,10 @@ class FlowWatch:
     def sample(self) -> Figures:
         """The figures now, in a handful of concurrent calls."""
         queue, dead = (
-            self._pool.submit(depth, self._aws, self._queue),
-            self._pool.submit(depth, self._aws, self._dead_letters),
+            self._pool.submit(depth, self._environment.aws, self._queue),
+            self._pool.submit(depth, self._environment.aws, self._dead_letters),
         )
-        inbox = self._pool.submit(peek_inbox, self._aws, self._names)
+        inbox = self._pool.submit(peek_inbox, self._environment)
         new = sorted(key for keys in self._pool.map(self._new_keys, self._symbols) for key in keys)
         self._seen.update(new)
         newest = sorted(new, key=lambda key: identity_of_key(key) or ("", 0, ""))[-_READ_PER_SAMPLE:]
@@ -84,8 +82,8 @@ class FlowWatch:
 
     def _new_keys(self, symbol: str) -> list[str]:
         prefix = f"{PROCESSED_PREFIX}{symbol}/"
-        pages = self._aws.s3.get_paginator("list_objects_v2").paginate(
-            Bucket=self._names.bucket, Prefix=prefix, StartAfter=f"{prefix}{self._start_ms - 1}"
+        pages = self._environment.aws.s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self._environment.names.bucket, Prefix=prefix, StartAfter=f"{prefix}{self._start_ms - 1}"
         )
         keys = (found["Key"] for page in pages for found in page.get("Contents", []))
         return [key for key in keys if key not in self._seen and self._is_of_run(key)]
@@ -95,7 +93,7 @@ class FlowWatch:
         return identity is not None and identity[2].startswith(self._run)
 
     def _record(self, key: str) -> dict[str, Any]:
-        body = self._aws.s3.get_object(Bucket=self._names.bucket, Key=key)["Body"].read()
+        body = self._environment.aws.s3.get_object(Bucket=self._environment.names.bucket, Key=key)["Body"].read()
         record: dict[str, Any] = json.loads(body)
         return record
 

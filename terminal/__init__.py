@@ -12,7 +12,6 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import FrameType
 from typing import Annotated, Any, NoReturn
 
@@ -20,9 +19,11 @@ import typer
 from rich.console import Console, ConsoleDimensions, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
+from profiles.environment import Environment
 from profiles.errors import CannotRunError
 from profiles.names import Names
-from profiles.session import BUILT_IN_PROFILE, NOT_AWS, Aws, open_profile
+from profiles.pipeline import load
+from profiles.session import BUILT_IN_PROFILE, NOT_AWS, open_profile
 from terminal.untrusted import never_fail_to_print, one_line, printable
 
 EXIT_CHECK_FAILED = 1
@@ -90,21 +91,14 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts
 DEFAULT_PROFILE = BUILT_IN_PROFILE
 
 
-@dataclass(frozen=True)
-class Environment:
-    """The AWS clients of a profile, and the names of one environment in that account."""
-
-    aws: Aws
-    names: Names
-
-
 def open_environment(profile: str, prefix: str = "", bucket: str | None = None) -> Environment:
     """Resolve `--profile`, `--prefix` and `--bucket`. Asks STS for the account id. Raises `CannotRunError`."""
+    pipeline = load()
     aws = open_profile(profile)
     if aws.profile.remark:
         errors.print(aws.profile.remark, markup=False, soft_wrap=True)
     try:
-        return Environment(aws, Names(aws.account, prefix, bucket))
+        return Environment(pipeline, aws, Names(pipeline.names, aws.account, prefix, bucket))
     except ValueError as error:
         raise CannotRunError(str(error)) from error
 

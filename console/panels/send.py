@@ -4,12 +4,12 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from nicegui import ui
+from pipeline.tick import InvalidTickError, Tick
 
 from console import text
 from console.actions import make_tick
 from console.model import Model
 from console.panels.parts import card
-from pipeline.tick import InvalidTickError, Tick
 from terminal.untrusted import printable
 
 _OVER: Final = 1.33  # dollars

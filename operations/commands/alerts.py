@@ -14,9 +14,7 @@ from operations.alerts import Alert, peek_inbox
 from operations.display import clock_time, print_json_line, timestamp
 from operations.emails import Email, recorded_emails
 from operations.queues import PEEK_LIMIT, depth
-from profiles.environment import queue_url
-from profiles.names import Names
-from profiles.session import Aws
+from profiles.environment import Environment, queue_url
 from terminal.untrusted import printable
 
 app = typer.Typer()
@@ -40,12 +38,11 @@ def alerts(
     too. With --follow, --json prints one object per line.
     """
     environment = terminal.open_environment(profile, prefix, bucket)
-    aws, names = environment.aws, environment.names
     if follow:
         with contextlib.suppress(KeyboardInterrupt):
-            _follow(aws, names, limit, as_json=as_json)
+            _follow(environment, limit, as_json=as_json)
         return
-    found = peek_inbox(aws, names, limit=limit)
+    found = peek_inbox(environment, limit=limit)
     subscribers = email_subscribers(aws, names.topic_arn)
     emails = recorded_emails(aws, frozenset(one.address for one in subscribers)) if subscribers else None
     if as_json:
@@ -57,7 +54,7 @@ def alerts(
         show_email(email)
     for pending in (one for one in subscribers if not one.confirmed):
         _note(f"{pending.address}: {HOW_TO_CONFIRM}")
-    in_inbox = depth(aws, queue_url(aws, names, names.inbox_queue)).total
+    in_inbox = depth(aws, queue_url(environment, names.inbox_queue)).total
     if in_inbox > len(found):
         _note(f"{len(found)} of about {in_inbox} alerts. --limit shows more, except those that another reader has now")
     elif not found:
@@ -93,10 +90,10 @@ def show_email(email: Email) -> None:
     _print(Text(f"             {printable(email.body)}", style="dim"))
 
 
-def _follow(aws: Aws, names: Names, limit: int, *, as_json: bool) -> None:
+def _follow(environment: Environment, limit: int, *, as_json: bool) -> None:
     seen: set[str] = set()
     while True:
-        new = [alert for alert in peek_inbox(aws, names, limit=len(seen) + limit) if alert.message_id not in seen]
+        new = [alert for alert in peek_inbox(environment, limit=len(seen) + limit) if alert.message_id not in seen]
         seen.update(alert.message_id for alert in new)
         for alert in new:
             if as_json:

@@ -15,10 +15,8 @@ from operations.deadletters import DeadLetter, Redrive
 from operations.display import age, plain_table, print_json_line, timestamp
 from operations.failures import Failure, failures_of
 from operations.queues import PEEK_LIMIT, depth, redelivery
-from profiles.environment import queue_url
+from profiles.environment import Environment, queue_url
 from profiles.errors import CannotRunError
-from profiles.names import Names
-from profiles.session import Aws
 from terminal.untrusted import one_line, printable
 
 app = typer.Typer(
@@ -44,10 +42,8 @@ def list_letters(
 ) -> None:
     """List dead letters with their reasons, oldest first. They stay where they are."""
     environment = terminal.open_environment(profile, prefix, bucket)
-    letters = deadletters.list_dead_letters(environment.aws, environment.names, limit=limit)
-    total = depth(
-        environment.aws, queue_url(environment.aws, environment.names, environment.names.dead_letter_queue)
-    ).total
+    letters = deadletters.list_dead_letters(environment, limit=limit)
+    total = depth(environment.aws, queue_url(environment, environment.names.dead_letter_queue)).total
     if as_json:
         terminal.print_json({"total": max(total, len(letters)), "dead_letters": [as_document(one) for one in letters]})
         return
@@ -81,12 +77,11 @@ def show(
 ) -> None:
     """Show one dead letter whole: body, reason, and what the function's log says about each delivery."""
     environment = terminal.open_environment(profile, prefix, bucket)
-    letter = deadletters.find(environment.aws, environment.names, message)
+    letter = deadletters.find(environment, message)
     if letter is None:
         raise CannotRunError(f"no dead letter has the message id or tick id {message}; see: stockpipe dlq list")
     failures = failures_of(
-        environment.aws,
-        environment.names,
+        environment,
         message_id=letter.message_id,
         tick_id=letter.tick_id,
         since_ms=letter.sent_ms,
@@ -127,11 +122,10 @@ def redrive(
     SQS does it by itself where the endpoint can (a message move task); else each is copied first and deleted after.
     """
     environment = terminal.open_environment(profile, prefix, bucket)
-    aws, names = environment.aws, environment.names
     with terminal.errors.status("sending back …"):
-        _warn_of_no_ticks(aws, names, message)
+        _warn_of_no_ticks(environment, message)
         result = (
-            deadletters.redrive_all(aws, names) if message is None else deadletters.redrive_one(aws, names, message)
+            deadletters.redrive_all(environment) if message is None else deadletters.redrive_one(environment, message)
         )
     if message is not None and not result.moved:
         raise CannotRunError(f"no dead letter has the message id or tick id {message}; see: stockpipe dlq list")
@@ -152,13 +146,12 @@ def purge(
 ) -> None:
     """Delete all dead letters for good. Asks, after showing what would be lost; `dlq list --json` keeps a copy."""
     environment = terminal.open_environment(profile, prefix, bucket)
-    aws, names = environment.aws, environment.names
-    url = queue_url(aws, names, names.dead_letter_queue)
-    total = depth(aws, url).total or len(deadletters.list_dead_letters(aws, names))
+    url = queue_url(environment, names.dead_letter_queue)
+    total = depth(aws, url).total or len(deadletters.list_dead_letters(environment))
     if total and not yes:
         if not sys.stdin.isatty():
             raise CannotRunError("purge deletes for good and asks before: without a terminal, add --yes")
-        for reason, count in _reasons(deadletters.list_dead_letters(aws, names)):
+        for reason, count in _reasons(deadletters.list_dead_letters(environment)):
             _note(f"  {count} x {printable(reason)}")
         where = f"account {aws.account}, profile {aws.profile.name}"
         if not typer.confirm(
@@ -166,7 +159,7 @@ def purge(
         ):
             raise CannotRunError("nothing was deleted")
     if total:
-        deadletters.purge(aws, names)
+        deadletters.purge(environment)
     if as_json:
         print_json_line({"deleted": total})
     else:
@@ -192,8 +185,7 @@ def describe(result: Redrive) -> str:
 
 def _hint_at_retries(environment: terminal.Environment) -> None:
     """Say what may become a dead letter: what the function has, or failed and waits for its next delivery."""
-    aws, names = environment.aws, environment.names
-    url = queue_url(aws, names, names.queue)
+    url = queue_url(environment, names.queue)
     if in_flight := depth(aws, url).in_flight:
         _note(
             f"{in_flight:,} messages are being processed or retried: {redelivery(aws, url).text}. "
@@ -201,12 +193,12 @@ def _hint_at_retries(environment: terminal.Environment) -> None:
         )
 
 
-def _warn_of_no_ticks(aws: Aws, names: Names, message: str | None) -> None:
+def _warn_of_no_ticks(environment: Environment, message: str | None) -> None:
     """Say in advance which messages will be back."""
     if message is None:
-        letters = deadletters.list_dead_letters(aws, names)
+        letters = deadletters.list_dead_letters(environment)
     else:
-        found = deadletters.find(aws, names, message)
+        found = deadletters.find(environment, message)
         letters = [found] if found else []
     if bad := sum(not letter.is_valid_tick for letter in letters):
         _note(f"{bad} of {len(letters)} messages can't succeed, because they are no ticks: they will fail again")

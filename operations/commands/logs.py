@@ -59,14 +59,14 @@ def logs(
     """
     since_ms = parse_since(since, time.time())
     environment = terminal.open_environment(profile, prefix, bucket)
-    tail = Tail(environment.aws, environment.names, since_ms)
+    tail = Tail(environment, since_ms)
     shown = 0
     with contextlib.suppress(KeyboardInterrupt):
         while True:
             try:
                 events = tail.read()
             except environment.aws.logs.exceptions.ResourceNotFoundException as error:
-                fix = up_command(environment.aws, environment.names)
+                fix = up_command(environment)
                 raise CannotRunError(f"there is no log group {environment.names.log_group}; run: {fix}") from error
             wanted = [event for event in events if text.lower() in event.message.lower()]
             shown += len(wanted)

@@ -55,8 +55,7 @@ def reconcile_command(
     paths = manifest or _manifests(environment, every=every)
     with terminal.errors.status("comparing …") as status:
         result = reconcile(
-            environment.aws,
-            environment.names,
+            environment,
             paths,
             wait_seconds=wait,
             sample=None if full else SAMPLE,
@@ -110,17 +109,16 @@ class _Progress:
 
 
 def _manifests(environment: terminal.Environment, *, every: bool) -> list[Path]:
-    aws, names = environment.aws, environment.names
-    paths = manifests.all_paths(aws, names)
+    paths = manifests.all_paths(environment)
     if paths:
         return paths if every else paths[-1:]
-    if earlier := manifests.earlier_paths(aws, names):
+    if earlier := manifests.earlier_paths(environment):
         raise CannotRunError(
             "no run has started since this environment was created; the latest manifest belongs to an earlier one. "
             f"Run: stockpipe produce; or compare with: --manifest {shlex.quote(str(earlier[-1]))}"
         )
     raise CannotRunError(
-        f"nothing was produced yet: no manifest in {manifests.folder(aws, names)}; run: stockpipe produce"
+        f"nothing was produced yet: no manifest in {manifests.folder(environment)}; run: stockpipe produce"
     )
 
 

@@ -44,9 +44,7 @@ def trace(
     environment = terminal.open_environment(profile, prefix, bucket)
     try:
         with terminal.errors.status("looking …") as status:
-            found = follow_tick(
-                environment.aws, environment.names, tick_id, symbol=symbol, limit=limit, observer=status.update
-            )
+            found = follow_tick(environment, tick_id, symbol=symbol, limit=limit, observer=status.update)
     except SearchLimitError as error:
         raise CannotRunError(
             f"{error} without finding {tick_id}: name its --symbol, or look at more with --limit"

@@ -5,13 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 from operations.doctor import endpoint, flow, machine, outputs
 from operations.doctor.check import Check, State, failed, guarded, skipped
+from profiles.environment import Environment
 from profiles.names import Names
 from profiles.session import Aws
 
 _WORKERS = 16
 
 # What is asked of AWS, in the order in which it is shown: the way of a tick.
-PIPELINE: Mapping[str, Callable[[Aws, Names], Check]] = {
+PIPELINE: Mapping[str, Callable[[Environment], Check]] = {
     "queue": flow.queue,
     "mapping": flow.mapping,
     "function": flow.function,
@@ -62,8 +63,8 @@ def _look(pool: ThreadPoolExecutor, aws: Aws, prefix: str, bucket: str | None) -
     except ValueError as error:
         return [failed("prefix", str(error), "choose another --prefix"), clock.result()]
 
-    def run(item: tuple[str, Callable[[Aws, Names], Check]]) -> Check:
+    def run(item: tuple[str, Callable[[Environment], Check]]) -> Check:
         name, check = item
-        return guarded(name, lambda: check(aws, names))
+        return guarded(name, lambda: check(environment))
 
     return [clock.result(), *pool.map(run, PIPELINE.items())]

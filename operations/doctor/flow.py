@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
+from pipeline.environment import ConfigurationError, Environment
 
 from bootstrap.policies import role_permissions
 from bootstrap.settings import VISIBILITY_PER_FUNCTION_TIMEOUT
@@ -15,10 +16,8 @@ from operations.doctor.permissions import lambda_may_assume, not_allowed
 from operations.function_log import read_log
 from operations.log_lines import read_line
 from operations.queues import BATCH, depth
-from pipeline.environment import ConfigurationError, Environment
-from profiles.environment import queue_url, up_command
+from profiles.environment import Environment, queue_url, up_command
 from profiles.errors import CannotRunError
-from profiles.names import Names
 from profiles.session import Aws
 from terminal.untrusted import one_line
 
@@ -32,31 +31,41 @@ _ON_ITS_WAY = ("Creating", "Enabling", "Updating")
 _PATIENCE = "wait a minute: AWS is working on it"
 
 
-def queue(aws: Aws, names: Names) -> Check:
+def queue(
+    environment: Environment,
+) -> Check:
     """The tick queue is there, and hands what fails too often to the dead-letter queue."""
     try:
-        url = queue_url(aws, names, names.queue)
+        url = queue_url(environment, environment.names.queue)
     except CannotRunError:
-        return failed("queue", f"there is no queue {names.queue}: ticks can't be sent", up_command(aws, names))
-    attributes = aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"]).get("Attributes", {})
+        return failed(
+            "queue", f"there is no queue {environment.names.queue}: ticks can't be sent", up_command(environment)
+        )
+    attributes = environment.aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"]).get(
+        "Attributes", {}
+    )
     target = json.loads(attributes.get("RedrivePolicy", "{}")).get("deadLetterTargetArn")
-    if target != names.dead_letter_queue_arn:
+    if target != environment.names.dead_letter_queue_arn:
         return failed(
             "queue",
-            f"{names.queue} has no redrive policy to {names.dead_letter_queue}: a bad tick is tried for ever",
-            up_command(aws, names),
+            f"{environment.names.queue} has no redrive policy to {environment.names.dead_letter_queue}: a bad tick is tried for ever",
+            up_command(environment),
         )
-    counts = depth(aws, url)
-    return ok("queue", f"{names.queue}: about {counts.waiting} waiting, {counts.in_flight} in flight")
+    counts = depth(environment.aws, url)
+    return ok("queue", f"{environment.names.queue}: about {counts.waiting} waiting, {counts.in_flight} in flight")
 
 
-def dead_letters(aws: Aws, names: Names) -> Check:
+def dead_letters(
+    environment: Environment,
+) -> Check:
     """The dead-letter queue is there and empty."""
     try:
-        count = depth(aws, queue_url(aws, names, names.dead_letter_queue)).total
-        count = count or len(deadletters.list_dead_letters(aws, names, limit=BATCH))  # SQS's count may be old
+        count = depth(environment.aws, queue_url(environment, environment.names.dead_letter_queue)).total
+        count = count or len(deadletters.list_dead_letters(environment, limit=BATCH))  # SQS's count may be old
     except CannotRunError:
-        return failed("dead letters", f"there is no queue {names.dead_letter_queue}", up_command(aws, names))
+        return failed(
+            "dead letters", f"there is no queue {environment.names.dead_letter_queue}", up_command(environment)
+        )
     if count:
         return warning(
             "dead letters",
@@ -66,55 +75,67 @@ def dead_letters(aws: Aws, names: Names) -> Check:
     return ok("dead letters", "none")
 
 
-def function(aws: Aws, names: Names) -> Check:
+def function(
+    environment: Environment,
+) -> Check:
     """The function is there, active, and its environment variables say where to write."""
-    configuration = _configuration(aws, names)
+    configuration = _configuration(environment)
     if configuration is None:
-        return failed("function", f"there is no function {names.function}: Lambda doesn't fire", up_command(aws, names))
+        return failed(
+            "function",
+            f"there is no function {environment.names.function}: Lambda doesn't fire",
+            up_command(environment),
+        )
     state, update = configuration.get("State", "Active"), configuration.get("LastUpdateStatus", "Successful")
     if state == "Pending" or update == "InProgress":
-        return warning("function", f"{names.function} is {state}, its last update is {update}", _PATIENCE)
+        return warning("function", f"{environment.names.function} is {state}, its last update is {update}", _PATIENCE)
     if state == "Failed" or update == "Failed":
         reason = configuration.get("StateReason") or configuration.get("LastUpdateStatusReason") or "no reason given"
         return failed(
             "function",
-            f"{names.function} is {state}, its last update {update}: {reason}",
-            up_command(aws, names),
+            f"{environment.names.function} is {state}, its last update {update}: {reason}",
+            up_command(environment),
         )
     try:
         environment = Environment.read(_variables(configuration))
     except ConfigurationError as error:
-        return failed("function", f"every invocation fails: {error}", up_command(aws, names))
+        return failed("function", f"every invocation fails: {error}", up_command(environment))
     for variable, live, expected in (
-        ("BUCKET", environment.bucket, names.bucket),
-        ("SNS_TOPIC_ARN", environment.topic_arn, names.topic_arn),
+        ("BUCKET", environment.bucket, environment.names.bucket),
+        ("SNS_TOPIC_ARN", environment.topic_arn, environment.names.topic_arn),
     ):
         if live != expected:
-            return failed("function", f"its environment says {variable}={live}, not {expected}", up_command(aws, names))
-    return ok("function", f"{names.function}, {configuration.get('Runtime', '')}, {state}")
+            return failed(
+                "function", f"its environment says {variable}={live}, not {expected}", up_command(environment)
+            )
+    return ok("function", f"{environment.names.function}, {configuration.get('Runtime', '')}, {state}")
 
 
-def mapping(aws: Aws, names: Names) -> Check:
+def mapping(
+    environment: Environment,
+) -> Check:
     """The event source mapping is there, enabled, and understands partial batch responses."""
-    pages = aws.lambda_.get_paginator("list_event_source_mappings").paginate(EventSourceArn=names.queue_arn)
+    pages = environment.aws.lambda_.get_paginator("list_event_source_mappings").paginate(
+        EventSourceArn=environment.names.queue_arn
+    )
     all_found = [one for page in pages for one in page["EventSourceMappings"]]
-    found = next((one for one in all_found if _function_of(one["FunctionArn"]) == names.function), None)
+    found = next((one for one in all_found if _function_of(one["FunctionArn"]) == environment.names.function), None)
     if found is None:
         return failed(
             "mapping",
-            f"nothing hands {names.queue} to {names.function}: Lambda doesn't fire",
-            up_command(aws, names),
+            f"nothing hands {environment.names.queue} to {environment.names.function}: Lambda doesn't fire",
+            up_command(environment),
         )
     state = found.get("State", "")
     if state in _ON_ITS_WAY:
         return warning("mapping", f"the event source mapping is {state}", _PATIENCE)
     if state != "Enabled":
-        return failed("mapping", f"the event source mapping is {state}: Lambda doesn't fire", up_command(aws, names))
+        return failed("mapping", f"the event source mapping is {state}: Lambda doesn't fire", up_command(environment))
     if "ReportBatchItemFailures" not in found.get("FunctionResponseTypes", []):
         return failed(
             "mapping",
             "it ignores partial batch responses, so that failed ticks would be lost",
-            up_command(aws, names),
+            up_command(environment),
         )
     problem = found.get("LastProcessingResult", "")
     if problem.startswith("PROBLEM"):
@@ -122,59 +143,75 @@ def mapping(aws: Aws, names: Names) -> Check:
     return ok("mapping", f"Enabled, batch size {found.get('BatchSize', '?')}")
 
 
-def visibility(aws: Aws, names: Names) -> Check:
+def visibility(
+    environment: Environment,
+) -> Check:
     """The queue hides a message long enough for the function to finish, retries included."""
-    configuration = _configuration(aws, names)
+    configuration = _configuration(environment)
     try:
-        url = queue_url(aws, names, names.queue)
+        url = queue_url(environment, environment.names.queue)
     except CannotRunError:
         return info("visibility", "not checked without a queue")
     if configuration is None:
         return info("visibility", "not checked without a function")
-    attributes = aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])["Attributes"]
+    attributes = environment.aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])[
+        "Attributes"
+    ]
     visible_after, timeout = int(attributes["VisibilityTimeout"]), configuration.get("Timeout", 3)
     recommended = VISIBILITY_PER_FUNCTION_TIMEOUT * timeout
     if visible_after < recommended:
         return warning(
             "visibility",
             f"{visible_after} s, but AWS recommends {recommended} s: ticks may be processed twice",
-            up_command(aws, names),
+            up_command(environment),
         )
     return ok("visibility", f"{visible_after} s for a function timeout of {timeout} s")
 
 
-def role(aws: Aws, names: Names) -> Check:
+def role(
+    environment: Environment,
+) -> Check:
     """The function's role: Lambda may assume it, and its live policies allow everything that is declared."""
-    configuration = _configuration(aws, names)
-    if configuration is not None and configuration.get("Role") != names.role_arn:
+    configuration = _configuration(environment)
+    if configuration is not None and configuration.get("Role") != environment.names.role_arn:
         return failed(
             "role",
-            f"the function runs as {configuration.get('Role')}, not {names.role_arn}",
-            up_command(aws, names),
+            f"the function runs as {configuration.get('Role')}, not {environment.names.role_arn}",
+            up_command(environment),
         )
     try:
-        trust: Any = aws.iam.get_role(RoleName=names.role)["Role"].get("AssumeRolePolicyDocument", {})
-        documents = _policies(aws, names.role)
-    except aws.iam.exceptions.NoSuchEntityException:
-        return failed("role", f"there is no role {names.role}: the function may do nothing", up_command(aws, names))
+        trust: Any = environment.aws.iam.get_role(RoleName=environment.names.role)["Role"].get(
+            "AssumeRolePolicyDocument", {}
+        )
+        documents = _policies(environment.role)
+    except environment.aws.iam.exceptions.NoSuchEntityException:
+        return failed(
+            "role", f"there is no role {environment.names.role}: the function may do nothing", up_command(environment)
+        )
     if not lambda_may_assume(trust):
-        return failed("role", f"the trust policy of {names.role} doesn't let Lambda assume it", up_command(aws, names))
-    missing = not_allowed(role_permissions(names), documents)
+        return failed(
+            "role",
+            f"the trust policy of {environment.names.role} doesn't let Lambda assume it",
+            up_command(environment),
+        )
+    missing = not_allowed(role_permissions(environment.names), documents)
     if missing:
-        return failed("role", f"{names.role} doesn't allow {', '.join(missing)}", up_command(aws, names))
-    return ok("role", f"{names.role} allows what is declared")
+        return failed("role", f"{environment.names.role} doesn't allow {', '.join(missing)}", up_command(environment))
+    return ok("role", f"{environment.names.role} allows what is declared")
 
 
-def log(aws: Aws, names: Names, now_ms: int | None = None) -> Check:
+def log(environment: Environment, now_ms: int | None = None) -> Check:
     """The function's log is there, and says nothing of failures in the last ten minutes."""
     now_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
     try:
         lines = [
-            read_line(event) for event in read_log(aws, names, since_ms=now_ms - _LOOK_BACK_MS, pages=_MOST_LOG_PAGES)
+            read_line(event) for event in read_log(environment, since_ms=now_ms - _LOOK_BACK_MS, pages=_MOST_LOG_PAGES)
         ]
-    except aws.logs.exceptions.ResourceNotFoundException:
+    except environment.aws.logs.exceptions.ResourceNotFoundException:
         return failed(
-            "log", f"there is no log group {names.log_group}: failures leave no trace", up_command(aws, names)
+            "log",
+            f"there is no log group {environment.names.log_group}: failures leave no trace",
+            up_command(environment),
         )
     reasons: Counter[str] = Counter()
     for line in lines:
@@ -196,19 +233,23 @@ def log(aws: Aws, names: Names, now_ms: int | None = None) -> Check:
     )
 
 
-def live_environment(aws: Aws, names: Names) -> Environment | None:
+def live_environment(
+    environment: Environment,
+) -> Environment | None:
     """The function's environment; None where there is none, or a broken one: `function` says so."""
-    configuration = _configuration(aws, names)
+    configuration = _configuration(environment)
     try:
         return Environment.read(_variables(configuration)) if configuration else None
     except ConfigurationError:
         return None
 
 
-def _configuration(aws: Aws, names: Names) -> "FunctionConfigurationResponseTypeDef | None":
+def _configuration(
+    environment: Environment,
+) -> "FunctionConfigurationResponseTypeDef | None":
     try:
-        return aws.lambda_.get_function_configuration(FunctionName=names.function)
-    except aws.lambda_.exceptions.ResourceNotFoundException:
+        return environment.aws.lambda_.get_function_configuration(FunctionName=environment.names.function)
+    except environment.aws.lambda_.exceptions.ResourceNotFoundException:
         return None
 
 

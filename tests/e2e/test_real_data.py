@@ -25,6 +25,7 @@ from producer.production import Production, replayed
 from producer.replay import find
 from profiles.names import Names
 from profiles.session import Aws
+from tests.support.environments import at
 
 DATA = Path(__file__).parents[2] / "producer" / "data" / "daily-closes-2000-2013.csv.gz"
 
@@ -78,10 +79,10 @@ def replay_and_check(aws: Aws, prefix: str, count: int | None, expected: Expecte
 
     # when the data is replayed as fast as it goes
     production = Production(
-        aws, settings.names, replayed(find(str(DATA)), count=count), manifest=folder / "manifest.jsonl"
+        at(aws, settings.names), replayed(find(str(DATA)), count=count), manifest=folder / "manifest.jsonl"
     )
     summary = production.run()
-    proof = reconcile(aws, settings.names, [summary.manifest], wait_seconds=280)
+    proof = reconcile(at(aws, settings.names), [summary.manifest], wait_seconds=280)
 
     # then every row is one record with its values, and every breach one alert
     assert proof.line.startswith(
@@ -95,7 +96,7 @@ def replay_and_check(aws: Aws, prefix: str, count: int | None, expected: Expecte
     assert {symbol: len(values) for symbol, values in prices.items()} == expected.rows
     for symbol, average in expected.averages.items():
         assert fsum(prices[symbol]) / len(prices[symbol]) == pytest.approx(average, abs=5e-7)
-    alerts = peek_inbox(aws, settings.names, limit=1000)
+    alerts = peek_inbox(at(aws, settings.names), limit=1000)
     assert len({alert.tick_id for alert in alerts}) == expected.breaches
     bootstrap.down(aws, settings)
 

@@ -5,9 +5,10 @@ import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from pipeline.tick import Tick, encode, iso_utc, record_key
+
 import bootstrap
 from bootstrap import Settings
-from pipeline.tick import Tick, encode, iso_utc, record_key
 from profiles.names import Names
 from profiles.session import Aws
 

@@ -18,9 +18,9 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 from botocore.session import Session as BotocoreSession
+from pipeline.tick import Tick, alert_marker_key, encode, iso_utc, record_key
 
 from bootstrap.policies import PolicyDocument, role_permissions
-from pipeline.tick import Tick, alert_marker_key, encode, iso_utc, record_key
 from profiles.names import REGION, Names
 from profiles.session import Aws, Profile
 

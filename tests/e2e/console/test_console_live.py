@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from playwright.sync_api import Locator, Page, expect
-
 from pipeline.tick import encode
+from playwright.sync_api import Locator, Page, expect
 
 MARKUP = "<img src=x onerror=\"document.title='injected'\">"
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pipeline.tick import encode
 from playwright.sync_api import Page, expect
 
-from pipeline.tick import encode
 from tests.support.console_pipeline import make_pipeline
 from tests.support.console_process import running_console
 

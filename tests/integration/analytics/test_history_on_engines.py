@@ -16,6 +16,7 @@ from bootstrap import Settings, down, up
 from profiles.names import Names
 from profiles.session import Aws
 from tests.conftest import RunningEngine
+from tests.support.environments import at
 from tests.support.history_data import key_of, made_tick, record
 
 FAITHFUL = ("average_price", "maximum_price", "top_movers", "vwap")
@@ -104,26 +105,26 @@ def test_ticks_compacted_offline_are_there_for_athena_too(ministack: RunningEngi
 def test_without_the_workgroup_the_way_to_make_it_is_said(ministack: RunningEngine) -> None:
     names = environment(ministack.aws)
     with pytest.raises(HistoryError, match="stockpipe up"):
-        history.choose_engine(ministack.aws, names)
+        history.choose_engine(at(ministack.aws, names))
 
 
 @pytest.mark.parametrize("engine", ["ministack", "localstack"])
 def test_offline_query_and_compaction(engine: str, request: pytest.FixtureRequest) -> None:
     aws = request.getfixturevalue(engine).aws
     names = environment(aws)
-    before = run_query(aws, names, "candles", "duckdb")
-    done = history.run_compaction(aws, names, "duckdb", delete_compacted=True)
+    before = run_query(at(aws, names), "candles", "duckdb")
+    done = history.run_compaction(at(aws, names), "duckdb", delete_compacted=True)
     assert (done.ticks_added, done.partitions_written, done.objects_deleted) == (TICKS, 3, TICKS)
-    assert run_query(aws, names, "candles", "duckdb", table="ticks").rows == before.rows
+    assert run_query(at(aws, names), "candles", "duckdb", table="ticks").rows == before.rows
     assert aws.s3.list_objects_v2(Bucket=names.bucket, Prefix="processed/")["KeyCount"] == 0
     aws.s3.put_object(Bucket=names.bucket, Key=key_of(made_tick(999)), Body=record(made_tick(999)))
-    assert history.run_compaction(aws, names, "duckdb").ticks_added == 1
+    assert history.run_compaction(at(aws, names), "duckdb").ticks_added == 1
 
 
 def test_without_athena_the_offline_engine_answers_and_says_so(localstack: RunningEngine) -> None:
     names = environment(localstack.aws)
     said: list[str] = []
-    result = run_query(localstack.aws, names, "average_price", announce=said.append)
+    result = run_query(at(localstack.aws, names), "average_price", announce=said.append)
     assert result.engine == "duckdb"
     assert [row[0] for row in result.rows] == ["AAPL", "MSFT", "TSLA"]
     assert said == ["This endpoint has no Athena: the same SQL runs offline, on DuckDB over the same objects."]
@@ -143,7 +144,7 @@ def test_only_the_object_that_was_verified_is_deleted(ministack: RunningEngine) 
 
     aws.s3.meta.events.register_first("before-call.s3.DeleteObjects", overwrite)
     try:
-        done = history.run_compaction(aws, names, "duckdb", delete_compacted=True)
+        done = history.run_compaction(at(aws, names), "duckdb", delete_compacted=True)
     finally:
         aws.s3.meta.events.unregister("before-call.s3.DeleteObjects", overwrite)
 

@@ -12,6 +12,7 @@ from console.sources import Sources
 from profiles.names import Names
 from profiles.session import open_endpoint
 from tests.support.coroutines import run
+from tests.support.environments import at
 
 SERVICES = ("sqs", "s3", "lambda", "logs", "cloudwatch")
 # docs/console.md promises this.
@@ -41,7 +42,7 @@ def test_an_idle_page_stays_below_the_documented_cost(ministack: Any) -> None:
     time = Time()
     counter = CallCounter(time)
     counter.watch(aws, *SERVICES)
-    refresher = Refresher(aws, names, Sources(aws, names), clock=time, now=time.now)
+    refresher = Refresher(at(aws, names), Sources(at(aws, names)), clock=time, now=time.now)
     refresher.see("tab", visible=True)
 
     # when it has become quiet and some minutes pass

@@ -16,6 +16,7 @@ from producer.production import Production, simulated
 from profiles.names import Names
 from profiles.session import Aws
 from tests.support.enforced_iam import ROOT, Endpoint
+from tests.support.environments import at
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import WaiterConfigTypeDef
@@ -55,8 +56,8 @@ def test_the_stack_is_what_up_makes_and_works(deployed: tuple[Aws, Settings], tm
     found = status(aws, settings)
     market = Market(7, datetime.now(UTC), symbols=("AAPL", "NFLX"))
     manifest = tmp_path / "run.jsonl"
-    Production(aws, settings.names, simulated(market, count=50, speed=None), manifest=manifest).run()
-    result = reconcile(aws, settings.names, [manifest], wait_seconds=60)
+    Production(at(aws, settings.names), simulated(market, count=50, speed=None), manifest=manifest).run()
+    result = reconcile(at(aws, settings.names), [manifest], wait_seconds=60)
 
     assert [one.resource for one in found if not one.exists] == []
     drift = {one.resource: [difference.attribute for difference in one.drift] for one in found if one.drift}

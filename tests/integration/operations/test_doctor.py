@@ -7,17 +7,18 @@ from typing import Any
 
 import psutil
 import pytest
+from pipeline.tick import Tick
 from typer.testing import CliRunner
 
 import bootstrap
 from emulator import lifecycle
 from operations.doctor import Check, State, endpoint, examine
-from pipeline.tick import Tick
 from producer import manifest as manifests
 from producer.manifest import ManifestWriter, Sent
 from profiles.names import Names
 from stockpipe.cli import app
 from tests.support.aws_calls import acceptance
+from tests.support.environments import at
 from tests.support.sandboxes import ENGINES, Sandbox, fresh_settings, sandbox_on
 from tests.support.waiting import wait_until
 
@@ -238,7 +239,7 @@ def test_nobody_subscribed_by_email_is_said_as_well(patient: Patient) -> None:
 def test_a_threshold_that_no_tick_reached_is_why_there_is_no_alert(patient: Patient) -> None:
     # given a run whose highest price is below the threshold
     ticks = [Tick(f"low-{number}", "AAPL", 500.0 + number, 1, "2026-01-05T14:30:00Z") for number in range(3)]
-    with ManifestWriter(manifests.new_path(patient.aws, patient.names, "low")) as writer:
+    with ManifestWriter(manifests.new_path(at(patient.aws, patient.names), "low")) as writer:
         writer.append([Sent(tick, "message") for tick in ticks])
     threshold = patient.examine()["threshold"]
     assert threshold.state is State.WARNING

@@ -13,17 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pipeline.tick import Tick, alert_marker_key, batch_key, encode, encode_record, iso_utc, record_key, to_record
 from typer.testing import CliRunner, Result
 
 import bootstrap
 from bootstrap import Settings
-from pipeline.tick import Tick, alert_marker_key, batch_key, encode, encode_record, iso_utc, record_key, to_record
 from producer import manifest as manifests
 from producer.manifest import ManifestWriter, Sent
 from profiles.errors import CannotRunError
 from profiles.session import Aws
 from stockpipe.cli import app
 from tests.support.console_pipeline import Pipeline, make_pipeline
+from tests.support.environments import at
 from tests.support.sandboxes import ENGINES
 from tests.support.waiting import wait_until
 
@@ -68,7 +69,7 @@ class Desk:
         """Send a tick as the producer does: it is in a manifest of this machine."""
         tick = self.pipeline.tick(symbol, price)
         sent = Sent(tick, self.pipeline.send(encode(tick)))
-        with ManifestWriter(manifests.new_path(self.aws, self.pipeline.names, tick.tick_id)) as writer:
+        with ManifestWriter(manifests.new_path(at(self.aws, self.pipeline.names), tick.tick_id)) as writer:
             writer.append([sent])
         return sent
 
@@ -186,7 +187,7 @@ def test_a_tick_in_a_shared_object_is_traced(desk: Desk) -> None:
         Body="".join(map(encode_record, lines)).encode(),
         Metadata={"request-id": "a-request"},
     )
-    with ManifestWriter(manifests.new_path(desk.aws, desk.pipeline.names, name)) as writer:
+    with ManifestWriter(manifests.new_path(at(desk.aws, desk.pipeline.names), name)) as writer:
         writer.append([Sent(tick, f"message-{tick.tick_id}") for tick in ticks])
 
     trace = desk.json("trace", ticks[2].tick_id)

@@ -29,6 +29,7 @@ BINARY = bytes(range(256))
 # Tells what it was given: one line for each message.
 RECORDER = """
 import json
+from tests.support.environments import at
 def handler(event, context):
     with open({path!r}, "a") as file:
         for record in event["Records"]:
@@ -100,7 +101,7 @@ def test_nine_neighbours_of_each_hostile_body_are_stored(aws: Aws) -> None:
     set_enabled(aws, mapping["UUID"], enabled=True)
 
     # then their neighbours are stored, and they are dead letters with their reasons
-    letters = wait_until(lambda: dead_letters(aws, settings.names, len(sent)), seconds=SECONDS)
+    letters = wait_until(lambda: dead_letters(at(aws, settings.names), len(sent)), seconds=SECONDS)
     assert Counter(letter.body for letter in letters) == Counter(body.text for body, _ in sent)
     reason = {body.text: body.reason for body in hostile}
     assert [letter.reason for letter in letters if not letter.reason.startswith(reason[letter.body])] == []
@@ -129,7 +130,7 @@ def dead_letters(aws: Aws, names: Names, count: int) -> list[DeadLetter] | None:
     attributes = aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
     if int(attributes["Attributes"]["ApproximateNumberOfMessages"]) < count:
         return None
-    return list_dead_letters(aws, names, limit=2 * count)
+    return list_dead_letters(at(aws, names), limit=2 * count)
 
 
 def stored_ids(aws: Aws, bucket: str) -> list[str]:

@@ -9,14 +9,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pipeline.tick import encode
+
 import bootstrap
 from bootstrap import Settings
 from operations.reconcile import reconcile
-from pipeline.tick import encode
 from producer.manifest import ManifestWriter, Sent, all_paths, earlier_paths, read, sent_ids
 from producer.market import Market
 from producer.production import Production, simulated
 from profiles.names import Names
+from tests.support.environments import at
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -133,7 +135,7 @@ def check_dead_letters(engine: Any, prefix: str, folder: Path) -> None:
     bootstrap.up(aws, Settings(names=names))
     market = Market(7, MARKET_START, symbols=("AAPL", "GOOG"))
     path = folder / "run.jsonl"
-    Production(aws, names, simulated(market, count=20, speed=None), manifest=path).run()
+    Production(at(aws, names), simulated(market, count=20, speed=None), manifest=path).run()
     dead = [tick for tick, _ in zip(Market(8, MARKET_START, symbols=("AAPL",)).ticks(), range(12), strict=False)]
     queue = aws.sqs.get_queue_url(QueueName=names.dead_letter_queue)["QueueUrl"]
     with ManifestWriter(path, resume=True) as writer:
@@ -141,7 +143,7 @@ def check_dead_letters(engine: Any, prefix: str, folder: Path) -> None:
             message = aws.sqs.send_message(QueueUrl=queue, MessageBody=encode(tick))
             writer.append([Sent(tick, message["MessageId"])])
     for _ in range(2):
-        result = reconcile(aws, names, [path], wait_seconds=60)
+        result = reconcile(at(aws, names), [path], wait_seconds=60)
         assert result.holds
         assert result.line.startswith("reconciled: 32 produced = 20 stored + 12 dead-lettered; missing 0, duplicated 0")
         assert {letter.tick_id for letter in result.dead_lettered} == {tick.tick_id for tick in dead}
@@ -176,12 +178,12 @@ def check_new_environment(engine: Any, prefix: str) -> None:
     """What was sent before `down` isn't looked for in what `up` makes anew."""
     aws, names = engine.aws, Names(engine.aws.account, prefix)
     bootstrap.up(aws, Settings(names=names))
-    sent = Production(aws, names, simulated(Market(7, MARKET_START), count=20, speed=None)).run()
-    assert all_paths(aws, names) == [sent.manifest]
+    sent = Production(at(aws, names), simulated(Market(7, MARKET_START), count=20, speed=None)).run()
+    assert all_paths(at(aws, names)) == [sent.manifest]
     bootstrap.down(aws, Settings(names=names))
     bootstrap.up(aws, Settings(names=names))
-    assert all_paths(aws, names) == []
-    assert earlier_paths(aws, names) == [sent.manifest]
+    assert all_paths(at(aws, names)) == []
+    assert earlier_paths(at(aws, names)) == [sent.manifest]
     bootstrap.down(aws, Settings(names=names))
 
 

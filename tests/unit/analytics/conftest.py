@@ -12,6 +12,7 @@ from analytics.result import Result
 from analytics.store import read_csv, write_csv
 from profiles.names import Names
 from profiles.session import Aws, open_endpoint
+from tests.support.environments import at
 from tests.support.small_s3 import SmallS3, small_s3
 
 _numbers = itertools.count(1)
@@ -62,9 +63,9 @@ class StandIn:
         self.statements.append(sql)
         created = re.match(r"CREATE TABLE \w+\.(compacting_\w+) WITH .*? AS\n", sql, re.DOTALL)
         if created:
-            self._create(created[1], offline.run(aws, names, sql[created.end() :]))
+            self._create(created[1], offline.run(at(aws, names), sql[created.end() :]))
         elif sql.startswith(("SELECT", "--")) and "CREATE EXTERNAL" not in sql:
-            return offline.run(aws, names, sql)
+            return offline.run(at(aws, names), sql)
         return Result((), (), "athena", 0, 0.0)
 
     def get_table(self, *, Name: str, **_: str) -> Any:  # noqa: N803  (Glue's own spelling)

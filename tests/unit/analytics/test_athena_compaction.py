@@ -11,16 +11,19 @@ import pytest
 from analytics import run_query
 from analytics.compact_athena import AthenaCompactor
 from analytics.compaction import compact
+from tests.support.environments import at
 from tests.support.history_data import key_of, made_tick, record
 from tests.unit.analytics.conftest import History, StandIn
 
 
 def run(history: History) -> Any:
-    return compact(history.aws, history.names, AthenaCompactor(history.aws, history.names), delete_compacted=True)
+    return compact(
+        at(history.aws, history.names), AthenaCompactor(at(history.aws, history.names)), delete_compacted=True
+    )
 
 
 def stored_ids(history: History) -> list[str]:
-    rows = run_query(history.aws, history.names, "SELECT tick_id FROM ticks ORDER BY 1", "duckdb").rows
+    rows = run_query(at(history.aws, history.names), "SELECT tick_id FROM ticks ORDER BY 1", "duckdb").rows
     return [tick_id for (tick_id,) in rows]
 
 

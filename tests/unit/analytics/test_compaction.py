@@ -3,11 +3,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pipeline.tick import Tick
 
 from analytics import run_query
 from analytics.history import run_compaction
 from analytics.statements import named_queries
-from pipeline.tick import Tick
+from tests.support.environments import at
 from tests.support.history_data import daily_closes, key_of, made_tick, record
 from tests.unit.analytics.conftest import History
 
@@ -17,11 +18,11 @@ class KilledError(BaseException):
 
 
 def ask(history: History, sql: str) -> tuple[tuple[Any, ...], ...]:
-    return run_query(history.aws, history.names, sql, "duckdb").rows
+    return run_query(at(history.aws, history.names), sql, "duckdb").rows
 
 
 def compact(history: History, *, delete_compacted: bool = False) -> Any:
-    return run_compaction(history.aws, history.names, "duckdb", delete_compacted=delete_compacted)
+    return run_compaction(at(history.aws, history.names), "duckdb", delete_compacted=delete_compacted)
 
 
 def store(history: History, ticks: Iterator[Tick] | list[Tick]) -> None:
@@ -53,8 +54,8 @@ def test_named_queries_give_the_same_on_ticks_as_on_the_json_objects(history: Hi
     store(history, two_days())
     compact(history)
     for name in named_queries():
-        stored = run_query(history.aws, history.names, name, "duckdb")
-        compacted = run_query(history.aws, history.names, name, "duckdb", table="ticks")
+        stored = run_query(at(history.aws, history.names), name, "duckdb")
+        compacted = run_query(at(history.aws, history.names), name, "duckdb", table="ticks")
         assert compacted.columns == stored.columns, name
         assert len(compacted.rows) == len(stored.rows), name
         for of_ticks, of_json in zip(compacted.rows, stored.rows, strict=True):
@@ -69,8 +70,8 @@ def test_the_known_answers_of_the_real_data_come_from_ticks_too(history: History
     for symbol, lines in by_symbol.items():
         history.put(f"processed/{symbol}/1-batch.json", b"".join(lines))
     compact(history)
-    json_rows = run_query(history.aws, history.names, "average_price", "duckdb").rows
-    rows = run_query(history.aws, history.names, "average_price", "duckdb", table="ticks").rows
+    json_rows = run_query(at(history.aws, history.names), "average_price", "duckdb").rows
+    rows = run_query(at(history.aws, history.names), "average_price", "duckdb", table="ticks").rows
     assert [(row[0], row[2]) for row in rows] == [(row[0], row[2]) for row in json_rows]
     averages = {row[0]: f"{row[1]:.6f}" for row in rows}
     assert averages == {row[0]: f"{row[1]:.6f}" for row in json_rows}

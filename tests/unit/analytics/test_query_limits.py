@@ -20,6 +20,7 @@ from analytics.cli import app
 from analytics.limits import Limits, run_within
 from analytics.scratch import scratch_folder
 from profiles.folders import cache_folder
+from tests.support.environments import at
 from tests.support.history_data import key_of, made_tick, record
 from tests.support.waiting import wait_until
 from tests.unit.analytics.conftest import History
@@ -31,7 +32,7 @@ SPILLS = f"SELECT x0, x1 FROM {', '.join(f'{TEN} AS t{n}(x{n})' for n in range(7
 
 
 def ask(history: History, sql: str, limit: Limits) -> None:
-    run_query(history.aws, history.names, sql, "duckdb", limit=limit)
+    run_query(at(history.aws, history.names), sql, "duckdb", limit=limit)
 
 
 def scratch() -> list[Path]:

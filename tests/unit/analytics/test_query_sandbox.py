@@ -11,6 +11,7 @@ from analytics.attach import Attacher
 from analytics.limits import Limits
 from analytics.statements import table_of
 from profiles.folders import cache_folder
+from tests.support.environments import at
 from tests.support.history_data import key_of, made_tick, record
 from tests.unit.analytics.conftest import History
 
@@ -94,7 +95,7 @@ def places(history: History, tmp_path: Path) -> dict[str, str]:
     history.put(key_of(made_tick(1)), record(made_tick(1)))
     secret = tmp_path / "secret.csv"
     secret.write_text("secret\n", encoding="utf-8")
-    run_query(history.aws, history.names, "SELECT COUNT(*) FROM records", "duckdb")
+    run_query(at(history.aws, history.names), "SELECT COUNT(*) FROM records", "duckdb")
     (segment,) = (cache_folder() / "history").rglob("*.parquet")
     other = segment.parents[1] / "other" / "other.parquet"
     other.parent.mkdir()
@@ -106,7 +107,7 @@ def test_what_is_no_table_of_ours_is_refused_before_an_object_is_read(history: H
     history.s3.requests.clear()
     for sql in READS_FILES + CHANGES_SOMETHING + TELLS_OF_THE_SYSTEM:
         with pytest.raises(HistoryError) as refused:
-            run_query(history.aws, history.names, sql.format(**places), "duckdb")
+            run_query(at(history.aws, history.names), sql.format(**places), "duckdb")
         assert "\n" not in str(refused.value), sql
     assert history.s3.requests == []
     assert not Path(places["place"]).exists()
@@ -119,7 +120,7 @@ def locked(history: History, places: dict[str, str]) -> Iterator[duckdb.DuckDBPy
     limit = Limits.chosen()
     with offline.connect(limit) as connection:
         connection.execute(f"CREATE SCHEMA {history.names.database}")
-        attacher = Attacher(history.aws, history.names, connection, limit)
+        attacher = Attacher(at(history.aws, history.names), connection, limit)
         attacher.attach(table_of(history.names, "records"))
         offline.lock(connection, history.names, attacher.files)
         yield connection
@@ -150,7 +151,7 @@ def test_whatever_the_translation_would_let_through_only_one_select_is_run(
         planted = dialect.Translation(one.athena_sql, sql.format(**places), (), False, one.tree)
         monkeypatch.setattr(dialect, "translate", lambda *_, planted=planted: planted)
         with pytest.raises(HistoryError, match=r"one SELECT at a time"):
-            run_query(history.aws, history.names, "SELECT 1 AS x", "duckdb")
+            run_query(at(history.aws, history.names), "SELECT 1 AS x", "duckdb")
     assert not Path(places["place"]).exists()
 
 
@@ -172,4 +173,4 @@ def test_with_and_unnest_are_sources_like_any_table(history: History, places: di
         "SELECT x FROM (VALUES (1)) AS t(x)",
         "SELECT COUNT(*) FROM awsdatacatalog.stock_data.records, LATERAL (SELECT 1) AS t",
     ):
-        assert run_query(history.aws, history.names, sql, "duckdb").rows == ((1,),), sql
+        assert run_query(at(history.aws, history.names), sql, "duckdb").rows == ((1,),), sql

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from pipeline.tick import alert_marker_key, iso_utc
 
 from operations.queues import depth
-from pipeline.tick import alert_marker_key, iso_utc
 from tests.support.reconciled_world import CALM, TICKS, WINDOWS, World
 
 SILENT = sorted(WINDOWS)[0]

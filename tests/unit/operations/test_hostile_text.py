@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from pipeline.tick import record_key
 from typer.testing import CliRunner
 
 import terminal
@@ -14,7 +15,6 @@ from operations.doctor.check import State
 from operations.doctor.flow import dead_letters
 from operations.function_log import LogEvent
 from operations.log_lines import read_line
-from pipeline.tick import record_key
 from tests.support.reconciled_world import CALM, NAMES, World, record
 
 BODIES = (

@@ -3,6 +3,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pipeline.tick import (
+    alert_marker_key,
+    batch_key,
+    encode,
+    record_key,
+)
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -11,12 +17,6 @@ from analytics.history import run_compaction
 from operations.commands import reconcile as command
 from operations.deadletters import VALID_TICK
 from operations.reconcile import QUIET_SECONDS, reconcile
-from pipeline.tick import (
-    alert_marker_key,
-    batch_key,
-    encode,
-    record_key,
-)
 from producer.manifest import ManifestWriter, Sent
 from producer.market import Market
 from profiles.errors import CannotRunError

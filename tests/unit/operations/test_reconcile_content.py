@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from pipeline.tick import Tick, batch_key, encode, record_key
 from typer.testing import CliRunner
 
 import terminal
@@ -13,7 +14,6 @@ from analytics.history import run_compaction
 from operations.commands import reconcile as command
 from operations.ledger import differences
 from operations.stored import LONGEST_RECORD
-from pipeline.tick import Tick, batch_key, encode, record_key
 from profiles.errors import CannotRunError
 from tests.support.reconciled_world import CALM, NAMES, World, record
 

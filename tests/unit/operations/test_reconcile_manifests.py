@@ -5,10 +5,10 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from pipeline.tick import Tick
 
 import terminal
 from operations.commands.reconcile import app
-from pipeline.tick import Tick
 from producer.manifest import ManifestWriter, Sent, new_path
 from profiles.names import Names
 from profiles.session import Profile

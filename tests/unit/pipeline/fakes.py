@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
-
 from pipeline.clock import Clock
 from pipeline.deadline import Deadline
 

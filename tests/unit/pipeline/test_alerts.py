@@ -12,11 +12,11 @@ from botocore.exceptions import (
     EndpointConnectionError,
     ReadTimeoutError,
 )
-
 from pipeline.alerts import LONGEST_WAIT_SECONDS, Alerter, AlertPendingError, subject
 from pipeline.bucket import Bucket
 from pipeline.deadline import ANSWER_MS, Deadline, OutOfTimeError
 from pipeline.tick import Tick, to_epoch_ms
+
 from tests.unit.pipeline.fakes import FakeAws, FakeTime, client_error, no_hook
 
 KEY = "alerts/TSLA/1767623400000.json"

@@ -12,12 +12,12 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
 from pipeline.alerts import Alerter, AlertPendingError
 from pipeline.bucket import Bucket
 from pipeline.clock import Clock
 from pipeline.deadline import Deadline, OutOfTimeError
 from pipeline.tick import Tick
+
 from tests.unit.pipeline.fakes import FakeAws, FakeTime
 
 KEY = "alerts/TSLA/1767623400000.json"

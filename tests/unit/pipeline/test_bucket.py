@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
-
 from pipeline.bucket import Bucket
 from pipeline.deadline import ANSWER_MS, OutOfTimeError
+
 from tests.unit.pipeline.fakes import FakeAws, client_error
 
 KEY = "alerts/TSLA/1767623400000.json"

@@ -3,9 +3,9 @@
 from datetime import timedelta
 
 import pytest
-
 from pipeline.deadline import ANSWER_MS, OutOfTimeError
 from pipeline.tick import to_epoch_ms
+
 from tests.unit.pipeline.fakes import FakeTime
 
 

@@ -1,7 +1,6 @@
 """The function's environment variables: defaults, and errors that name the variable."""
 
 import pytest
-
 from pipeline.environment import ConfigurationError, Environment
 
 COMPLETE = {

@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-
-from operations.deadletters import reason_of
 from pipeline.alerts import Alerter
 from pipeline.bucket import Bucket
 from pipeline.processor import BatchResult, Processor
 from pipeline.storage import Store
+
+from operations.deadletters import reason_of
 from tests.support.hostile_bodies import ODD, REJECTED, Body, tick
 from tests.unit.pipeline.fakes import FakeAws
 

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
 from pipeline.alerts import Alerter
 from pipeline.bucket import Bucket
 from pipeline.deadline import ANSWER_MS
 from pipeline.environment import Layout
 from pipeline.processor import BatchResult, MalformedEventError, Processor
 from pipeline.storage import Store
+
 from tests.unit.pipeline.fakes import FakeAws, client_error
 
 SENT_MS = 1_767_623_400_500

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from pipeline.tick import (
     MAX_BODY_CHARACTERS,
     MAX_VOLUME,

@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from pipeline.tick import encode, parse
+
 from producer.market import MAX_RATE, MAX_SEED, MIN_RATE, MIN_SEED, Market
 from producer.replay import COLUMNS, Replay
 from profiles.errors import CannotRunError

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from pipeline.tick import Tick
+
 from producer.manifest import (
     ManifestWriter,
     NotWrittenError,

@@ -8,8 +8,8 @@ from itertools import islice, pairwise
 from pathlib import Path
 
 import pytest
-
 from pipeline.tick import MAX_VOLUME, Tick, encode, parse
+
 from producer.market import LEVELS, Market
 
 START = datetime(2026, 1, 5, 14, 30, tzinfo=UTC)

@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
-
 from pipeline.tick import Tick
+
 from producer.manifest import Sent, latest_path, read, sent_ids
 from producer.market import Market
 from producer.production import MAX_HOLD_SECONDS, Production, replayed, simulated
 from producer.replay import Replay, ReplayError
 from profiles.errors import CannotRunError
 from profiles.names import Names
+from tests.support.environments import at
 
 MARKET = Market(7, datetime(2026, 1, 5, 14, 30, tzinfo=UTC))
 HEADER = "timestamp,symbol,price,volume\n"
@@ -30,7 +31,7 @@ def produce(aws: Any, names: Names, clock: Any) -> Callable[..., Production]:
 
     def make(source: Any = None, **options: Any) -> Production:
         source = source or simulated(MARKET, count=95, speed=None)
-        return Production(aws, names, source, clock=clock, **options)
+        return Production(at(aws, names), source, clock=clock, **options)
 
     return make
 
@@ -275,7 +276,7 @@ def test_a_run_that_sent_nothing_leaves_no_manifest_that_hides_the_last_one(
 
     # then the last manifest is that of the run
     assert not any(production.manifest.exists() for production in nothing)
-    assert latest_path(aws, names) == last.manifest
+    assert latest_path(at(aws, names)) == last.manifest
     assert last.line.endswith(f"manifest {last.manifest}")
 
 

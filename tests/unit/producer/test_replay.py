@@ -5,8 +5,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-
 from pipeline.tick import Tick, encode, parse
+
 from producer.replay import Replay, ReplayError, find
 
 HEADER = "timestamp,symbol,price,volume\n"

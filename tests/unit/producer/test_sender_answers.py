@@ -19,6 +19,7 @@ from producer.sender import Verdict, read_answer
 from profiles.errors import CannotRunError
 from profiles.names import Names
 from profiles.session import open_endpoint
+from tests.support.environments import at
 from tests.support.sqs_stand_in import Entries, SqsStandIn, accepted
 
 MARKET = Market(7, datetime(2026, 1, 5, 14, 30, tzinfo=UTC))
@@ -186,4 +187,4 @@ def test_a_tick_that_is_nowhere_is_an_error(
     monkeypatch.setattr("producer.production.Production._fail", lambda *_: None)
     aws.sqs.answer = lambda *_: {"Code": "InvalidMessageContents", "SenderFault": True, "Message": "bad"}
     with pytest.raises(CannotRunError, match=r"12 ticks are unaccounted for: of 12, 0 were sent, 0 failed and 0 were"):
-        Production(aws, names, simulated(MARKET, count=12, speed=None), clock=clock).run()
+        Production(at(aws, names), simulated(MARKET, count=12, speed=None), clock=clock).run()

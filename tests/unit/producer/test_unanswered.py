@@ -23,6 +23,7 @@ from producer.production import LATE_SECONDS, Production, Source, Summary, simul
 from producer.sender import CLIENT_SETTINGS, FINISH_SECONDS, PATIENCE_SECONDS, WORKERS
 from profiles.errors import CannotRunError
 from profiles.names import Names
+from tests.support.environments import at
 from tests.support.sqs_stand_in import Entries, SqsStandIn, accepted
 from tests.support.waiting import wait_until
 
@@ -54,7 +55,7 @@ def start(aws: Any, names: Names, clock: Any) -> Any:
     with ThreadPoolExecutor(1) as pool:
 
         def run(source: Source, **options: Any) -> tuple[Production, "Future[Summary]"]:
-            production = Production(aws, names, source, clock=clock, **options)
+            production = Production(at(aws, names), source, clock=clock, **options)
             return production, pool.submit(production.run)
 
         yield run
@@ -71,7 +72,7 @@ def test_a_run_without_any_progress_gives_up_as_a_whole(aws: Any, sqs: Any, name
     sqs.before_call = hang
 
     # when an endless market is sent
-    production = Production(aws, names, simulated(MARKET, speed=None), clock=clock)
+    production = Production(at(aws, names), simulated(MARKET, speed=None), clock=clock)
     with pytest.raises(CannotRunError, match=r"SQS accepted nothing for \d+ s, so the run was stopped: ReadTimeout"):
         production.run()
 
@@ -104,7 +105,7 @@ def test_progress_of_other_batches_renews_the_patience(aws: Any, sqs: Any, names
             raise ReadTimeoutError(endpoint_url="http://localhost")
 
     sqs.before_call = every_second
-    summary = Production(aws, names, simulated(MARKET, count=2000, speed=None), clock=clock).run()
+    summary = Production(at(aws, names), simulated(MARKET, count=2000, speed=None), clock=clock).run()
     assert summary.seconds > 4 * PATIENCE_SECONDS
     assert (summary.sent, summary.failed) == (2000, 0)
 
@@ -156,7 +157,7 @@ def test_a_duration_is_kept(start: Any, sqs: Any, clock: Any, answered: int) -> 
 
 
 def test_a_run_within_its_duration_holds(aws: Any, names: Names, clock: Any) -> None:
-    summary = Production(aws, names, simulated(MARKET, duration=15.0), clock=clock).run()
+    summary = Production(at(aws, names), simulated(MARKET, duration=15.0), clock=clock).run()
     assert (summary.sent, summary.failed) == (300, 0)
     assert summary.seconds < 15
 
