@@ -1,16 +1,12 @@
 -- The compacted records: Parquet, one file per day and symbol, each tick once.
 -- Partition projection: Athena computes the partitions from these properties, there is no catalogue of them to keep.
 -- They span nothing yet: `stockpipe compact` widens the range of days and the symbols to what it has written.
+-- `timestamp` is left out: event_time is the same moment, in UTC.
+-- Without: timestamp
 CREATE EXTERNAL TABLE IF NOT EXISTS ${database}.ticks (
-  tick_id string,
-  price double,
-  volume int,
-  event_time string,
-  processed_at string,
-  latency_ms bigint,
-  alert boolean
+  ${other_columns}
 )
-PARTITIONED BY (day string, symbol string)
+PARTITIONED BY (day string, ${symbol})
 STORED AS PARQUET
 LOCATION 's3://${bucket}/curated/'
 TBLPROPERTIES (
