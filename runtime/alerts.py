@@ -24,7 +24,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic
 
 from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, EndpointConnectionError
 
@@ -33,12 +33,10 @@ from runtime.clock import Clock, from_epoch_ms, iso_utc, to_epoch_ms
 from runtime.contract import ALERTS_PREFIX, Contract, R, group_of_values
 from runtime.deadline import Deadline, OutOfTimeError
 from runtime.fields import values_of
-from runtime.settings import FunctionSettings
+from runtime.settings import S
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
-
-S = TypeVar("S", bound=FunctionSettings)
 
 LONGEST_WAIT_SECONDS = 3.0
 _SHARE_FOR_WAITING = 0.25
@@ -58,12 +56,15 @@ class Rule(Generic[R, S]):
 
     `applies` is the condition. `subject` is the SNS subject: printable ASCII, at most 100 characters. `details` are
     more fields of the message, for example the threshold. A window is `alert_cooldown_seconds` of event time.
+    `limit`, for a rule on the contract's `charted` field, is the value from which on it applies; charts draw it as a
+    line. None: it applies to no value.
     """
 
     name: str
     applies: Callable[[R, S], bool]
     subject: Callable[[R, S], str]
     details: Callable[[R, S], Mapping[str, Any]] = lambda _record, _settings: {}
+    limit: Callable[[S], float | None] = lambda _settings: None
 
 
 class AlertPendingError(Exception):
@@ -74,7 +75,7 @@ class AlertPendingError(Exception):
 class Marker:
     """What a marker says. `expires_at_ms`: when a claim expires, milliseconds since 1970.
 
-    `sns_message_id` and `published_at` (milliseconds since 1970) are known once it is published.
+    `sns_message_id` and `published_ms` (milliseconds since 1970) are known once it is published.
     """
 
     record_id: str = ""

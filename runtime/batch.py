@@ -9,10 +9,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Generic
 
-from runtime.alerts import Alerter, Rule, S
+from runtime.alerts import Alerter, Rule
 from runtime.contract import Contract, R, moment
 from runtime.deadline import Deadline, OutOfTimeError
 from runtime.fields import InvalidRecordError
+from runtime.settings import S
 from runtime.storage import Outcome, Received, Store
 
 EXCERPT_CHARACTERS = 200

@@ -64,13 +64,14 @@ class Contract(Generic[R]):
     """The contract of one kind of record.
 
     `prefix` is the folder of stored records in the bucket. `noun` and `plural` are what a record is called in messages
-    for people, in log lines and in metrics.
+    for people, in log lines and in metrics. `charted` names the field, a number, that charts show for each group.
     """
 
     record: type[R]
     prefix: str
     noun: str
     plural: str
+    charted: str
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:

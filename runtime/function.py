@@ -16,14 +16,14 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config
 
-from runtime.alerts import Alerter, Rule, S
+from runtime.alerts import Alerter, Rule
 from runtime.batch import BatchResult, Processor
 from runtime.bucket import Bucket
 from runtime.clock import Clock
 from runtime.contract import Contract, R
 from runtime.deadline import Deadline
 from runtime.log_events import BATCH_PROCESSED, log_events, metric_names
-from runtime.settings import Environment
+from runtime.settings import Environment, S
 from runtime.storage import Store
 
 if TYPE_CHECKING:
@@ -53,10 +53,10 @@ Handler = Callable[[dict[str, Any], Any], dict[str, list[dict[str, str]]]]
 def make_handler(contract: Contract[R], rules: tuple[Rule[R, S], ...], settings: type[S]) -> Handler:
     """The function's handler: it processes one SQS batch per invocation and answers with a partial batch response."""
     clock = Clock()
+    environment = Environment.read(os.environ, settings)
     service = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", contract.noun)
     logger = Logger(service=service)
     metrics = Metrics(namespace=NAMESPACE, service=service)
-    environment = Environment.read(os.environ, settings)
     bucket = Bucket(boto3.client("s3", config=_CLIENT_CONFIG), environment.bucket)
     processor = Processor(
         contract,

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
-from pipeline.bucket import Bucket
-from pipeline.deadline import ANSWER_MS, OutOfTimeError
 
-from tests.unit.pipeline.fakes import FakeAws, client_error
+from runtime.bucket import Bucket
+from runtime.deadline import ANSWER_MS, OutOfTimeError
+from tests.unit.runtime.fakes import FakeAws, client_error
 
-KEY = "alerts/TSLA/1767623400000.json"
+KEY = "alerts/price/TSLA/1767623400000.json"
 UNKNOWN = [
     client_error("S3", "ConditionalRequestConflict", 409),
     client_error("S3", "RequestTimeout", 400),

@@ -1,15 +1,26 @@
-"""S3 and SNS in memory, with S3's rules for conditional writes, and a clock that moves only when somebody sleeps."""
+"""S3 and SNS in memory, with S3's rules for conditional writes, and a clock that moves only when somebody sleeps.
+
+And the stock function's parts, wired to them.
+"""
 
 import hashlib
 import io
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
-from pipeline.clock import Clock
-from pipeline.deadline import Deadline
+
+from pipeline.contract import CONTRACT, Tick
+from pipeline.rules import RULES, Settings
+from runtime.alerts import Alerter
+from runtime.batch import Processor
+from runtime.bucket import Bucket
+from runtime.clock import Clock
+from runtime.deadline import Deadline
+from runtime.storage import Store
 
 Hook = Callable[[str, str, dict[str, Any]], None]
 
@@ -40,7 +51,7 @@ class FakeTime:
 
     @property
     def clock(self) -> Clock:
-        return Clock(self.now, self.sleep)
+        return Clock(now=self.now, sleep=self.sleep)
 
     def deadline(self, remaining_ms: int = 30_000) -> Deadline:
         """Of an invocation that begins now."""
@@ -105,6 +116,24 @@ class FakeAws:
     def keys(self, prefix: str) -> list[str]:
         """Keys under a prefix, sorted."""
         return sorted(key for key in self.objects if key.startswith(prefix))
+
+
+def bucket(aws: Any) -> Bucket:
+    """The bucket of the fake AWS, or of what stands before it."""
+    return Bucket(aws, "b")
+
+
+def stock_processor(aws: FakeAws, pool: ThreadPoolExecutor, told: Settings | None = None) -> Processor[Tick, Settings]:
+    """The stock function's processor, as one warm Lambda environment has it."""
+    told = told or Settings()
+    return Processor(
+        CONTRACT,
+        rules=RULES,
+        settings=told,
+        alerter=Alerter(CONTRACT, told, bucket(aws), aws.sns, aws.time.clock, topic_arn="arn:topic"),
+        store=Store(CONTRACT, bucket(aws), aws.time.clock, told.object_layout),
+        pool=pool,
+    )
 
 
 def _etag(body: bytes) -> str:

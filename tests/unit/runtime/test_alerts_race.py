@@ -12,15 +12,14 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pipeline.alerts import Alerter, AlertPendingError
-from pipeline.bucket import Bucket
-from pipeline.clock import Clock
-from pipeline.deadline import Deadline, OutOfTimeError
-from pipeline.tick import Tick
 
-from tests.unit.pipeline.fakes import FakeAws, FakeTime
+from pipeline.contract import CONTRACT, Tick
+from pipeline.rules import PRICE, Settings
+from runtime.alerts import Alerter, AlertPendingError
+from runtime.clock import Clock
+from runtime.deadline import Deadline, OutOfTimeError
+from tests.unit.runtime.fakes import FakeAws, FakeTime, bucket
 
-KEY = "alerts/TSLA/1767623400000.json"
 TIMEOUT_SECONDS = 10
 HANG_SECONDS = TIMEOUT_SECONDS + 1
 SLOW_SECONDS = 6
@@ -58,14 +57,14 @@ class Function:
         assert self.waiting.wait(PATIENCE_SECONDS)
 
     def _run(self) -> None:
-        clock = Clock(self.time.now, self._sleep)
+        clock = Clock(now=self.time.now, sleep=self._sleep)
         mine: Any = Stoppable(self.aws, self._stop, self)
-        alerter = Alerter(Bucket(mine, "b"), lambda _: mine, clock, topic_arn="t", threshold=1.0, cooldown_seconds=60)
+        alerter = Alerter(CONTRACT, Settings(), bucket(mine), lambda _: mine, clock, topic_arn="t")
         try:
             self._wait_for_my_turn()
             self.deadline = self.time.deadline(1000 * TIMEOUT_SECONDS)
             tick = Tick(self.name, "TSLA", 2.0, 1, "2026-01-05T14:30:00Z")
-            self.outcome = alerter.ensure(KEY, tick, self.deadline)
+            self.outcome = alerter.ensure(PRICE, tick, self.deadline)
         except (KilledError, AlertPendingError, OutOfTimeError) as error:
             self.outcome = error
         finally:

@@ -3,10 +3,10 @@
 from datetime import timedelta
 
 import pytest
-from pipeline.deadline import ANSWER_MS, OutOfTimeError
-from pipeline.tick import to_epoch_ms
 
-from tests.unit.pipeline.fakes import FakeTime
+from runtime.clock import to_epoch_ms
+from runtime.deadline import ANSWER_MS, OutOfTimeError
+from tests.unit.runtime.fakes import FakeTime
 
 
 def test_the_deadline_leaves_time_to_answer_before_lambda_ends_the_invocation() -> None:

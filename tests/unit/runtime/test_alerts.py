@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from botocore.exceptions import (
@@ -12,31 +12,34 @@ from botocore.exceptions import (
     EndpointConnectionError,
     ReadTimeoutError,
 )
-from pipeline.alerts import LONGEST_WAIT_SECONDS, Alerter, AlertPendingError, subject
-from pipeline.bucket import Bucket
-from pipeline.deadline import ANSWER_MS, Deadline, OutOfTimeError
-from pipeline.tick import Tick, to_epoch_ms
 
-from tests.unit.pipeline.fakes import FakeAws, FakeTime, client_error, no_hook
+from pipeline.contract import CONTRACT, Tick
+from pipeline.rules import PRICE, Settings
+from runtime.alerts import LONGEST_WAIT_SECONDS, Alerter, AlertPendingError, Marker, marker_key_of
+from runtime.clock import Clock, to_epoch_ms
+from runtime.deadline import ANSWER_MS, Deadline, OutOfTimeError
+from tests.unit.runtime.fakes import FakeAws, FakeTime, bucket, client_error, no_hook
 
-KEY = "alerts/TSLA/1767623400000.json"
+KEY = "alerts/price/TSLA/1767623400000.json"
 TICK = Tick("t-1", "TSLA", 1201.33, 100, "2026-01-05T14:30:00.250Z")
 REMAINING_MS = 30_000
+PUBLISHED = Marker("t-1", "published", "c-1", sns_message_id="sns-1", published_ms=to_epoch_ms(FakeTime().current))
+CLAIMED = Marker("t-1", "claimed", "c-1", expires_at_ms=1_767_623_431_000)
 
 
 class KilledError(BaseException):
     """The function's process ends here."""
 
 
-def alerter(aws: FakeAws, time: FakeTime, threshold: float = 1200.0) -> Alerter:
-    fake: Any = aws
-    return Alerter(
-        Bucket(fake, "b"), aws.sns, time.clock, topic_arn="arn:topic", threshold=threshold, cooldown_seconds=60
-    )
+StockAlerter = Alerter[Tick, Settings]
 
 
-def ensure(an_alerter: Alerter, tick: Tick = TICK) -> bool:
-    return an_alerter.ensure(KEY, tick, Deadline(an_alerter._clock, REMAINING_MS))
+def alerter(aws: FakeAws, time: FakeTime) -> StockAlerter:
+    return Alerter(CONTRACT, Settings(), bucket(aws), aws.sns, time.clock, topic_arn="arn:topic")
+
+
+def ensure(an_alerter: StockAlerter, tick: Tick = TICK) -> bool:
+    return an_alerter.ensure(PRICE, tick, Deadline(an_alerter._clock, REMAINING_MS))
 
 
 def marker(aws: FakeAws) -> dict[str, Any]:
@@ -67,6 +70,7 @@ def test_the_first_breach_is_published_and_marked() -> None:
     assert message["TopicArn"] == "arn:topic"
     assert message["Subject"] == "Stock alert: TSLA 1201.33 >= 1200.00"
     assert message["MessageAttributes"] == {
+        "rule": {"DataType": "String", "StringValue": "price"},
         "symbol": {"DataType": "String", "StringValue": "TSLA"},
         "price": {"DataType": "Number", "StringValue": "1201.33"},
     }
@@ -75,6 +79,7 @@ def test_the_first_breach_is_published_and_marked() -> None:
         "price": 1201.33,
         "threshold": 1200.0,
         "volume": 100,
+        "rule": "price",
         "tick_id": "t-1",
         "timestamp": "2026-01-05T14:30:00.250Z",
         "event_time": "2026-01-05T14:30:00.250Z",
@@ -91,14 +96,7 @@ def test_nothing_is_published_when_making_the_client_took_the_time() -> None:
         aws.time.sleep(60)
         return aws
 
-    slow = Alerter(
-        Bucket(cast(Any, aws), "b"),
-        slow_client,
-        aws.time.clock,
-        topic_arn="arn:topic",
-        threshold=1200.0,
-        cooldown_seconds=60,
-    )
+    slow = Alerter(CONTRACT, Settings(), bucket(aws), slow_client, aws.time.clock, topic_arn="arn:topic")
 
     # when it goes on after its deadline
     with pytest.raises(OutOfTimeError):
@@ -144,7 +142,7 @@ def test_waiting_takes_only_a_share_of_the_time_that_is_left() -> None:
     with pytest.raises(KilledError):
         ensure(alerter(aws, time))
     with pytest.raises(AlertPendingError):
-        alerter(aws, time).ensure(KEY, TICK, time.deadline(2_000))
+        alerter(aws, time).ensure(PRICE, TICK, time.deadline(2_000))
     assert sum(time.slept) < 0.6
 
 
@@ -170,10 +168,9 @@ def test_somebody_who_publishes_while_we_wait_saves_us_the_alert() -> None:
     def finish(seconds: float) -> None:
         aws.objects[KEY] = (json.dumps({"state": "published"}).encode(), {})
 
-    fake: Any = aws
-    waiting = type(time.clock)(time.now, finish)
-    late = Alerter(Bucket(fake, "b"), aws.sns, waiting, topic_arn="t", threshold=1.0, cooldown_seconds=60)
-    assert late.ensure(KEY, TICK, Deadline(waiting, REMAINING_MS)) is False
+    waiting = Clock(now=time.now, sleep=finish)
+    late = Alerter(CONTRACT, Settings(), bucket(aws), aws.sns, waiting, topic_arn="t")
+    assert late.ensure(PRICE, TICK, Deadline(waiting, REMAINING_MS)) is False
     assert aws.published == []
 
 
@@ -243,7 +240,7 @@ def test_a_publish_that_could_not_end_in_time_is_not_begun() -> None:
     aws = FakeAws()
     time = aws.time
     with pytest.raises(OutOfTimeError):
-        alerter(aws, time).ensure(KEY, TICK, time.deadline(ANSWER_MS + 100))
+        alerter(aws, time).ensure(PRICE, TICK, time.deadline(ANSWER_MS + 100))
     assert aws.published == []
     assert ensure(alerter(aws, time)) is True  # at once: the claim was given back
 
@@ -251,7 +248,7 @@ def test_a_publish_that_could_not_end_in_time_is_not_begun() -> None:
 def test_nothing_is_sent_after_the_deadline() -> None:
     aws = FakeAws()
     with pytest.raises(OutOfTimeError):
-        alerter(aws, aws.time).ensure(KEY, TICK, aws.time.deadline(ANSWER_MS))
+        alerter(aws, aws.time).ensure(PRICE, TICK, aws.time.deadline(ANSWER_MS))
     assert aws.calls == []
 
 
@@ -262,7 +259,7 @@ def test_a_claim_expires_when_lambda_ends_its_invocation() -> None:
     deadline = time.deadline(REMAINING_MS)
     time.sleep(7)
     with pytest.raises(KilledError):
-        alerter(aws, time).ensure(KEY, TICK, deadline)
+        alerter(aws, time).ensure(PRICE, TICK, deadline)
     assert marker(aws)["expires_at_ms"] == to_epoch_ms(time.now()) + REMAINING_MS - 7_000
 
 
@@ -341,22 +338,6 @@ def test_a_marker_that_this_code_did_not_write_is_taken_over(content: bytes) -> 
     assert marker(aws)["state"] == "published"
 
 
-@pytest.mark.parametrize(
-    ("price", "threshold", "text"),
-    [
-        (1200.0, 1200.0, "1200.00 >= 1200.00"),
-        (1201.333, 1200.0, "1201.333 >= 1200.00"),
-        (1e300, 0.00001, "1e+300 >= 1e-05"),
-        (5e-324, 5e-324, "5e-324 >= 5e-324"),
-    ],
-)
-def test_the_subject_says_the_exact_price_in_few_characters(price: float, threshold: float, text: str) -> None:
-    line = subject(Tick("t", "A234567890", price, 1, TICK.timestamp), threshold)
-    assert line == f"Stock alert: A234567890 {text}"
-    assert len(line) <= 100
-    assert line.isascii()
-
-
 @pytest.mark.parametrize(("price", "attribute"), [(1200.0, "1200"), (1201.333333, "1201.33333"), (1e300, "1000000000")])
 def test_the_price_attribute_stays_within_what_filter_policies_compare(price: float, attribute: str) -> None:
     aws = FakeAws()
@@ -380,3 +361,63 @@ def test_of_two_that_take_an_expired_claim_over_one_publishes() -> None:
     aws.hook = rival_is_faster
     assert ensure(alerter(aws, time)) is False
     assert len(aws.published) == 1
+
+
+@pytest.mark.parametrize("marker", [CLAIMED, PUBLISHED], ids=lambda marker: marker.state)
+def test_a_marker_is_read_as_it_was_written(marker: Marker) -> None:
+    assert Marker.decode(marker.encode("tick_id"), "tick_id") == marker
+    assert marker.is_published is (marker is PUBLISHED)
+
+
+def test_a_marker_names_the_record_as_the_contract_does() -> None:
+    assert json.loads(PUBLISHED.encode("tick_id")) == {
+        "state": "published",
+        "tick_id": "t-1",
+        "claim_id": "c-1",
+        "sns_message_id": "sns-1",
+        "published_at": "2026-01-05T14:30:01.000Z",
+    }
+    assert json.loads(CLAIMED.encode("reading_id")) == {
+        "state": "claimed",
+        "reading_id": "t-1",
+        "claim_id": "c-1",
+        "expires_at_ms": 1_767_623_431_000,
+    }
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[]", b"{}", b"\xff", b"[" * 100_000, b'{"state":"claimed","expires_at_ms":"soon"}'],
+    ids=lambda content: repr(content[:40]),
+)
+def test_what_is_no_marker_has_no_state(content: bytes) -> None:
+    assert Marker.decode(content, "tick_id") == Marker()
+
+
+@pytest.mark.parametrize("published_at", ['"yesterday"', "7", "[]", '"2026-01-05"', "null"])
+def test_a_marker_whose_time_cannot_be_read_is_still_published(published_at: str) -> None:
+    marker = Marker.decode(f'{{"state":"published","published_at":{published_at}}}'.encode(), "tick_id")
+
+    assert marker == Marker(state="published")
+
+
+@pytest.mark.parametrize("cooldown_seconds", [0, 60])
+def test_a_message_says_which_marker_belongs_to_it(cooldown_seconds: int) -> None:
+    aws = FakeAws()
+    told = Settings(alert_cooldown_seconds=cooldown_seconds)
+    ensure(Alerter(CONTRACT, told, bucket(aws), aws.sns, aws.time.clock, topic_arn="t"))
+
+    [message] = aws.published
+
+    assert [marker_key_of(CONTRACT, json.loads(message["Message"]))] == aws.keys("alerts/")
+
+
+@pytest.mark.parametrize("missing", ["rule", "window", "symbol"])
+@pytest.mark.parametrize("changed", [{}, None, 7], ids=["missing", "null", "a number"])
+def test_a_message_that_does_not_say_its_window_has_no_marker(missing: str, changed: Any) -> None:
+    message: dict[str, Any] = {"rule": "price", "symbol": "TSLA", "window": "1767623400000"}
+    assert marker_key_of(CONTRACT, message) == KEY
+
+    del message[missing]
+
+    assert marker_key_of(CONTRACT, message if changed == {} else {**message, missing: changed}) is None

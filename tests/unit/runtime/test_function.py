@@ -18,7 +18,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from tests.unit.pipeline.slow_aws import SlowAws, slow_aws
+from tests.unit.runtime.slow_aws import SlowAws, slow_aws
 
 REGION = "us-east-2"
 SENT_MS = "1767623400500"

@@ -9,14 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pipeline.alerts import Alerter
-from pipeline.bucket import Bucket
-from pipeline.deadline import ANSWER_MS
-from pipeline.environment import Layout
-from pipeline.processor import BatchResult, MalformedEventError, Processor
-from pipeline.storage import Store
 
-from tests.unit.pipeline.fakes import FakeAws, client_error
+from pipeline.rules import Settings
+from runtime.batch import BatchResult, MalformedEventError
+from runtime.deadline import ANSWER_MS
+from tests.unit.runtime.fakes import FakeAws, client_error, stock_processor
 
 SENT_MS = 1_767_623_400_500
 TIME = "2026-01-05T14:30:00Z"
@@ -27,22 +24,9 @@ WORKERS = 8
 class Function:
     """A processor on fake AWS, as one warm Lambda environment has it."""
 
-    def __init__(
-        self, aws: FakeAws, pool: ThreadPoolExecutor, layout: Layout = "tick", cooldown_seconds: int = 60
-    ) -> None:
-        fake: Any = aws
+    def __init__(self, aws: FakeAws, pool: ThreadPoolExecutor, layout: str = "record", **told: Any) -> None:
         self.time = aws.time
-        bucket = Bucket(fake, "b")
-        alerter = Alerter(
-            bucket, aws.sns, self.time.clock, topic_arn="t", threshold=1200.0, cooldown_seconds=cooldown_seconds
-        )
-        self._processor = Processor(
-            alerter,
-            Store(bucket, self.time.clock, layout),
-            pool,
-            threshold=1200.0,
-            cooldown_seconds=cooldown_seconds,
-        )
+        self._processor = stock_processor(aws, pool, Settings(object_layout=layout, **told))
 
     def receive(self, *records: Any, remaining_ms: int = 30_000) -> BatchResult:
         deadline = self.time.deadline(remaining_ms)
@@ -55,8 +39,10 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield executor
 
 
-def message(tick_id: str, symbol: str = "TSLA", price: float = 100.0, timestamp: str = TIME) -> dict[str, Any]:
-    body = {"tick_id": tick_id, "symbol": symbol, "price": price, "volume": 1, "timestamp": timestamp}
+def message(
+    tick_id: str, symbol: str = "TSLA", price: float = 100.0, timestamp: str = TIME, volume: int = 1
+) -> dict[str, Any]:
+    body = {"tick_id": tick_id, "symbol": symbol, "price": price, "volume": volume, "timestamp": timestamp}
     return raw(f"m-{tick_id}", json.dumps(body))
 
 
@@ -157,8 +143,8 @@ def test_the_excerpt_of_a_bad_body_is_short_ascii(pool: ThreadPoolExecutor) -> N
     assert excerpt.isprintable()
 
 
-@pytest.mark.parametrize("layout", ["tick", "batch"])
-def test_a_redelivery_lands_on_the_same_keys(layout: Layout, pool: ThreadPoolExecutor) -> None:
+@pytest.mark.parametrize("layout", ["record", "batch"])
+def test_a_redelivery_lands_on_the_same_keys(layout: str, pool: ThreadPoolExecutor) -> None:
     aws = FakeAws()
     batch = [message("a"), message("b", price=1300), message("c", symbol="AAPL")]
     Function(aws, pool, layout).receive(*batch)
@@ -170,8 +156,8 @@ def test_a_redelivery_lands_on_the_same_keys(layout: Layout, pool: ThreadPoolExe
     assert len(aws.published) == 1
 
 
-@pytest.mark.parametrize("layout", ["tick", "batch"])
-def test_the_same_tick_twice_in_one_batch_is_stored_once(layout: Layout, pool: ThreadPoolExecutor) -> None:
+@pytest.mark.parametrize("layout", ["record", "batch"])
+def test_the_same_tick_twice_in_one_batch_is_stored_once(layout: str, pool: ThreadPoolExecutor) -> None:
     aws = FakeAws()
     twice = {**message("a"), "messageId": "again"}
     result = Function(aws, pool, layout).receive(message("a"), twice, message("b"))
@@ -192,7 +178,7 @@ def test_a_refused_put_fails_its_own_tick_only(code: str, pool: ThreadPoolExecut
     result = Function(aws, pool).receive(message("a"), message("b"), message("c"))
     assert failed(result) == ["m-b"]
     assert code in result.failures[0].reason
-    assert result.failures[0].tick_id == "b"
+    assert result.failures[0].record_id == "b"
     assert not result.failures[0].rejected
     assert stored_ids(aws) == ["a", "c"]
 
@@ -219,12 +205,12 @@ def test_a_conflict_that_does_not_end_is_left_to_sqs(pool: ThreadPoolExecutor) -
 
 def test_a_breach_is_at_or_above_the_threshold(pool: ThreadPoolExecutor) -> None:
     aws = FakeAws()
-    Function(aws, pool, cooldown_seconds=0).receive(
+    Function(aws, pool, alert_cooldown_seconds=0).receive(
         message("a", price=1199.99), message("b", price=1200), message("c", price=1200.01)
     )
     assert sorted(json.loads(alert["Message"])["tick_id"] for alert in aws.published) == ["b", "c"]
     assert [json.loads(aws.objects[key][0])["alert"] for key in aws.keys("processed/")] == [False, True, True]
-    assert aws.keys("alerts/") == ["alerts/TSLA/1767623400000-b.json", "alerts/TSLA/1767623400000-c.json"]
+    assert aws.keys("alerts/") == ["alerts/price/TSLA/1767623400000-b.json", "alerts/price/TSLA/1767623400000-c.json"]
 
 
 def test_a_window_has_one_alert_about_its_earliest_tick(pool: ThreadPoolExecutor) -> None:
@@ -240,8 +226,8 @@ def test_a_window_has_one_alert_about_its_earliest_tick(pool: ThreadPoolExecutor
     assert stored_ids(aws) == ["early", "late", "next", "other"]
 
 
-@pytest.mark.parametrize("layout", ["tick", "batch"])
-def test_a_tick_whose_alert_cannot_be_sent_is_not_stored(layout: Layout, pool: ThreadPoolExecutor) -> None:
+@pytest.mark.parametrize("layout", ["record", "batch"])
+def test_a_tick_whose_alert_cannot_be_sent_is_not_stored(layout: str, pool: ThreadPoolExecutor) -> None:
     aws = FakeAws(fault(client_error("Publish", "Throttled", 429), lambda operation, _: operation == "Publish"))
     result = Function(aws, pool, layout).receive(
         message("a"), message("b", price=1300), message("c", price=1301), message("d", symbol="AAPL")
@@ -249,6 +235,66 @@ def test_a_tick_whose_alert_cannot_be_sent_is_not_stored(layout: Layout, pool: T
     assert failed(result) == ["m-b", "m-c"]
     assert "Throttled" in result.failures[0].reason
     assert stored_ids(aws) == ["a", "d"]
+
+
+def alerts(aws: FakeAws) -> list[tuple[str, str]]:
+    """(rule, tick id) of each alert."""
+    told = [json.loads(alert["Message"]) for alert in aws.published]
+    return sorted((message["rule"], message["tick_id"]) for message in told)
+
+
+def test_a_tick_to_which_two_rules_apply_has_an_alert_and_a_marker_for_each(pool: ThreadPoolExecutor) -> None:
+    aws = FakeAws()
+
+    result = Function(aws, pool, alert_volume=500).receive(
+        message("price", price=1300, timestamp="2026-01-05T14:30:01Z"),
+        message("both", price=1300, volume=500),
+        message("volume", volume=501, timestamp="2026-01-05T14:30:02Z"),
+        message("none", volume=499),
+    )
+
+    assert failed(result) == []
+    assert alerts(aws) == [("price", "both"), ("volume", "both")]
+    assert aws.keys("alerts/") == ["alerts/price/TSLA/1767623400000.json", "alerts/volume/TSLA/1767623400000.json"]
+    assert (result.alerts_published, result.alerts_suppressed) == (2, 2)
+    stored = [json.loads(aws.objects[key][0]) for key in aws.keys("processed/")]
+    assert {record["tick_id"]: record["alert"] for record in stored} == {
+        "both": True,
+        "none": False,
+        "price": True,
+        "volume": True,
+    }
+
+
+@pytest.mark.parametrize("layout", ["record", "batch"])
+@pytest.mark.parametrize("rules", [["price"], ["volume"], ["price", "volume"]])
+def test_a_tick_that_lacks_one_of_its_alerts_fails_once_and_is_not_stored(
+    rules: list[str], layout: str, pool: ThreadPoolExecutor
+) -> None:
+    # given SNS refuses the alerts of some rules
+    refused = client_error("Publish", "Throttled", 429)
+    aws = FakeAws(fault(refused, lambda operation, put: operation == "Publish" and rule_of(put) in rules))
+
+    # when a tick arrives to which both rules apply, and one to which none does
+    result = Function(aws, pool, layout, alert_volume=500).receive(
+        message("both", price=1300, volume=500), message("none")
+    )
+
+    # then it fails once, and the other alert is sent
+    assert failed(result) == ["m-both"]
+    assert stored_ids(aws) == ["none"]
+    assert alerts(aws) == sorted((rule, "both") for rule in {"price", "volume"} - set(rules))
+
+    # and a redelivery sends what was missing, and stores the tick
+    aws.hook = FakeAws().hook
+    again = Function(aws, pool, layout, alert_volume=500).receive(message("both", price=1300, volume=500))
+    assert failed(again) == []
+    assert stored_ids(aws) == ["both", "none"]
+    assert alerts(aws) == [("price", "both"), ("volume", "both")]
+
+
+def rule_of(published: dict[str, Any]) -> str:
+    return str(published["MessageAttributes"]["rule"]["StringValue"])
 
 
 def test_after_trouble_with_sns_a_redelivery_alerts_and_stores(pool: ThreadPoolExecutor) -> None:
@@ -432,12 +478,17 @@ generated = st.tuples(st.integers(0, 6), st.sampled_from(["TSLA", "AAPL"]), st.s
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    layout=st.sampled_from(["tick", "batch"]),
+    layout=st.sampled_from(["record", "batch"]),
+    volume=st.sampled_from([None, 1]),  # with 1, two rules apply to some ticks and one to the others
     batch=st.lists(generated, min_size=1, max_size=8),
     faults=st.lists(st.booleans(), max_size=20),
 )
 def test_every_tick_ends_stored_once_when_its_failures_are_delivered_again(
-    layout: Layout, batch: list[tuple[int, str, float]], faults: list[bool], pool: ThreadPoolExecutor
+    layout: str,
+    volume: int | None,
+    batch: list[tuple[int, str, float]],
+    faults: list[bool],
+    pool: ThreadPoolExecutor,
 ) -> None:
     # Given: ticks, some of them twice, on an AWS that refuses some calls
     left = list(faults)
@@ -454,16 +505,18 @@ def test_every_tick_ends_stored_once_when_its_failures_are_delivered_again(
     # When: SQS delivers what failed, again and again
     deliveries = 0
     while pending:
-        result = Function(aws, pool, layout).receive(*pending.values())
+        result = Function(aws, pool, layout, alert_volume=volume).receive(*pending.values())
         pending = {message_id: pending[message_id] for message_id in failed(result)}
         aws.time.sleep(VISIBILITY_SECONDS)
         deliveries += 1
         assert deliveries <= len(faults) + 1
-    # Then: each tick is stored (in the tick layout once), and each symbol that breached has been alerted
+    # Then: each tick is stored (in the layout `record` once), and each symbol has the alerts that it must have
     wanted = sorted({f"{number}-{symbol}-{price:.0f}" for number, symbol, price in batch})
     ids = stored_ids(aws)
     assert sorted(set(ids)) == wanted
-    if layout == "tick":
+    if layout == "record":
         assert ids == wanted
-    breached = {symbol for _, symbol, price in batch if price >= 1200}
-    assert {alert["MessageAttributes"]["symbol"]["StringValue"] for alert in aws.published} == breached
+    breached = {("price", symbol) for _, symbol, price in batch if price >= 1200}
+    traded = {("volume", symbol) for _, symbol, _ in batch if volume}
+    told = [json.loads(alert["Message"]) for alert in aws.published]
+    assert {(alert["rule"], alert["symbol"]) for alert in told} == breached | traded
