@@ -46,4 +46,4 @@ class Tick(Record):
     )
 
 
-CONTRACT = Contract(Tick, prefix="processed/", noun="tick", plural="ticks")
+CONTRACT = Contract(Tick, prefix="processed/", noun="tick", plural="ticks", charted="price")

@@ -46,6 +46,7 @@ PRICE = Rule[Tick, Settings](
         f"Stock alert: {tick.symbol} {_dollars(tick.price)} >= {_dollars(settings.alert_threshold)}"
     ),
     details=lambda _, settings: {"threshold": settings.alert_threshold},
+    limit=lambda settings: settings.alert_threshold,
 )
 VOLUME = Rule[Tick, Settings](
     "volume",
