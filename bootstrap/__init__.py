@@ -1,11 +1,11 @@
 """What must exist, and how is it made?
 
-Deployment is a pipeline of small stages: `Settings` are turned into declared resources (`declaration`), the live ones
+Deployment goes in small stages: names and `Settings` are turned into declared resources (`declaration`), the live ones
 are read (`snapshot`), the two give a plan of actions (`planner`, pure), and the plan is carried out (`executor`,
 `runner`). A dry run is the same plan, only shown. Each AWS service has one module in `resources`.
 
     from bootstrap import Settings, up
-    up(open_profile("local"), Settings(names))
+    up(environment, Settings(environment.pipeline.settings()))
 """
 
 from bootstrap.operations import BootstrapError, Report, ResourceStatus, down, plan, plan_removal, status, up

@@ -17,14 +17,14 @@ from bootstrap.resources.sqs import DELETED_RECENTLY_SECONDS
 from bootstrap.resources.sqs import KIND as QUEUE
 from bootstrap.settings import Settings
 from profiles import folders
+from profiles.environment import Environment
 from profiles.errors import CannotRunError
-from profiles.names import Names
+from profiles.pipeline import load
 from profiles.session import Aws
 from terminal import (
     DEFAULT_PROFILE,
     EXIT_CHECK_FAILED,
     BucketOption,
-    Environment,
     JsonOption,
     PrefixOption,
     ProfileOption,
@@ -40,7 +40,6 @@ app.add_typer(export_app, name="export")
 NO_CHANGE = "no change: everything is as declared"
 NOTHING_TO_REMOVE = "nothing to remove"
 
-SettingsFrom = Callable[[Names], Settings]
 YesOption = Annotated[bool, typer.Option("--yes", help="Don't ask. On AWS it needs --account as well.")]
 AccountOption = Annotated[str | None, typer.Option("--account", help="The account id that may be changed.")]
 
@@ -49,7 +48,7 @@ AccountOption = Annotated[str | None, typer.Option("--account", help="The accoun
 @with_settings
 def plan(
     *,
-    settings: SettingsFrom,
+    settings: Settings,
     profile: ProfileOption = DEFAULT_PROFILE,
     prefix: PrefixOption = "",
     bucket: BucketOption = None,
@@ -65,11 +64,11 @@ def plan(
 ) -> None:
     """Show what `up` would create, update, replace or leave. Changes nothing."""
     if from_scratch:
-        found = operations.plan_from_scratch(settings(names_for(account, prefix, bucket)))
+        pipeline = load()
+        found = operations.plan_from_scratch(pipeline, names_for(pipeline, account, prefix, bucket), settings)
     else:
-        environment = open_environment(profile, prefix, bucket)
         show = operations.plan_removal if removal else operations.plan
-        found = show(environment.aws, settings(environment.names))
+        found = show(open_environment(profile, prefix, bucket), settings)
     if as_json:
         print_json(render.plan_json(found))
     elif dry_run:
@@ -83,7 +82,7 @@ def plan(
 @with_settings
 def up(
     *,
-    settings: SettingsFrom,
+    settings: Settings,
     profile: ProfileOption = DEFAULT_PROFILE,
     prefix: PrefixOption = "",
     bucket: BucketOption = None,
@@ -93,10 +92,9 @@ def up(
 ) -> None:
     """Create what is missing and update what differs. Running it again changes nothing."""
     environment = open_environment(profile, prefix, bucket)
-    declared = settings(environment.names)
-    _ask_on_aws(environment, yes, account, lambda: operations.plan(environment.aws, declared))
+    _ask_on_aws(environment, yes, account, lambda: operations.plan(environment, settings))
     with render.Progress(errors) as progress:
-        report = operations.up(environment.aws, declared, progress)
+        report = operations.up(environment, settings, progress)
     _show_report(report, as_json)
 
 
@@ -104,7 +102,7 @@ def up(
 @with_settings
 def status(
     *,
-    settings: SettingsFrom,
+    settings: Settings,
     profile: ProfileOption = DEFAULT_PROFILE,
     prefix: PrefixOption = "",
     bucket: BucketOption = None,
@@ -112,7 +110,7 @@ def status(
 ) -> None:
     """Show which resources exist, their state and their drift. Exit code 1: something is missing or has drifted."""
     environment = open_environment(profile, prefix, bucket)
-    found = operations.status(environment.aws, settings(environment.names))
+    found = operations.status(environment, settings)
     if as_json:
         print_json([one.to_json() for one in found])
     else:
@@ -143,10 +141,10 @@ def down(
     kept = folders.kept_in_words()
     # Only names matter here: an email subscription, the one optional resource, goes with its topic.
     environment = open_environment(profile, prefix, bucket)
-    aws, declared = environment.aws, Settings(environment.names)
-    _ask_on_aws(environment, yes, account, lambda: operations.plan_removal(aws, declared, keep_data=keep_data))
+    settings = Settings(environment.pipeline.settings())
+    _ask_on_aws(environment, yes, account, lambda: operations.plan_removal(environment, settings, keep_data=keep_data))
     with render.Progress(errors) as progress:
-        report = operations.down(aws, declared, progress, keep_data=keep_data)
+        report = operations.down(environment, settings, progress, keep_data=keep_data)
     _show_report(report, as_json, nothing=NOTHING_TO_REMOVE)
     if any(action.resource.startswith(f"{QUEUE} ") for action in report.actions):
         errors.print(f"AWS lets queues of these names be made again after {DELETED_RECENTLY_SECONDS} s; `up` waits.")
@@ -159,7 +157,7 @@ def down(
 @with_settings
 def diff(
     *,
-    settings: SettingsFrom,
+    settings: Settings,
     profiles: Annotated[list[str], typer.Option("--profile", help="Give it twice: the two to compare.")],
     prefix: PrefixOption = "",
     bucket: BucketOption = None,
@@ -168,7 +166,7 @@ def diff(
     """Compare two live environments, for example an emulator's with AWS's. Exit code 1: they differ."""
     if len(profiles) != 2:
         raise CannotRunError("diff compares two environments: stockpipe diff --profile A --profile B")
-    left, right = (_side(open_environment(profile, prefix, bucket), settings) for profile in profiles)
+    left, right = (Side(open_environment(profile, prefix, bucket), settings) for profile in profiles)
     found = compare(left, right)
     if as_json:
         print_json(render.deviations_json(found))
@@ -178,10 +176,6 @@ def diff(
         console.print(f"no difference between {profiles[0]} and {profiles[1]}")
     if found:
         raise typer.Exit(EXIT_CHECK_FAILED)
-
-
-def _side(environment: Environment, settings: SettingsFrom) -> Side:
-    return Side(environment.aws, settings(environment.names))
 
 
 def _ask_on_aws(environment: Environment, yes: bool, account: str | None, make_plan: Callable[[], Plan]) -> None:

@@ -24,6 +24,8 @@ from bootstrap.resources.s3 import ENCRYPTION, OWNERSHIP, PUBLIC_ACCESS_BLOCK, B
 from bootstrap.resources.sns import Subscription, Topic
 from bootstrap.resources.sqs import Queue, RedriveAllowPolicy
 from bootstrap.settings import Settings
+from profiles.names import Names
+from profiles.pipeline import Pipeline
 
 Properties = dict[str, Any]
 # CloudFormation type → properties. A resource of ours may be two of CloudFormation's.
@@ -35,11 +37,11 @@ _CATALOG = {"Ref": "AWS::AccountId"}
 _NUMBERS = frozenset({"VisibilityTimeout", "MessageRetentionPeriod"})
 
 
-def template(settings: Settings, code: FunctionZip | None = None) -> dict[str, Any]:
+def template(pipeline: Pipeline, names: Names, settings: Settings, code: FunctionZip | None = None) -> dict[str, Any]:
     """The template, ready to be written as JSON."""
-    declared = declare(settings, code)
+    declared = declare(pipeline, names, settings, code)
     redrive = {one.name: one.declared() for one in declared if isinstance(one, RedriveAllowPolicy)}
-    logical = {id_of(one): _logical_id(one, settings.names.prefix) for one in declared}
+    logical = {id_of(one): _logical_id(one, names) for one in declared}
     resources: dict[str, Any] = {}
     for resource in declared:
         own = logical[id_of(resource)]
@@ -54,11 +56,11 @@ def template(settings: Settings, code: FunctionZip | None = None) -> dict[str, A
             resources[f"{own}Policy" if is_policy else own] = {
                 "Type": type_name,
                 **({"DependsOn": after} if after else {}),
-                "Properties": _any_account({**properties, **more}, settings.names.account),
+                "Properties": _any_account({**properties, **more}, names.account),
             }
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
-        "Description": f"stockpipe, environment {settings.names.environment}: `stockpipe export cloudformation`",
+        "Description": f"stockpipe, environment {names.environment}: `stockpipe export cloudformation`",
         "Parameters": {
             CODE_BUCKET: {"Type": "String", "Description": "Bucket in us-east-2 that holds the function's zip"},
             CODE_KEY: {
@@ -185,11 +187,11 @@ def _tags(tags: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
-def _logical_id(resource: Resource, prefix: str) -> str:
+def _logical_id(resource: Resource, names: Names) -> str:
     """Letters and digits, the same in every environment: `queue StockQueue-dlq` → `QueueStockQueueDlq`."""
-    text = id_of(resource).replace(f"{prefix}-", "") if prefix else id_of(resource)
+    text = id_of(resource).replace(names.prefixed(""), "") if names.prefix else id_of(resource)
     if isinstance(resource, Bucket):
-        text = "bucket stock data"
+        text = f"{resource.kind} {names.of.bucket}"
     return "".join(word[:1].upper() + word[1:] for word in re.split(r"[^A-Za-z0-9]+", text))
 
 

@@ -9,7 +9,7 @@ from bootstrap import snapshot
 from bootstrap.declaration import declare
 from bootstrap.model import Difference, Live, Resource, Unavailable, id_of
 from bootstrap.settings import Settings
-from profiles.session import Aws
+from profiles.environment import Environment
 
 ACCOUNT = "<account>"
 MISSING = "missing"
@@ -19,8 +19,13 @@ MISSING = "missing"
 class Side:
     """One of the two environments."""
 
-    aws: Aws
+    environment: Environment
     settings: Settings
+
+    @property
+    def account(self) -> str:
+        """Its AWS account."""
+        return self.environment.aws.account
 
 
 @dataclass(frozen=True)
@@ -44,13 +49,14 @@ def compare(left: Side, right: Side) -> tuple[Deviation, ...]:
         if isinstance(one, Unavailable) or isinstance(other, Unavailable):
             continue
         if found := _differences(resource, _seen(one, left), _seen(other, right)):
-            deviations.append(Deviation(_anonymous(id_of(resource), left.aws.account), found))
+            deviations.append(Deviation(_anonymous(id_of(resource), left.account), found))
     return tuple(deviations)
 
 
 def _live(side: Side) -> list[tuple[Resource, Live | Unavailable | None]]:
-    resources = declare(side.settings)
-    found = snapshot.take(side.aws, resources)
+    environment = side.environment
+    resources = declare(environment.pipeline, environment.names, side.settings)
+    found = snapshot.take(environment.aws, resources)
     return [(resource, found[id_of(resource)]) for resource in resources]
 
 
@@ -70,7 +76,7 @@ def _differences(
 def _seen(live: Live | None, side: Side) -> dict[str, Any] | None:
     if live is None:
         return None
-    known: dict[str, Any] = json.loads(_anonymous(json.dumps(dict(live.attributes), default=str), side.aws.account))
+    known: dict[str, Any] = json.loads(_anonymous(json.dumps(dict(live.attributes), default=str), side.account))
     return known
 
 

@@ -8,16 +8,13 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from bootstrap.resources.errors import error_code
 from profiles.errors import CannotRunError
 from profiles.session import Aws
-
-if TYPE_CHECKING:
-    from bootstrap.runner import Clock
+from runtime.clock import Clock
 
 WORKERS = 8
 LISTED_AHEAD = 2 * WORKERS  # batches of at most 1,000 versions: what is in memory doesn't grow with the bucket
@@ -35,7 +32,7 @@ class Emptying:
     """One bucket being emptied. `report` is called with a progress text every few seconds, from any thread."""
 
     def __init__(
-        self, aws: Aws, bucket: str, clock: "Clock", stopped: threading.Event, report: Callable[[str], None]
+        self, aws: Aws, bucket: str, clock: Clock, stopped: threading.Event, report: Callable[[str], None]
     ) -> None:
         self._aws = aws
         self._bucket = bucket
@@ -74,15 +71,15 @@ class Emptying:
         _raise_first_error(wait(running).done)
 
     def _delete(self, batch: Sequence[Version]) -> None:
-        pause, since = FIRST_PAUSE_SECONDS, self._clock.now()
+        pause, since = FIRST_PAUSE_SECONDS, self._clock.monotonic()
         while batch:
             if self._stopped.is_set() or self._failed.is_set():
                 raise CannotRunError("stopped before DeleteObjects")
             left, reason = self._try(batch)
             if len(left) < len(batch):
-                pause, since = FIRST_PAUSE_SECONDS, self._clock.now()
+                pause, since = FIRST_PAUSE_SECONDS, self._clock.monotonic()
                 self._count(len(batch) - len(left))
-            if left and self._clock.now() - since >= PATIENCE_SECONDS:
+            if left and self._clock.monotonic() - since >= PATIENCE_SECONDS:
                 raise CannotRunError(
                     f"bucket {self._bucket} could not be emptied: S3 answered {reason} for {PATIENCE_SECONDS:.0f} s; "
                     "it is short of capacity for this bucket for now, so try again later"

@@ -13,9 +13,10 @@ from enum import StrEnum
 from botocore.exceptions import BotoCoreError, ClientError
 
 from bootstrap.model import Action, Plan
-from bootstrap.runner import Clock, RacedError, Runner
+from bootstrap.runner import RacedError, Runner
 from profiles.errors import CannotRunError
 from profiles.session import Aws
+from runtime.clock import Clock
 
 WORKERS = 16
 NOTE_SECONDS = 5.0

@@ -1,6 +1,5 @@
 """`stockpipe export …`: the declaration in other tools' forms."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +11,7 @@ from bootstrap.function_zip import build_function_zip
 from bootstrap.options import EMULATED_ACCOUNT, names_for, with_settings
 from bootstrap.settings import Settings
 from profiles.errors import CannotRunError
-from profiles.names import Names
+from profiles.pipeline import load
 from terminal import DEFAULT_PROFILE, BucketOption, PrefixOption, ProfileOption, errors, open_environment, print_json
 
 app = typer.Typer(no_args_is_help=True, help="Hand the declaration over to other tools.")
@@ -26,14 +25,15 @@ AccountOption = Annotated[
 @with_settings
 def cloudformation_command(
     *,
-    settings: Callable[[Names], Settings],
+    settings: Settings,
     prefix: PrefixOption = "",
     bucket: BucketOption = None,
 ) -> None:
     """Print the declaration as a CloudFormation template. Asks no endpoint; the account is left open."""
-    declared = settings(names_for(EMULATED_ACCOUNT, prefix, bucket))
-    rules.check(declared)
-    typer.echo(cloudformation.to_json(cloudformation.template(declared)), nl=False)
+    pipeline = load()
+    names = names_for(pipeline, EMULATED_ACCOUNT, prefix, bucket)
+    rules.check(pipeline.contract, names, settings)
+    typer.echo(cloudformation.to_json(cloudformation.template(pipeline, names, settings)), nl=False)
 
 
 @app.command("admin-policy")
@@ -48,7 +48,7 @@ def admin_policy_command(
     if account is None:
         print_json(admin_policy(open_environment(profile, prefix, bucket).names))
     else:
-        print_json(admin_policy(names_for(account, prefix, bucket)))
+        print_json(admin_policy(names_for(load(), account, prefix, bucket)))
 
 
 @app.command("function-zip")
@@ -56,7 +56,7 @@ def function_zip_command(
     *, out: Annotated[Path, typer.Argument(help="The file to write; an existing one is replaced.")]
 ) -> None:
     """Write the function's deployment package, as `up` would upload it: the same bytes on every machine."""
-    code = build_function_zip()
+    code = build_function_zip(load())
     try:
         out.write_bytes(code.content)
     except OSError as error:

@@ -1,9 +1,10 @@
-"""The function's deployment package: our `pipeline` code and the parts of Powertools for AWS Lambda that it uses.
+"""The function's deployment package: the pipeline's code, and the parts of Powertools for AWS Lambda that it uses.
 
-Layout of the zip::
+Layout of the zip, for the handler process_stock.lambda_handler in the folder `pipeline`::
 
-    process_stock.py            one line that finds the handler: the function's is process_stock.lambda_handler
-    pipeline/…                  this repository's package, as it is
+    process_stock.py            one line that finds the handler
+    pipeline/…                  the modules of the pipeline's folder that the function needs
+    runtime/…                   what the functions of all pipelines share
     aws_lambda_powertools/…     copied from the installed distribution, with its licence
     typing_extensions.py        which Powertools imports
 
@@ -23,16 +24,15 @@ from functools import cache
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
-import pipeline
+import runtime
 from profiles.errors import CannotRunError
+from profiles.pipeline import Pipeline
 
-HANDLER = "process_stock.lambda_handler"
+_SHIM = '''"""The function's entry point, found by Lambda as {module}.{function}."""
 
-_SHIM = '''"""The function's entry point, found by Lambda as process_stock.lambda_handler."""
+from {package}.{module} import {function}
 
-from pipeline.process_stock import lambda_handler
-
-__all__ = ["lambda_handler"]
+__all__ = ["{function}"]
 '''
 
 # What `Logger` and `Metrics` import: a tenth of the distribution. The rest (event routing, parsing, parameters …) would
@@ -50,6 +50,7 @@ _POWERTOOLS_PARTS = (
     "utilities/jmespath_utils/",
     "warnings/",
 )
+_TAKEN = ("runtime", "aws_lambda_powertools", "typing_extensions", "boto3", "botocore")
 _MODIFIED = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip entry can carry
 _UNIX = 3
 _MODE = 0o100644 << 16  # Lambda must be able to read every file
@@ -64,12 +65,12 @@ class FunctionZip:
 
 
 @cache
-def build_function_zip() -> FunctionZip:
-    """The deployment package of the installed sources. Built once per process (some 30 ms).
+def build_function_zip(pipeline: Pipeline) -> FunctionZip:
+    """The deployment package of a pipeline, from the sources here. Built once per process (some 30 ms).
 
-    Raises `CannotRunError` where a package to be vendored isn't installed.
+    Raises `CannotRunError` where a package to be vendored isn't installed, or the folder's name can't be one's.
     """
-    return pack(dict(_entries()))
+    return pack(dict(_entries(pipeline)))
 
 
 def pack(entries: dict[str, bytes]) -> FunctionZip:
@@ -85,11 +86,17 @@ def pack(entries: dict[str, bytes]) -> FunctionZip:
     return FunctionZip(content, base64.b64encode(hashlib.sha256(content).digest()).decode())
 
 
-def _entries() -> Iterator[tuple[str, bytes]]:
-    yield "process_stock.py", _SHIM.encode()
-    package = Path(pipeline.__file__).parent
-    for source in package.rglob("*.py"):
-        yield f"pipeline/{source.relative_to(package).as_posix()}", _source(source)
+def _entries(pipeline: Pipeline) -> Iterator[tuple[str, bytes]]:
+    declaration = pipeline.module("declaration")
+    package, (module, function) = pipeline.folder.name, declaration.HANDLER.split(".")
+    if not package.isidentifier() or package in (module, *_TAKEN):
+        raise CannotRunError(f"a pipeline's folder can't be called {package}: in the function it is a Python package")
+    yield f"{module}.py", _SHIM.format(package=package, module=module, function=function).encode()
+    yield f"{package}/__init__.py", b""
+    for name in declaration.FUNCTION_MODULES:
+        yield f"{package}/{name}.py", _source(pipeline.folder / f"{name}.py")
+    for source in Path(str(runtime.__file__)).parent.glob("*.py"):
+        yield f"runtime/{source.name}", _source(source)
     yield from _vendored("aws-lambda-powertools", tuple(f"aws_lambda_powertools/{part}" for part in _POWERTOOLS_PARTS))
     yield from _vendored("typing-extensions", ("typing_extensions.py",))
 

@@ -11,10 +11,12 @@ from bootstrap.executor import Event, Observer, State, execute
 from bootstrap.model import Action, Difference, Live, Plan, Resource, Unavailable, Verb, id_of
 from bootstrap.planner import differences, plan_down, plan_up
 from bootstrap.resources import s3, sqs
-from bootstrap.runner import Clock
 from bootstrap.settings import Settings
+from profiles.environment import Environment
 from profiles.errors import CannotRunError
-from profiles.session import Aws
+from profiles.names import Names
+from profiles.pipeline import Pipeline
+from runtime.clock import Clock
 
 # `up` looks again when somebody else is changing the same environment, `down` until nothing is left: SQS, for one, may
 # show a deleted queue for 60 s.
@@ -73,41 +75,43 @@ class ResourceStatus:
         }
 
 
-def plan(aws: Aws, settings: Settings) -> Plan:
+def plan(environment: Environment, settings: Settings) -> Plan:
     """What `up` would do. Read-only calls only. Raises `NotOursError`."""
-    resources = checked(settings)
-    return plan_up(resources, snapshot.take(aws, resources), settings.names.environment)
+    resources = checked(environment.pipeline, environment.names, settings)
+    return plan_up(resources, snapshot.take(environment.aws, resources), environment.names.environment)
 
 
-def checked(settings: Settings) -> tuple[Resource, ...]:
+def checked(pipeline: Pipeline, names: Names, settings: Settings) -> tuple[Resource, ...]:
     """The declared resources, if AWS would accept them. Raises `InvalidDeclarationError`. Asks no endpoint."""
-    rules.check(settings)
-    return declare(settings)
+    rules.check(pipeline.contract, names, settings)
+    return declare(pipeline, names, settings)
 
 
-def plan_from_scratch(settings: Settings) -> Plan:
+def plan_from_scratch(pipeline: Pipeline, names: Names, settings: Settings) -> Plan:
     """What `up` would do where nothing is. Asks no endpoint."""
-    resources = checked(settings)
-    return plan_up(resources, {id_of(resource): None for resource in resources}, settings.names.environment)
+    resources = checked(pipeline, names, settings)
+    return plan_up(resources, {id_of(resource): None for resource in resources}, names.environment)
 
 
-def plan_removal(aws: Aws, settings: Settings, *, keep_data: bool = False) -> Plan:
+def plan_removal(environment: Environment, settings: Settings, *, keep_data: bool = False) -> Plan:
     """What `down` would do. Read-only calls only."""
-    return _plan_removal(aws, declare(settings), settings, keep_data)
+    return _plan_removal(environment, _declared(environment, settings), keep_data)
 
 
-def up(aws: Aws, settings: Settings, observer: Observer | None = None, *, clock: Clock | None = None) -> Report:
-    """Make everything as declared. When it returns, ticks flow: the function is active and the mapping polls.
+def up(
+    environment: Environment, settings: Settings, observer: Observer | None = None, *, clock: Clock | None = None
+) -> Report:
+    """Make everything as declared. When it returns, records flow: the function is active and the mapping polls.
 
     Where somebody else is changing the same environment, it looks again and goes on from there. Raises
     `BootstrapError` with what failed; running it again goes on from there too.
     """
     started, clock = time.monotonic(), clock or Clock()
-    resources = checked(settings)
+    resources = checked(environment.pipeline, environment.names, settings)
     done: list[Action] = []
     for _ in _looks(clock):
-        wanted = plan_up(resources, snapshot.take(aws, resources), settings.names.environment)
-        events = execute(aws, wanted, observer or _ignore, clock)
+        wanted = plan_up(resources, snapshot.take(environment.aws, resources), environment.names.environment)
+        events = execute(environment.aws, wanted, observer or _ignore, clock)
         done += _changes_made(events)
         if not _raced(events, "up"):
             return Report(tuple(done), {}, time.monotonic() - started, dict(wanted.skipped))
@@ -115,7 +119,7 @@ def up(aws: Aws, settings: Settings, observer: Observer | None = None, *, clock:
 
 
 def down(
-    aws: Aws,
+    environment: Environment,
     settings: Settings,
     observer: Observer | None = None,
     *,
@@ -127,23 +131,23 @@ def down(
     `Report.left` names what was left alone, and why. Raises `BootstrapError` with what could not be removed.
     """
     started, clock = time.monotonic(), clock or Clock()
-    resources = declare(settings)
+    resources = _declared(environment, settings)
     done: list[Action] = []
     for _ in _looks(clock):
-        wanted = _plan_removal(aws, resources, settings, keep_data)
+        wanted = _plan_removal(environment, resources, keep_data)
         if not wanted.actions:
             return Report(tuple(done), dict(wanted.left), time.monotonic() - started)
-        events = execute(aws, wanted, observer or _ignore, clock)
+        events = execute(environment.aws, wanted, observer or _ignore, clock)
         _raced(events, "down")
         done += _changes_made(events)
     still = ", ".join(action.resource for action in wanted.actions)
     raise BootstrapError(f"still there {PATIENCE_SECONDS:.0f} s after they were deleted: {still}")
 
 
-def status(aws: Aws, settings: Settings) -> tuple[ResourceStatus, ...]:
+def status(environment: Environment, settings: Settings) -> tuple[ResourceStatus, ...]:
     """Every declared resource as it is. Read-only calls only."""
-    resources = declare(settings)
-    found = snapshot.take(aws, resources)
+    resources = _declared(environment, settings)
+    found = snapshot.take(environment.aws, resources)
     return tuple(_status(resource, found[id_of(resource)]) for resource in resources)
 
 
@@ -158,9 +162,13 @@ def _status(resource: Resource, live: Live | Unavailable | None) -> ResourceStat
     return ResourceStatus(id_of(resource), True, live.arn, live.state, drift)
 
 
-def _plan_removal(aws: Aws, resources: tuple[Resource, ...], settings: Settings, keep_data: bool) -> Plan:
+def _declared(environment: Environment, settings: Settings) -> tuple[Resource, ...]:
+    return declare(environment.pipeline, environment.names, settings)
+
+
+def _plan_removal(environment: Environment, resources: tuple[Resource, ...], keep_data: bool) -> Plan:
     keep = frozenset({s3.KIND}) if keep_data else frozenset()
-    return plan_down(resources, snapshot.take(aws, resources), settings.names.environment, keep)
+    return plan_down(resources, snapshot.take(environment.aws, resources), environment.names.environment, keep)
 
 
 def _changes_made(events: tuple[Event, ...]) -> list[Action]:

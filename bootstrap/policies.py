@@ -6,6 +6,7 @@ Each grants exactly what is used; nothing has a wildcard action.
 from typing import Any
 
 from profiles.names import Names
+from runtime.contract import ALERTS_PREFIX, Contract
 
 PolicyDocument = dict[str, Any]
 
@@ -24,7 +25,7 @@ def role_trust() -> PolicyDocument:
     )
 
 
-def role_permissions(names: Names) -> PolicyDocument:
+def role_permissions(names: Names, contract: Contract[Any]) -> PolicyDocument:
     """What the function may do, and its event source mapping, which polls the queue with the function's role.
 
     There is no logs:CreateLogGroup: bootstrap makes the log group, with a retention. Alert markers are read as well as
@@ -32,7 +33,7 @@ def role_permissions(names: Names) -> PolicyDocument:
     """
     return _document(
         {
-            "Sid": "ReadTicks",
+            "Sid": f"Read{contract.plural.title()}",
             "Effect": "Allow",
             "Action": ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
             "Resource": names.queue_arn,
@@ -41,13 +42,13 @@ def role_permissions(names: Names) -> PolicyDocument:
             "Sid": "StoreRecords",
             "Effect": "Allow",
             "Action": "s3:PutObject",
-            "Resource": f"{bucket_arn(names)}/processed/*",
+            "Resource": f"{bucket_arn(names)}/{contract.prefix}*",
         },
         {
             "Sid": "ClaimAlerts",
             "Effect": "Allow",
             "Action": ["s3:PutObject", "s3:GetObject"],
-            "Resource": f"{bucket_arn(names)}/alerts/*",
+            "Resource": f"{bucket_arn(names)}/{ALERTS_PREFIX}*",
         },
         {"Sid": "PublishAlerts", "Effect": "Allow", "Action": "sns:Publish", "Resource": names.topic_arn},
         {

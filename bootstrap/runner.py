@@ -5,9 +5,7 @@ here is only what botocore can't know.
 """
 
 import threading
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -20,6 +18,7 @@ from bootstrap.model import Call, EmptyBucket, Output, Patience, Step, Wait
 from bootstrap.resources.errors import error_code
 from profiles.errors import CannotRunError
 from profiles.session import Aws
+from runtime.clock import Clock
 
 FIRST_PAUSE_SECONDS = 0.02
 LONGEST_PAUSE_SECONDS = 5.0
@@ -31,14 +30,6 @@ class StepError(CannotRunError):
 
 class RacedError(Exception):
     """Somebody else changed the resource since the snapshot was taken: look again."""
-
-
-@dataclass(frozen=True)
-class Clock:
-    """Time, injected so that tests of patience don't wait."""
-
-    now: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
 
 
 class _NotYetError(Exception):
@@ -89,11 +80,11 @@ class Runner:
             self._outputs[Output(resource, name)] = answer[key]
 
     def _patiently(self, call: Call) -> dict[str, Any]:
-        started = self._clock.now()
+        started = self._clock.monotonic()
 
         def is_over(state: RetryCallState) -> bool:
             found = _patience_for(call, state.outcome.exception() if state.outcome else None)
-            return found is None or self._clock.now() - started >= found.seconds
+            return found is None or self._clock.monotonic() - started >= found.seconds
 
         retrying = Retrying(
             sleep=self._clock.sleep,
@@ -106,12 +97,12 @@ class Runner:
         return answer
 
     def _wait(self, wait: Wait) -> None:
-        started = self._clock.now()
+        started = self._clock.monotonic()
         retrying = Retrying(
             sleep=self._clock.sleep,
             wait=wait_exponential(multiplier=FIRST_PAUSE_SECONDS, exp_base=1.5, max=LONGEST_PAUSE_SECONDS),
             retry=retry_if_exception(lambda error: isinstance(error, _NotYetError)),
-            stop=lambda _: self._clock.now() - started >= wait.seconds,
+            stop=lambda _: self._clock.monotonic() - started >= wait.seconds,
             reraise=True,
         )
         try:

@@ -74,13 +74,17 @@ class Settings:
         "--log-retention",
         "Days that the function's logs are kept.",
         choices=_RETENTION_DAYS,
+        aws_says="InvalidParameterException: 1 validation error detected",
         page=f"{_DOCS}AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html",
     )
     bytes_scanned_limit: int = setting(
         100 * 10**9,  # an Athena query that would cost more than $0.50 is cancelled
         "--bytes-scanned-limit",
         "Athena cancels a query that scans more bytes; at least 10 MB.",
+        expected="at least 10000000 (10 MB)",
         least=10_000_000,
+        aws_says="InvalidRequestException: Value at 'bytesScannedCutoffPerQuery' failed to satisfy constraint: Member "
+        "must have value greater than or equal to 10000000",
         page=f"{_DOCS}athena/latest/APIReference/API_WorkGroupConfiguration.html",
     )
 

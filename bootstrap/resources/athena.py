@@ -1,23 +1,23 @@
 """Amazon Athena: the workgroup, and in AWS Glue's catalogue the database and its tables.
 
 An endpoint that hasn't got Athena or Glue says so itself, and then these are skipped: `stockpipe query` runs offline.
-The tables are those of `pipeline/sql/`. Only their names and shapes are here: records stay in the bucket.
+The tables are those of the pipeline's `sql/`. Only their names and shapes are here: records stay in the bucket.
 
 https://docs.aws.amazon.com/athena/latest/APIReference/API_WorkGroupConfiguration.html
 https://docs.aws.amazon.com/glue/latest/webapi/API_TableInput.html
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from bootstrap.model import Attributes, Call, Declared, Live, Resource, Step, Unavailable
-from bootstrap.resources import s3
+from bootstrap.model import Attributes, Call, Declared, Live, Step, Unavailable
 from bootstrap.resources.errors import unless
-from bootstrap.settings import ENVIRONMENT_TAG, Settings
-from bootstrap.table_definitions import Column, TableDefinition, table_definitions
+from bootstrap.resources.tags import ENVIRONMENT_TAG
+from bootstrap.table_definitions import Column, TableDefinition
 from profiles.availability import is_missing_service
 from profiles.session import Aws
 
@@ -32,8 +32,8 @@ NO_ATHENA = "this endpoint has no Athena, so `stockpipe query` runs offline"
 INVALID_REQUEST = "InvalidRequestException"
 NOT_THERE = ("EntityNotFoundException",)
 
-# What table ticks spans: `stockpipe compact` widens it, and `up` leaves that alone.
-SET_BY_COMPACTION = frozenset({"projection.day.range", "projection.symbol.values"})
+# What the table of compacted records spans: `stockpipe compact` widens it, and `up` leaves that alone.
+_SET_BY_COMPACTION = re.compile(r"projection\.\w+\.(range|values)")
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ class Table(Declared):
         return {
             "Columns": list(self.definition.columns),
             "PartitionKeys": list(self.definition.partition_keys),
-            "Parameters": {key: value for key, value in parameters.items() if key not in SET_BY_COMPACTION},
+            "Parameters": {key: value for key, value in parameters.items() if not _SET_BY_COMPACTION.fullmatch(key)},
             **self.definition.storage,
         }
 
@@ -223,31 +223,6 @@ class Table(Declared):
         """DeleteTable, because DeleteDatabase may leave tables to be removed at some time."""
         parameters = {"DatabaseName": self.database, "Name": self.definition.name}
         return (Call("glue", "DeleteTable", parameters, accepted=NOT_THERE),)
-
-
-def declare(settings: Settings) -> tuple[Resource, ...]:
-    """The workgroup, the database and its tables.
-
-    The workgroup needs the bucket, and so is gone before it: no query writes results while the bucket is emptied.
-    """
-    names = settings.names
-    configuration = {
-        "ResultConfiguration": {
-            "OutputLocation": f"s3://{names.bucket}/{RESULTS_PREFIX}",
-            "EncryptionConfiguration": {"EncryptionOption": "SSE_S3"},
-        },
-        "EnforceWorkGroupConfiguration": True,
-        "PublishCloudWatchMetricsEnabled": True,
-        "BytesScannedCutoffPerQuery": settings.bytes_scanned_limit,
-    }
-    arn = names.arn("athena", f"workgroup/{names.workgroup}")
-    workgroup = WorkGroup(names.workgroup, arn, configuration, settings.tags, (f"{s3.KIND} {names.bucket}",))
-    database = Database(names.database, names.arn("glue", f"database/{names.database}"), settings.tags)
-    tables = (
-        Table(names.database, names.arn("glue", f"table/{names.database}/{definition.name}"), definition)
-        for definition in table_definitions(names)
-    )
-    return workgroup, database, *tables
 
 
 def _where_available(read: Callable[[], Live | None]) -> Live | Unavailable | None:

@@ -7,18 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bootstrap.model import ADOPTABLE, Attributes, Call, Declared, Live, Resource, Step
-from bootstrap.resources import sns
-from bootstrap.resources.tags import owner_in, tag_list
-from bootstrap.settings import ENVIRONMENT_TAG, Settings
+from bootstrap.model import ADOPTABLE, Attributes, Call, Declared, Live, Step
+from bootstrap.resources.tags import ENVIRONMENT_TAG, owner_in, tag_list
 from profiles.session import Aws
 
 KIND = "alarm"
 NOT_THERE = ("ResourceNotFound", "ResourceNotFoundException")
-
-PERIOD_SECONDS = 60
-# At the default settings a tick is tried five times, a minute apart: older than that, and ticks aren't keeping up.
-OLDEST_MESSAGE_SECONDS = 300
 
 
 @dataclass(frozen=True)
@@ -74,49 +68,8 @@ class Alarm(Declared):
         return Call("cloudwatch", "PutMetricAlarm", {"AlarmName": self.name, **self.configuration, **more})
 
 
-def declare(settings: Settings) -> tuple[Resource, ...]:
-    """A dead letter; ticks that wait too long; the function failing."""
-    names = settings.names
-
-    def alarm(name: str, why: str, configuration: dict[str, Any]) -> Alarm:
-        common = {
-            "AlarmDescription": why,
-            "AlarmActions": [names.topic_arn],
-            "Period": PERIOD_SECONDS,
-            "EvaluationPeriods": 1,
-            "ComparisonOperator": "GreaterThanOrEqualToThreshold",
-            # No data means nothing happened: SQS stops reporting queues that aren't used.
-            "TreatMissingData": "notBreaching",
-        }
-        arn = names.arn("cloudwatch", f"alarm:{name}")
-        return Alarm(name, arn, common | configuration, settings.tags, (f"{sns.KIND} {names.topic}",))
-
-    return (
-        alarm(
-            f"{names.dead_letter_queue}-not-empty",
-            "A tick could not be processed: see `stockpipe dlq`",
-            _queue_metric(names.dead_letter_queue, "ApproximateNumberOfMessagesVisible", 1),
-        ),
-        alarm(
-            f"{names.queue}-oldest-message",
-            "Ticks wait too long: the function is failing, throttled, or too slow",
-            _queue_metric(names.queue, "ApproximateAgeOfOldestMessage", OLDEST_MESSAGE_SECONDS),
-        ),
-        alarm(
-            f"{names.function}-errors",
-            "The function failed as a whole: see `stockpipe logs`",
-            {
-                "Namespace": "AWS/Lambda",
-                "MetricName": "Errors",
-                "Dimensions": [{"Name": "FunctionName", "Value": names.function}],
-                "Statistic": "Sum",
-                "Threshold": 1.0,
-            },
-        ),
-    )
-
-
-def _queue_metric(queue: str, metric: str, threshold: float) -> dict[str, Any]:
+def queue_metric(queue: str, metric: str, threshold: float) -> dict[str, Any]:
+    """The part of an alarm's configuration that names a metric of a queue and its threshold."""
     return {
         "Namespace": "AWS/SQS",
         "MetricName": metric,

@@ -15,7 +15,6 @@ from bootstrap.model import (
     Live,
     Output,
     Patience,
-    Resource,
     Step,
     Wait,
     id_of,
@@ -23,7 +22,7 @@ from bootstrap.model import (
 )
 from bootstrap.resources.errors import unless
 from bootstrap.resources.lambda_function import VISIBILITY_NOT_SEEN
-from bootstrap.settings import ENVIRONMENT_TAG, Settings
+from bootstrap.resources.tags import ENVIRONMENT_TAG
 from profiles.session import Aws
 
 KIND = "event source mapping"
@@ -156,21 +155,3 @@ class EventSourceMapping(Declared):
             wanted=("Enabled",),
             seconds=180,
         )
-
-
-def declare(settings: Settings, after: tuple[str, ...]) -> tuple[Resource, ...]:
-    """The mapping. It comes last: from then on ticks flow, and everything they touch must be there."""
-    names = settings.names
-    concurrency = settings.maximum_concurrency
-    configuration = {
-        "BatchSize": settings.batch_size,
-        "MaximumBatchingWindowInSeconds": settings.batch_window_seconds,
-        "FunctionResponseTypes": ["ReportBatchItemFailures"],
-        "ScalingConfig": {} if concurrency is None else {"MaximumConcurrency": concurrency},
-    }
-    arn_prefix = names.arn("lambda", "event-source-mapping:")
-    return (
-        EventSourceMapping(
-            names.queue, names.queue_arn, names.function, arn_prefix, configuration, settings.tags, after
-        ),
-    )

@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bootstrap.model import Attributes, Call, Declared, Live, Resource, Step
-from bootstrap.policies import PolicyDocument, role_permissions, role_trust
+from bootstrap.model import Attributes, Call, Declared, Live, Step
+from bootstrap.policies import PolicyDocument
 from bootstrap.resources.errors import unless
-from bootstrap.resources.tags import owner_in, tag_list
-from bootstrap.settings import ENVIRONMENT_TAG, Settings
+from bootstrap.resources.tags import ENVIRONMENT_TAG, owner_in, tag_list
 from profiles.session import Aws
 
 KIND = "role"
@@ -75,7 +74,7 @@ class Role(Declared):
         made = self._call(
             "CreateRole",
             AssumeRolePolicyDocument=json.dumps(self.trust),
-            Description="What the stock-tick function may do",
+            Description="What the pipeline's function may do",
             Tags=tag_list(self.tags),
             raced=EXISTS,
         )
@@ -119,9 +118,3 @@ class Role(Declared):
         self, operation: str, accepted: tuple[str, ...] = (), raced: tuple[str, ...] = (), **parameters: Any
     ) -> Call:
         return Call("iam", operation, {"RoleName": self.name, **parameters}, accepted=accepted, raced=raced)
-
-
-def declare(settings: Settings) -> tuple[Resource, ...]:
-    """The execution role."""
-    names = settings.names
-    return (Role(names.role, names.role_arn, role_trust(), names.policy, role_permissions(names), settings.tags),)

@@ -7,16 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bootstrap.function_zip import HANDLER, FunctionZip
-from bootstrap.model import ADOPTABLE, Attributes, Call, Declared, Live, Patience, Resource, Step, Wait
-from bootstrap.resources import iam, logs, sqs
+from bootstrap.function_zip import FunctionZip
+from bootstrap.model import ADOPTABLE, Attributes, Call, Declared, Live, Patience, Step, Wait
 from bootstrap.resources.errors import unless
-from bootstrap.settings import ENVIRONMENT_TAG, Settings
+from bootstrap.resources.tags import ENVIRONMENT_TAG
+from bootstrap.settings import Settings
+from profiles.names import Names
 from profiles.session import Aws
+from runtime.settings import Environment
 
 KIND = "function"
 NOT_THERE = ("ResourceNotFoundException",)
-RUNTIME = "python3.11"
 
 # A function that wasn't invoked for weeks is Inactive; the next invocation brings it back, so it is as good as Active.
 # https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html
@@ -169,35 +170,6 @@ class Function(Declared):
         )
 
 
-def declare(settings: Settings, code: FunctionZip) -> tuple[Resource, ...]:
-    """The function."""
-    names = settings.names
-    role = f"{iam.KIND} {names.role}"
-    configuration = {
-        "Runtime": RUNTIME,
-        "Handler": HANDLER,
-        "Role": names.role_arn,
-        "Timeout": settings.function_timeout_seconds,
-        "MemorySize": settings.memory_mb,
-        "Environment": {"Variables": environment(settings)},
-    }
-    # Lambda refuses a function timeout above the queue's visibility timeout: so the queue is changed first.
-    after = (role, f"{logs.KIND} {names.log_group}", f"{sqs.KIND} {names.queue}")
-    return (Function(names.function, names.function_arn, code, configuration, settings.tags, after, role),)
-
-
-def environment(settings: Settings) -> dict[str, str]:
+def environment_variables(names: Names, settings: Settings) -> dict[str, str]:
     """The function's environment variables: all that the function knows about its environment."""
-    names = settings.names
-    return {
-        "BUCKET": names.bucket,
-        "SNS_TOPIC_ARN": names.topic_arn,
-        "ALERT_THRESHOLD": _plain(settings.alert_threshold),
-        "ALERT_COOLDOWN_SECONDS": str(settings.alert_cooldown_seconds),
-        "OBJECT_LAYOUT": settings.object_layout,
-        "POWERTOOLS_LOG_LEVEL": settings.log_level,
-    }
-
-
-def _plain(number: float) -> str:
-    return str(int(number)) if float(number).is_integer() else repr(float(number))
+    return Environment(names.bucket, names.topic_arn, settings.function).written()

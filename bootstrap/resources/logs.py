@@ -6,9 +6,9 @@ https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRete
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bootstrap.model import ADOPTABLE, Attributes, Call, Declared, Live, Resource, Step
+from bootstrap.model import ADOPTABLE, Attributes, Call, Declared, Live, Step
 from bootstrap.resources.errors import unless
-from bootstrap.settings import ENVIRONMENT_TAG, Settings
+from bootstrap.resources.tags import ENVIRONMENT_TAG
 from profiles.session import Aws
 
 KIND = "log group"
@@ -82,10 +82,3 @@ class LogGroup(Declared):
             {"logGroupName": self.name, "retentionInDays": self.retention_days},
             raced=NOT_THERE,
         )
-
-
-def declare(settings: Settings) -> tuple[Resource, ...]:
-    """The function's log group."""
-    names = settings.names
-    arn = names.arn("logs", f"log-group:{names.log_group}")
-    return (LogGroup(names.log_group, arn, settings.log_retention_days, settings.tags),)

@@ -11,11 +11,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from bootstrap.model import ADOPTABLE, Attributes, Call, Declared, EmptyBucket, Live, Patience, Resource, Step
-from bootstrap.policies import PolicyDocument, bucket_arn, bucket_tls_only
+from bootstrap.model import ADOPTABLE, Attributes, Call, Declared, EmptyBucket, Live, Patience, Step
+from bootstrap.policies import PolicyDocument
 from bootstrap.resources.errors import error_code, unless
-from bootstrap.resources.tags import tag_list
-from bootstrap.settings import ENVIRONMENT_TAG, Settings
+from bootstrap.resources.tags import ENVIRONMENT_TAG, tag_list
 from profiles.errors import CannotRunError
 from profiles.names import REGION
 from profiles.session import Aws
@@ -169,9 +168,3 @@ class Bucket(Declared):
             patience=(_BUSY,),
         )
         return EmptyBucket(self.name), deleted
-
-
-def declare(settings: Settings) -> tuple[Resource, ...]:
-    """The bucket."""
-    names = settings.names
-    return (Bucket(names.bucket, bucket_arn(names), bucket_tls_only(names), settings.tags),)

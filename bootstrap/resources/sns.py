@@ -7,11 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from bootstrap.model import Attributes, Call, Declared, Live, Output, Resource, Step, id_of, with_duplicates
-from bootstrap.resources import sqs
+from bootstrap.model import Attributes, Call, Declared, Live, Output, Step, id_of, with_duplicates
 from bootstrap.resources.errors import unless
-from bootstrap.resources.tags import owner_in, tag_list
-from bootstrap.settings import ENVIRONMENT_TAG, Settings
+from bootstrap.resources.tags import ENVIRONMENT_TAG, owner_in, tag_list
 from profiles.session import Aws
 
 KIND = "topic"
@@ -177,27 +175,6 @@ class Subscription(Declared):
         if live.arn in PENDING or live.state != "confirmed":
             return ()
         return (Call("sns", "Unsubscribe", {"SubscriptionArn": live.arn}, accepted=NOT_THERE),)
-
-
-def declare(settings: Settings) -> tuple[Resource, ...]:
-    """The topic, the inbox's subscription, and an email subscription if an address is given.
-
-    The message stays in its SNS envelope (RawMessageDelivery false), so that the Subject can be seen in the inbox. An
-    email subscription that isn't declared any more is left alone: a person confirmed it, and only they can again.
-    """
-    names = settings.names
-    topic = Topic(names.topic, names.topic_arn, settings.tags)
-    inbox = Subscription(
-        names.topic,
-        names.topic_arn,
-        "sqs",
-        names.inbox_queue_arn,
-        {"RawMessageDelivery": "false"},
-        endpoint_resource=f"{sqs.KIND} {names.inbox_queue}",
-    )
-    if settings.alert_email is None:
-        return topic, inbox
-    return topic, inbox, Subscription(names.topic, names.topic_arn, "email", settings.alert_email)
 
 
 def email_subscribers(aws: Aws, topic_arn: str) -> list[Subscriber]:

@@ -1,4 +1,4 @@
-"""Amazon SQS: the tick queue, its dead-letter queue, the alert inbox.
+"""Amazon SQS: queues, and which queue may use a dead-letter queue.
 
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
 """
@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bootstrap.model import Attributes, Call, Declared, Live, Output, Patience, Resource, Step, id_of
-from bootstrap.policies import inbox_from_topic
+from bootstrap.model import Attributes, Call, Declared, Live, Output, Patience, Step, id_of
 from bootstrap.resources.errors import unless
-from bootstrap.settings import ENVIRONMENT_TAG, Settings
+from bootstrap.resources.tags import ENVIRONMENT_TAG
 from profiles.environment import MISSING_QUEUE_CODES
 from profiles.session import Aws
 
@@ -19,11 +18,6 @@ KIND = "queue"
 EXISTS_OTHERWISE = ("QueueAlreadyExists", "QueueNameExists")
 DELETED_RECENTLY = "AWS.SimpleQueueService.QueueDeletedRecently"
 DELETED_RECENTLY_SECONDS = 60
-
-DAY = 86_400
-# A message's age counts from when it was first sent, also in the dead-letter queue: so that one keeps longest.
-MAX_RETENTION_SECONDS = 14 * DAY
-RETENTION_SECONDS = 4 * DAY
 
 _JSON_ATTRIBUTES = frozenset({"Policy", "RedrivePolicy", "RedriveAllowPolicy"})
 
@@ -107,7 +101,7 @@ class RedriveAllowPolicy(Declared):
         return f"{KIND} {self.name}"
 
     def declared(self) -> Attributes:
-        """Only the tick queue."""
+        """Only the source queue."""
         return {"RedriveAllowPolicy": {"redrivePermission": "byQueue", "sourceQueueArns": [self.source_arn]}}
 
     def read(self, aws: Aws) -> Live | None:
@@ -133,40 +127,6 @@ class RedriveAllowPolicy(Declared):
     def delete(self, live: Live) -> tuple[Step, ...]:  # noqa: ARG002
         """Nothing: it goes with the dead-letter queue."""
         return ()
-
-
-def declare(settings: Settings) -> tuple[Resource, ...]:
-    """The three queues and the redrive allow policy."""
-    names = settings.names
-    dead_letter = Queue(
-        names.dead_letter_queue,
-        {"MessageRetentionPeriod": str(MAX_RETENTION_SECONDS), "SqsManagedSseEnabled": "true"},
-        settings.tags,
-    )
-    ticks = Queue(
-        names.queue,
-        {
-            "VisibilityTimeout": str(settings.effective_visibility_timeout_seconds),
-            "MessageRetentionPeriod": str(RETENTION_SECONDS),
-            "SqsManagedSseEnabled": "true",
-            "RedrivePolicy": {
-                "deadLetterTargetArn": names.dead_letter_queue_arn,
-                "maxReceiveCount": settings.max_receive_count,
-            },
-        },
-        settings.tags,
-        after=(id_of(dead_letter),),
-    )
-    inbox = Queue(
-        names.inbox_queue,
-        {
-            "MessageRetentionPeriod": str(RETENTION_SECONDS),
-            "SqsManagedSseEnabled": "true",
-            "Policy": inbox_from_topic(names),
-        },
-        settings.tags,
-    )
-    return dead_letter, ticks, RedriveAllowPolicy(names.dead_letter_queue, names.queue, names.queue_arn), inbox
 
 
 def _read_queue(aws: Aws, name: str) -> Live:

@@ -1,9 +1,19 @@
-"""Tags as a list of `{"Key", "Value"}`, which is how most services write them."""
+"""The tag that marks a resource as belonging to an environment. `down` removes nothing without it.
+
+Most services write tags as a list of `{"Key", "Value"}`.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from bootstrap.settings import ENVIRONMENT_TAG
+from profiles.names import Names
+
+ENVIRONMENT_TAG = "stockpipe:environment"
+
+
+def environment_tags(names: Names) -> dict[str, str]:
+    """The tags of everything in an environment."""
+    return {ENVIRONMENT_TAG: names.environment}
 
 
 def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
