@@ -35,6 +35,7 @@ def up_command(environment: Environment) -> str:
     """What makes or repairs the environment. Settings other than the names have to be given again."""
     names, profile = environment.names, environment.aws.profile.name
     options = {
+        "--pipeline": "" if environment.pipeline.is_default else str(environment.pipeline.folder),
         "--profile": "" if profile == BUILT_IN_PROFILE else profile,
         "--prefix": names.prefix,
         "--bucket": names.bucket_override,

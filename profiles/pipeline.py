@@ -64,6 +64,11 @@ class Pipeline:
         return names
 
     @property
+    def is_default(self) -> bool:
+        """Whether it is the one that is taken where none is named."""
+        return self.folder == _DEFAULT
+
+    @property
     def sql(self) -> Path:
         """The folder of named queries and table definitions."""
         return self.folder / "sql"

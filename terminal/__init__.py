@@ -19,10 +19,10 @@ import typer
 from rich.console import Console, ConsoleDimensions, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
+from profiles import pipeline as pipelines
 from profiles.environment import Environment
 from profiles.errors import CannotRunError
 from profiles.names import Names
-from profiles.pipeline import load
 from profiles.session import BUILT_IN_PROFILE, NOT_AWS, open_profile
 from terminal.untrusted import never_fail_to_print, one_line, printable
 
@@ -82,7 +82,16 @@ BucketOption = Annotated[
     typer.Option(
         "--bucket",
         envvar="STOCKPIPE_BUCKET",
-        help="Bucket name; default: stock-data-<account>-us-east-2.",
+        help="Bucket name; default: <name in the pipeline>-<account>-us-east-2.",
+        rich_help_panel="Environment",
+    ),
+]
+PipelineOption = Annotated[
+    str | None,
+    typer.Option(
+        "--pipeline",
+        envvar=pipelines.VARIABLE,
+        help="Folder of the pipeline; default: the stock-tick example.",
         rich_help_panel="Environment",
     ),
 ]
@@ -91,14 +100,19 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts
 DEFAULT_PROFILE = BUILT_IN_PROFILE
 
 
-def open_environment(profile: str, prefix: str = "", bucket: str | None = None) -> Environment:
-    """Resolve `--profile`, `--prefix` and `--bucket`. Asks STS for the account id. Raises `CannotRunError`."""
-    pipeline = load()
+def open_environment(
+    profile: str, prefix: str = "", bucket: str | None = None, pipeline: str | None = None
+) -> Environment:
+    """The environment of `--pipeline`, `--profile`, `--prefix` and `--bucket`. Asks STS for the account id.
+
+    Raises `CannotRunError`.
+    """
+    found = pipelines.load(pipeline)
     aws = open_profile(profile)
     if aws.profile.remark:
         errors.print(aws.profile.remark, markup=False, soft_wrap=True)
     try:
-        return Environment(pipeline, aws, Names(pipeline.names, aws.account, prefix, bucket))
+        return Environment(found, aws, Names(found.names, aws.account, prefix, bucket))
     except ValueError as error:
         raise CannotRunError(str(error)) from error
 

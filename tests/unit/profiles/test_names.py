@@ -2,11 +2,11 @@
 
 import pytest
 
-from profiles.names import Names
+from tests.support.environments import stock_names
 
 
 def test_the_names_of_the_design() -> None:
-    names = Names("123456789012")
+    names = stock_names("123456789012")
 
     assert names.queue == "StockQueue"
     assert names.dead_letter_queue == "StockQueue-dlq"
@@ -20,7 +20,7 @@ def test_the_names_of_the_design() -> None:
 
 
 def test_a_prefix_stands_before_every_name() -> None:
-    names = Names("123456789012", "alice-2")
+    names = stock_names("123456789012", "alice-2")
 
     assert names.queue == "alice-2-StockQueue"
     assert names.dead_letter_queue == "alice-2-StockQueue-dlq"
@@ -31,7 +31,7 @@ def test_a_prefix_stands_before_every_name() -> None:
 
 
 def test_the_bucket_can_be_named() -> None:
-    assert Names("123456789012", "a", "my-bucket").bucket == "my-bucket"
+    assert stock_names("123456789012", "a", "my-bucket").bucket == "my-bucket"
 
 
 @pytest.mark.parametrize(
@@ -39,16 +39,16 @@ def test_the_bucket_can_be_named() -> None:
 )
 def test_a_bucket_name_that_s3_would_refuse_is_refused(bucket: str) -> None:
     with pytest.raises(ValueError, match="InvalidBucketName"):
-        Names("123456789012", "", bucket)
+        stock_names("123456789012", "", bucket)
 
 
 @pytest.mark.parametrize("prefix", ["Alice", "1a", "a_b", "a" * 16, "-a", "ä"])
 def test_a_prefix_that_aws_would_refuse_is_refused(prefix: str) -> None:
     with pytest.raises(ValueError, match="becomes part of the bucket's name"):
-        Names("123456789012", prefix)
+        stock_names("123456789012", prefix)
 
 
 def test_no_prefix_is_tagged_like_the_environment_without_one() -> None:
-    assert Names("123456789012").environment == "default"
+    assert stock_names("123456789012").environment == "default"
     with pytest.raises(ValueError, match="environment without a prefix"):
-        Names("123456789012", "default")
+        stock_names("123456789012", "default")
