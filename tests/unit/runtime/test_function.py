@@ -1,23 +1,23 @@
-"""The function as Lambda runs it: imported with its environment, on AWS's own host names, which moto answers."""
+"""A function as Lambda runs it: made with its environment, on AWS's own host names, which moto answers."""
 
-import importlib
 import io
 import json
+import logging
 import os
-import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import boto3
 import pytest
 from moto import mock_aws
 
+from pipeline.contract import CONTRACT
+from pipeline.rules import RULES, Settings
+from runtime.function import Handler, make_handler, sample
+from runtime.settings import ConfigurationError
 from tests.unit.runtime.slow_aws import SlowAws, slow_aws
 
 REGION = "us-east-2"
@@ -43,9 +43,9 @@ class Context:
 
 @dataclass
 class World:
-    """The imported function, and the clients to look at what it did."""
+    """The function, and the clients to look at what it did."""
 
-    function: ModuleType
+    handler: Handler
     name: str
     s3: Any
     sqs: Any
@@ -57,12 +57,19 @@ class World:
             {"messageId": f"m{index}", "body": body, "attributes": {"SentTimestamp": SENT_MS}}
             for index, body in enumerate(bodies)
         ]
-        answer: dict[str, Any] = self.function.lambda_handler({"Records": records}, Context(remaining_ms=remaining_ms))
-        return answer
+        return self.handler({"Records": records}, Context(remaining_ms=remaining_ms))
+
+    def start_again(self) -> None:
+        """As a new execution environment does it."""
+        self.handler = stock_handler()
 
     def markers(self) -> list[dict[str, Any]]:
         found = self.s3.list_objects_v2(Bucket="stock-data", Prefix="alerts/")["Contents"]
         return [json.load(self.s3.get_object(Bucket="stock-data", Key=item["Key"])["Body"]) for item in found]
+
+
+def stock_handler() -> Handler:
+    return make_handler(CONTRACT, RULES, Settings)
 
 
 @pytest.fixture
@@ -84,12 +91,12 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         inbox_arn = sqs.get_queue_attributes(QueueUrl=inbox, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=inbox_arn)
         monkeypatch.setenv("SNS_TOPIC_ARN", topic)
-        monkeypatch.delitem(sys.modules, "pipeline.process_stock", raising=False)
-        function = importlib.import_module("pipeline.process_stock")
+        handler = stock_handler()
         log = io.StringIO()
-        function.logger.registered_handler.setStream(log)
-        yield World(function, name, s3, sqs, inbox, log)
-        sys.modules.pop("pipeline.process_stock", None)
+        [logs] = logging.getLogger(name).handlers
+        assert isinstance(logs, logging.StreamHandler)
+        logs.setStream(log)
+        yield World(handler, name, s3, sqs, inbox, log)
 
 
 @pytest.fixture
@@ -97,7 +104,7 @@ def aws(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowAws]:
     """The function's SNS answers over HTTP."""
     with slow_aws() as slow:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SNS", slow.url)
-        importlib.reload(world.function)
+        world.start_again()
         yield slow
 
 
@@ -115,7 +122,7 @@ def test_a_batch_is_stored_alerted_and_answered(world: World) -> None:
     assert answer == {"batchItemFailures": [{"itemIdentifier": "m2"}]}
     keys = [item["Key"] for item in world.s3.list_objects_v2(Bucket="stock-data")["Contents"]]
     assert keys == [
-        "alerts/TSLA/1767623400000.json",
+        "alerts/price/TSLA/1767623400000.json",
         "processed/TSLA/1767623400000-t1.json",
         "processed/TSLA/1767623400000-t2.json",
     ]
@@ -180,8 +187,7 @@ def test_a_large_batch_still_writes_one_line_of_metrics(world: World, capsys: py
     assert 0 < len(metrics["LatencyMs"]) < 100
 
 
-def test_a_sample_keeps_the_ends_and_the_middle(world: World) -> None:
-    sample = world.function.sample
+def test_a_sample_keeps_the_ends_and_the_middle() -> None:
     assert sample([3, 1, 2]) == [1, 2, 3]
     spread = sample(range(10_000))
     assert (len(spread), spread[0], spread[-1]) == (99, 0, 9_999)
@@ -226,7 +232,7 @@ def test_a_claim_is_given_back_where_sns_cannot_be_reached(world: World, monkeyp
     with slow_aws() as gone:
         pass
     monkeypatch.setenv("AWS_ENDPOINT_URL_SNS", gone.url)
-    importlib.reload(world.function)
+    world.start_again()
     assert world.receive(body(price=1300)) == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
     assert [(marker["state"], marker["expires_at_ms"]) for marker in world.markers()] == [("claimed", 0)]
 
@@ -236,21 +242,27 @@ def test_a_write_is_repeated_by_the_function_and_not_by_botocore(
 ) -> None:
     """botocore knows no deadline."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", aws.url)
-    importlib.reload(world.function)
+    world.start_again()
     assert world.receive(body()) == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
     assert len(aws.puts) == 5
 
 
-@pytest.mark.parametrize("missing", ["BUCKET", "SNS_TOPIC_ARN"])
-def test_a_missing_variable_is_an_init_error_that_names_it(missing: str) -> None:
-    variables = {"BUCKET": "b", "SNS_TOPIC_ARN": "t", "AWS_DEFAULT_REGION": REGION}
-    started = subprocess.run(
-        [sys.executable, "-c", "import pipeline.process_stock"],
-        env={name: value for name, value in variables.items() if name != missing},
-        cwd=Path(__file__).parents[3],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert started.returncode != 0
-    assert started.stderr.rstrip().endswith(f"ConfigurationError: environment variable {missing} is missing")
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("BUCKET", "", "environment variable BUCKET is missing"),
+        ("SNS_TOPIC_ARN", "", "environment variable SNS_TOPIC_ARN is missing"),
+        ("ALERT_VOLUME", "0", "environment variable ALERT_VOLUME='0' is not a whole number of shares above 0"),
+        ("POWERTOOLS_LOG_LEVEL", "LOUD", "environment variable POWERTOOLS_LOG_LEVEL='LOUD' is not one of DEBUG, "),
+    ],
+)
+def test_a_function_whose_environment_is_wrong_does_not_start(
+    name: str, value: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable, text in {"BUCKET": "b", "SNS_TOPIC_ARN": "t", name: value}.items():
+        monkeypatch.setenv(variable, text)
+
+    with pytest.raises(ConfigurationError) as raised:
+        stock_handler()
+
+    assert str(raised.value).startswith(reason)

@@ -1,0 +1,213 @@
+"""A contract of another pipeline: keys of groups of two fields, its own nouns and names."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.contract import STORED_FIELDS, Stored, group_of_values, moment
+from runtime.fields import InvalidRecordError
+from tests.unit.runtime.readings import READING, READINGS, Reading
+
+EPOCH_MS = 1_767_623_400_250
+KEY = f"readings/lyon/roof-2/{EPOCH_MS}-r-1.json"
+PROCESSED = datetime(2026, 1, 5, 14, 30, 1, tzinfo=UTC)
+
+names = st.from_regex(r"[a-z][a-z0-9-]{0,19}", fullmatch=True)
+readings = st.builds(
+    Reading,
+    st.from_regex(r"[a-z0-9-]{1,20}", fullmatch=True),
+    names,
+    names,
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.integers(0, 2**40),
+    st.datetimes(datetime(1970, 1, 1), datetime(9999, 12, 31)).map(lambda at: at.isoformat() + "Z"),
+    st.none() | st.floats(min_value=0, exclude_min=True, allow_infinity=False),
+)
+
+
+def stored(reading: Reading = READING) -> bytes:
+    return READINGS.encode_stored(reading, sent_timestamp_ms=EPOCH_MS, processed_at=PROCESSED, alert=True).encode()
+
+
+@given(readings)
+def test_what_is_encoded_is_parsed_as_the_same_record(reading: Reading) -> None:
+    assert READINGS.parse(READINGS.encode(reading), message_id="other", sent_timestamp_ms=1) == reading
+    assert READINGS.parse_stored(stored(reading)).record == reading
+
+
+def test_id_and_time_can_come_from_sqs() -> None:
+    body = {"site": "lyon", "sensor": "roof-2", "celsius": -4.5, "counter": 7}
+
+    assert READINGS.parse(json.dumps(body), message_id="r-1", sent_timestamp_ms=EPOCH_MS) == READING
+
+
+@given(readings)
+def test_a_key_gives_back_the_records_identity(reading: Reading) -> None:
+    key = READINGS.key(reading)
+
+    assert key == f"readings/{reading.site}/{reading.sensor}/{reading.epoch_ms}-{reading.reading_id}.json"
+    assert READINGS.identity_of_key(key) == (f"{reading.site}/{reading.sensor}", reading.epoch_ms, reading.reading_id)
+    assert READINGS.group_of_key(key) == f"{reading.site}/{reading.sensor}"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        "processed/lyon/roof-2/1-r-1.json",
+        "readings/lyon/1-r-1.json",
+        "readings/lyon/roof-2/attic/1-r-1.json",
+        "readings//roof-2/1-r-1.json",
+        "readings/lyon/Roof/1-r-1.json",
+        "readings/lyon/roof-2/x-r-1.json",
+        "readings/lyon/roof-2/1-R.json",
+        "readings/lyon/roof-2/1-.json",
+        "readings/lyon/roof-2/1-r-1.json.gz",
+        "readings/lyon/roof-2/1-r-1.json\n",
+        "readings\n/lyon/roof-2/1-r-1.json",
+    ],
+)
+def test_a_foreign_key_has_no_identity(key: str) -> None:
+    assert READINGS.identity_of_key(key) is None
+
+
+@pytest.mark.parametrize(
+    ("key", "group"),
+    [
+        (KEY, "lyon/roof-2"),
+        (READINGS.batch_key([READING]), "lyon/roof-2"),
+        ("readings/lyon/roof-2/anything", "lyon/roof-2"),
+        ("readings/", ""),
+        ("readings/1-r-1.json", ""),
+        ("alerts/hot/lyon/roof-2/0.json", ""),
+        ("", ""),
+    ],
+)
+def test_any_key_under_the_prefix_belongs_to_a_group(key: str, group: str) -> None:
+    assert READINGS.group_of_key(key) == group
+
+
+def test_a_folder_holds_the_keys_of_a_group() -> None:
+    assert READINGS.folder("lyon/roof-2") == "readings/lyon/roof-2/"
+    assert READINGS.key(READING) == KEY
+    assert READINGS.batch_key([READING]).startswith(f"readings/lyon/roof-2/{EPOCH_MS}-batch.")
+    assert READINGS.identity_of_key(READINGS.batch_key([READING])) is None
+
+
+@pytest.mark.parametrize(
+    ("rule", "window_seconds", "key"),
+    [
+        ("hot", 60, "alerts/hot/lyon/roof-2/1767623400000.json"),
+        ("hot", 3600, "alerts/hot/lyon/roof-2/1767621600000.json"),
+        ("humid", 60, "alerts/humid/lyon/roof-2/1767623400000.json"),
+        ("hot", 0, f"alerts/hot/lyon/roof-2/{EPOCH_MS}-r-1.json"),
+    ],
+)
+def test_each_rule_has_markers_of_its_own(rule: str, window_seconds: int, key: str) -> None:
+    assert READINGS.alert_key(rule, READING, window_seconds) == key
+
+
+def test_a_stored_record_is_read_with_what_the_function_added() -> None:
+    assert READINGS.parse_stored(stored()) == Stored(
+        record=READING, processed_ms=EPOCH_MS + 750, latency_ms=750, alert=True
+    )
+    assert READINGS.parse_stored(stored()).sent_ms == EPOCH_MS
+
+
+def test_clocks_that_differ_make_no_negative_latency() -> None:
+    line = READINGS.encode_stored(READING, sent_timestamp_ms=EPOCH_MS + 5_000, processed_at=PROCESSED, alert=False)
+
+    assert READINGS.parse_stored(line.encode()).latency_ms == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"event_time": "2026-01-05T14:30:00Z"}, "event_time is not 2026-01-05T14:30:00.250Z"),
+        ({"event_time": None}, "event_time is not 2026-01-05T14:30:00.250Z"),
+        ({"latency_ms": -1}, "latency_ms is not a whole number of milliseconds"),
+        ({"latency_ms": True}, "latency_ms is not a whole number of milliseconds"),
+        ({"latency_ms": 2**54}, "latency_ms is not a whole number of milliseconds"),
+        ({"processed_at": "soon"}, "processed_at 'soon' is not ISO 8601 with an offset"),
+        ({"processed_at": 7}, "processed_at is a number, not a string"),
+        ({"celsius": "1"}, "celsius is a string, not a number"),
+        ({"site": "../x"}, "site '../x' is not a name"),
+    ],
+)
+def test_a_stored_record_that_was_changed_has_a_reason(changes: dict[str, Any], reason: str) -> None:
+    line = json.dumps({**json.loads(stored()), **changes}).encode()
+
+    with pytest.raises(InvalidRecordError) as caught:
+        READINGS.parse_stored(line)
+
+    assert str(caught.value).startswith(reason)
+
+
+@pytest.mark.parametrize("missing", [*STORED_FIELDS, "reading_id", "timestamp"])
+def test_a_stored_record_lacks_nothing(missing: str) -> None:
+    fields = json.loads(stored())
+    del fields[missing]
+
+    with pytest.raises(InvalidRecordError, match=f"^{missing} is missing$"):
+        READINGS.parse_stored(json.dumps(fields).encode())
+
+
+def test_a_stored_record_is_utf_8() -> None:
+    with pytest.raises(InvalidRecordError, match="it is not UTF-8"):
+        READINGS.parse_stored(b"\xff")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (READINGS.encode(READING), "r-1"),
+        (stored(), "r-1"),
+        ('{"reading_id": "../x", "celsius": null}', "../x"),
+        ('{"reading_id": 7}', None),
+        ("{}", None),
+        ("[]", None),
+        ("[" * 100_000, None),
+        (b"\xff", None),
+        ("", None),
+    ],
+    ids=lambda text: repr(text)[:40],
+)
+def test_an_id_is_found_in_what_may_be_invalid_otherwise(text: str | bytes, told: str | None) -> None:
+    assert READINGS.told_id(text) == told
+
+
+def test_the_stored_fields_are_columns_too() -> None:
+    assert READINGS.columns("celsius", "site")[:3] == (
+        ("celsius", "double"),
+        ("site", "string"),
+        ("reading_id", "string"),
+    )
+    assert dict(READINGS.columns()) == {
+        "reading_id": "string",
+        "site": "string",
+        "sensor": "string",
+        "celsius": "double",
+        "counter": "bigint",
+        "timestamp": "string",
+        "humidity": "double",
+        **{name: sql_type for name, (sql_type, _) in STORED_FIELDS.items()},
+    }
+    assert set(json.loads(stored(replace(READING, humidity=40.0)))) == set(dict(READINGS.columns()))
+
+
+def test_the_group_is_read_from_the_fields_of_a_record() -> None:
+    assert group_of_values(Reading, {"site": "lyon", "sensor": "roof-2"}) == READING.group == "lyon/roof-2"
+    assert group_of_values(Reading, {"site": "lyon"}) is None
+    assert group_of_values(Reading, {"site": "lyon", "sensor": 2}) is None
+
+
+def test_records_are_sorted_by_event_time_and_then_by_id() -> None:
+    later = replace(READING, reading_id="a", timestamp="2026-01-05T14:30:01Z")
+    same = replace(READING, reading_id="r-0")
+
+    assert sorted([later, READING, same], key=moment) == [same, READING, later]
