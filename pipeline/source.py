@@ -13,12 +13,15 @@ import hashlib
 import math
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from pipeline.tick import Tick, iso_utc
-
 from profiles.errors import CannotRunError
+from runtime.clock import iso_utc
+
+from .contract import Tick
+
+DATASETS = {"daily-closes": "daily-closes-2000-2013.csv.gz"}  # in the folder `data`
 
 LEVELS = {
     "AAPL": 232.0,
@@ -29,11 +32,6 @@ LEVELS = {
     "NVDA": 177.0,
     "TSLA": 1187.0,
 }
-DEFAULT_SYMBOLS = tuple(LEVELS)
-DEFAULT_RATE = 20.0
-
-MIN_RATE, MAX_RATE = 1e-6, 1e6  # ticks per second
-MIN_SEED, MAX_SEED = -(2**63), 2**63 - 1  # the seed is part of every tick id, and the contract limits their length
 
 _MEDIAN_VOLUME = 2_000
 _VOLUME_SPREAD = 1.1  # of the logarithm: about one tick in thirty is above 15,000 shares
@@ -63,30 +61,22 @@ _OPENING_FAST = -0.026
 class Market:
     """A market: exactly the values that its ticks depend on.
 
-    `start` is the event time of the first tick, `rate` the ticks per second of event time over all symbols. Raises
-    `CannotRunError` for a seed or a rate that is out of range.
+    `start` is the event time of the first tick, `groups` are the symbols, `rate` is the ticks per second of event time
+    over all symbols.
     """
 
     seed: int
     start: datetime
-    symbols: tuple[str, ...] = DEFAULT_SYMBOLS
-    rate: float = DEFAULT_RATE
-
-    def __post_init__(self) -> None:
-        if not MIN_SEED <= self.seed <= MAX_SEED:
-            raise CannotRunError(f"--seed is out of range: expected a whole number from {MIN_SEED} to {MAX_SEED}")
-        if not MIN_RATE <= self.rate <= MAX_RATE:
-            raise CannotRunError(
-                f"--rate {self.rate:g}: expected ticks per second, from {MIN_RATE:f} to {MAX_RATE:.0f}"
-            )
+    groups: tuple[str, ...] = tuple(LEVELS)
+    rate: float = 20.0
 
     @property
     def run(self) -> str:
         """A short name for this market; it is part of every tick id, so that other parameters make other ids."""
-        parameters = f"{self.seed} {iso_utc(self.start)} {','.join(self.symbols)} {self.rate!r}"
+        parameters = f"{self.seed} {iso_utc(self.start)} {','.join(self.groups)} {self.rate!r}"
         return f"sim{self.seed}-{hashlib.sha256(parameters.encode()).hexdigest()[:8]}"
 
-    def ticks(self) -> Iterator[Tick]:
+    def records(self) -> Iterator[Tick]:
         """The ticks: evenly spaced in event time, each of a symbol that is drawn at random.
 
         They go on until the year 9999 ends, and then raise `CannotRunError`.
@@ -95,7 +85,7 @@ class Market:
         dice = random.Random(self.seed)  # noqa: S311 - a simulation, not a secret
         start = self.start.astimezone(UTC)
         run = self.run
-        walks = [_Walk(symbol) for symbol in self.symbols]
+        walks = [_Walk(symbol) for symbol in self.groups]
         number = 0
         while True:
             seconds = number / self.rate
@@ -108,6 +98,16 @@ class Market:
                 timestamp=_moment(start, seconds),
             )
             number += 1
+
+
+def simulate(seed: int, start: datetime, groups: tuple[str, ...] | None, rate: float | None) -> Market:
+    """The market with these values, or with the default for None. Symbols may be given in lower case."""
+    usual = Market(seed, start)
+    return replace(
+        usual,
+        groups=usual.groups if groups is None else tuple(map(str.upper, groups)),
+        rate=usual.rate if rate is None else rate,
+    )
 
 
 class _Walk:

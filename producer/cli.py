@@ -2,20 +2,23 @@
 
 import random
 import re
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from pipeline.tick import InvalidTickError, Tick, encode, iso_utc, parse
 
 import terminal
 from producer import replay as replays
-from producer.market import DEFAULT_RATE, DEFAULT_SYMBOLS, Market
 from producer.production import Production, Summary, replayed, simulated
 from producer.progress import watch
+from producer.source import LONGEST_SHOWN, Simulation, simulate
 from profiles.errors import CannotRunError
+from profiles.pipeline import Pipeline, load
+from runtime.clock import iso_utc
+from runtime.contract import Contract
+from runtime.fields import InvalidRecordError, check_time
 from terminal.untrusted import one_line
 
 app = typer.Typer()
@@ -23,55 +26,65 @@ app = typer.Typer()
 MAX_COUNT = 10**12
 MAX_DURATION = 1e9  # seconds: 31 years
 MAX_SPEED = 1e6
-LONGEST_SHOWN = 40  # characters of a value in an error
 
-MARKET = "Simulated market"
+SIMULATION = "Simulation"
 REPLAY = "Replay"
 
 
 @app.command()
 def produce(
     *,
-    symbols: Annotated[
-        str, typer.Option(help="Symbols, with commas between.", rich_help_panel=MARKET, metavar="A,B,…")
-    ] = ",".join(DEFAULT_SYMBOLS),
+    groups: Annotated[
+        str | None,
+        typer.Option(
+            "--groups",
+            "--symbols",
+            help="Groups to simulate, with commas between. Default: those of the pipeline's source.",
+            rich_help_panel=SIMULATION,
+            metavar="A,B,…",
+        ),
+    ] = None,
     rate: Annotated[
         float | None,
-        typer.Option(help=f"Ticks per second of market time. Default: {DEFAULT_RATE:g}.", rich_help_panel=MARKET),
+        typer.Option(
+            help="Records per second of simulated time. Default: the rate of the pipeline's source.",
+            rich_help_panel=SIMULATION,
+        ),
     ] = None,
     duration: Annotated[
         float | None,
         typer.Option(
-            help="Seconds of market time to play. The run ends at most 10 s after that, even if SQS doesn't answer.",
-            rich_help_panel=MARKET,
+            help="Seconds of simulated time to play. The run ends at most 10 s after that, even if SQS doesn't answer.",
+            rich_help_panel=SIMULATION,
         ),
     ] = None,
     seed: Annotated[
         int | None,
         typer.Option(
-            help="The same seed and start give the same ticks. Default: a random seed, which is shown.",
-            rich_help_panel=MARKET,
+            help="The same seed and start give the same records. Default: a random seed, which is shown.",
+            rich_help_panel=SIMULATION,
         ),
     ] = None,
     start: Annotated[
         str | None,
-        typer.Option(help="Event time of the first tick, ISO 8601. Default: now.", rich_help_panel=MARKET),
+        typer.Option(help="Event time of the first record, ISO 8601. Default: now.", rich_help_panel=SIMULATION),
     ] = None,
     replay: Annotated[
         str | None,
         typer.Option(
-            help="CSV or CSV.gz with timestamp,symbol,price,volume; or daily-closes, the data set that is shipped.",
+            help="CSV or CSV.gz with the fields of a record as columns; or the name of a data set that is shipped.",
             metavar="FILE",
             rich_help_panel=REPLAY,
         ),
     ] = None,
-    count: Annotated[int | None, typer.Option(help="Send only this many ticks.")] = None,
+    count: Annotated[int | None, typer.Option(help="Send only this many records.")] = None,
     speed: Annotated[
         str | None,
-        typer.Option(help="Seconds of event time per second, or max. Default: 1 for a market, max for a replay."),
+        typer.Option(help="Seconds of event time per second, or max. Default: 1 for a simulation, max for a replay."),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Continue an earlier run of the same market or file: send only the rest.")
+        bool,
+        typer.Option("--resume", help="Continue an earlier run of the same simulation or file: send only the rest."),
     ] = False,
     manifest: Annotated[
         Path | None,
@@ -82,27 +95,28 @@ def produce(
     prefix: terminal.PrefixOption = "",
     bucket: terminal.BucketOption = None,
 ) -> None:
-    """Send the ticks of a simulated market or a file to the queue. Ctrl-C ends it cleanly, a second one at once."""
+    """Send the records of a simulation or a file to the queue. Ctrl-C ends it cleanly, a second one at once."""
+    pipeline = load()
     factor = _speed(speed)
-    _check_range("--count", count, MAX_COUNT, "ticks")
+    _check_range("--count", count, MAX_COUNT, pipeline.contract.plural)
     _check_range("--duration", duration, MAX_DURATION, "seconds")
     repeat = ""
     if replay is not None:
-        unused = {"--rate": rate, "--duration": duration, "--seed": seed, "--start": start}
+        unused = {"--rate": rate, "--duration": duration, "--seed": seed, "--start": start, "--groups": groups}
         given = [option for option, value in unused.items() if value is not None]
-        if given or symbols != ",".join(DEFAULT_SYMBOLS):
-            raise CannotRunError(f"{(given or ['--symbols'])[0]} is for the simulated market, not for --replay")
-        source = replayed(replays.find(replay), count=count, speed=factor if speed else None)
+        if given:
+            raise CannotRunError(f"{given[0]} is for the simulation, not for --replay")
+        source = replayed(replays.find(replay, pipeline), count=count, speed=factor if speed else None)
     else:
         if resume and (seed is None or start is None):
-            raise CannotRunError("--resume of a market needs its --seed and --start: the earlier run printed them")
-        market = _market(symbols, rate, seed, start)
-        source = simulated(market, count=count, duration=duration, speed=factor if speed else 1.0)
-        repeat = f"--seed {market.seed} --start {iso_utc(market.start)}"
+            raise CannotRunError("--resume of a simulation needs its --seed and --start: the earlier run printed them")
+        simulation = _simulation(pipeline, groups, rate, seed, start)
+        source = simulated(simulation, count=count, duration=duration, speed=factor if speed else 1.0)
+        repeat = f"--seed {simulation.seed} --start {iso_utc(simulation.start)}"
     environment = terminal.open_environment(profile, prefix, bucket)
     production = Production(environment, source, manifest=manifest, resume=resume)
     if repeat:
-        terminal.errors.print(f"market: repeat it with {repeat}")
+        terminal.errors.print(f"simulation: repeat it with {repeat}")
     if resume:
         found = (
             f"continuing {production.manifest}"
@@ -117,20 +131,20 @@ def produce(
         production.abandon()
         raise
     finally:
-        _report(production.summary(), as_json)
+        _report(production.summary(), pipeline.contract, as_json)
     if production.failed:
         raise typer.Exit(terminal.EXIT_CHECK_FAILED)
 
 
-def _report(summary: Summary, as_json: bool) -> None:
+def _report(summary: Summary, contract: Contract[Any], as_json: bool) -> None:
     if as_json:
-        terminal.print_json({**asdict(summary), "rate": summary.rate})
+        names = (contract.record.ID, "code", "message", "sender_fault")
+        failures = [dict(zip(names, astuple(failure), strict=True)) for failure in summary.failures]
+        terminal.print_json({**asdict(summary), "failures": failures, "rate": summary.rate})
         return
     for failure in summary.failures[:10]:
-        terminal.errors.print(
-            f"not sent: {failure.tick_id}: {failure.code} {failure.message}", markup=False, soft_wrap=True
-        )
-    terminal.console.print(summary.line, markup=False, soft_wrap=True)
+        terminal.errors.print(f"not sent: {failure.id}: {failure.code} {failure.message}", markup=False, soft_wrap=True)
+    terminal.console.print(summary.line(contract), markup=False, soft_wrap=True)
 
 
 def _check_range(option: str, value: float | None, most: float, unit: str) -> None:
@@ -138,12 +152,15 @@ def _check_range(option: str, value: float | None, most: float, unit: str) -> No
         raise CannotRunError(f"{option} {one_line(str(value), LONGEST_SHOWN)}: expected {unit}, from 0 to {most:.0f}")
 
 
-def _market(symbols: str, rate: float | None, seed: int | None, start: str | None) -> Market:
-    return Market(
+def _simulation(
+    pipeline: Pipeline, groups: str | None, rate: float | None, seed: int | None, start: str | None
+) -> Simulation:
+    return simulate(
+        pipeline,
         seed=random.SystemRandom().randrange(2**31) if seed is None else seed,
         start=_start(start),
-        symbols=_symbols(symbols),
-        rate=DEFAULT_RATE if rate is None else rate,
+        groups=None if groups is None else [group for part in groups.split(",") if (group := part.strip())],
+        rate=rate,
     )
 
 
@@ -151,26 +168,10 @@ def _start(text: str | None) -> datetime:
     if text is None:
         now = datetime.now(UTC)  # in whole milliseconds, as it is printed: repeating it makes the same ids
         return now.replace(microsecond=now.microsecond // 1000 * 1000)
-    return _probe(start=text, option=f"--start {one_line(text, LONGEST_SHOWN)}").event_time
-
-
-def _symbols(text: str) -> tuple[str, ...]:
-    symbols = tuple(symbol for part in text.split(",") if (symbol := part.strip().upper()))
-    if not symbols:
-        raise CannotRunError("--symbols is empty: expected for example AAPL,TSLA")
-    for symbol in symbols:
-        _probe(symbol=symbol, option="--symbols")
-    if len(set(symbols)) < len(symbols):
-        raise CannotRunError(f"--symbols {one_line(text, LONGEST_SHOWN)} names a symbol twice")
-    return symbols
-
-
-def _probe(*, option: str, symbol: str = "A", start: str = "2000-01-01T00:00:00Z") -> Tick:
-    """A tick with these values, as the data contract reads it: so options obey the same rules as messages."""
     try:
-        return parse(encode(Tick("probe", symbol, 1.0, 1, start)), message_id="", sent_timestamp_ms=0)
-    except InvalidTickError as error:
-        raise CannotRunError(f"{option}: {error}") from error
+        return datetime.fromisoformat(check_time("timestamp", text)).astimezone(UTC)
+    except InvalidRecordError as error:
+        raise CannotRunError(f"--start {one_line(text, LONGEST_SHOWN)}: {error}") from error
 
 
 def _speed(text: str | None) -> float | None:

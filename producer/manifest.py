@@ -1,8 +1,8 @@
-"""The manifest: one JSON line for each tick that SQS has accepted.
+"""The manifest: one JSON line for each record that SQS has accepted.
 
 Lines are appended as SQS answers, in whole lines and straight to the operating system, so what a killed producer
 leaves is true, up to at most one torn last line; a run that sent nothing leaves no manifest. Readers stream; a torn
-last line counts as not written: that tick may have been sent, and a resumed run sends it again under the same id,
+last line counts as not written: that record may have been sent, and a resumed run sends it again under the same id,
 which lands on the same key.
 """
 
@@ -20,13 +20,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self, cast
-
-from pipeline.tick import Tick, parse
+from typing import Any, Self, cast
 
 from profiles.environment import Environment, environment_made_at
 from profiles.errors import CannotRunError
 from profiles.folders import manifests_folder, private, private_file
+from runtime.contract import Contract
+from runtime.fields import Record, values_of
 
 SUFFIX = ".jsonl"
 MAX_LINE = 8192  # bytes: twice the longest body that the data contract allows
@@ -36,9 +36,9 @@ _BLOCK = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A tick that SQS has accepted, and the message id SQS gave it."""
+    """A record that SQS has accepted, and the message id SQS gave it."""
 
-    tick: Tick
+    record: Record
     message_id: str
 
 
@@ -55,18 +55,14 @@ def is_message_id(value: object) -> bool:
     return isinstance(value, str) and 0 < len(value) <= MAX_MESSAGE_ID and value.isprintable()
 
 
-def folder(
-    environment: Environment,
-) -> Path:
+def folder(environment: Environment) -> Path:
     """Where the manifests of the environment that exists now are.
 
     `<state dir>/manifests/<place>-<account>-<environment>/<time of its creation>`. The place is the endpoint's,
-    because all emulators have the same account. The time is there because the ticks are deleted with the environment.
+    because all emulators have the same account. The time is there because the records are deleted with the environment.
     """
-    home = (
-        manifests_folder()
-        / f"{environment.aws.profile.place}-{environment.names.account}-{environment.names.environment}"
-    )
+    names = environment.names
+    home = manifests_folder() / f"{environment.aws.profile.place}-{names.account}-{names.environment}"
     return home / f"{environment_made_at(environment):%Y%m%dT%H%M%SZ}"
 
 
@@ -75,16 +71,12 @@ def new_path(environment: Environment, run: str) -> Path:
     return private(folder(environment)) / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{run}{SUFFIX}"
 
 
-def all_paths(
-    environment: Environment,
-) -> list[Path]:
+def all_paths(environment: Environment) -> list[Path]:
     """The manifests of the environment that exists now, the one written last at the end."""
     return _by_age(folder(environment))
 
 
-def earlier_paths(
-    environment: Environment,
-) -> list[Path]:
+def earlier_paths(environment: Environment) -> list[Path]:
     """The manifests of earlier environments with the same names and place, the one written last at the end."""
     now = folder(environment)
     return [path for path in _by_age(now.parent) if path.parent != now]
@@ -114,10 +106,10 @@ def exists(path: Path) -> bool:
     return True
 
 
-def read(path: Path) -> Iterator[Sent]:
-    """The ticks of a manifest, as a stream. Raises `CannotRunError` for a file that is no manifest."""
+def read(path: Path, contract: Contract[Any]) -> Iterator[Sent]:
+    """The records of a manifest, as a stream. Raises `CannotRunError` for a file that is no manifest."""
     for number, line in _lines(path):
-        yield _decode(line, path, number)
+        yield _decode(line, path, number, contract)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
@@ -134,18 +126,18 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
         raise CannotRunError(f"the manifest {path} can't be read: {error.strerror or error}") from error
 
 
-def sent_ids(path: Path) -> set[str]:
-    """The ids of all ticks in a manifest: about 100 bytes of memory for each."""
-    return {sent.tick.tick_id for sent in read(path)}
+def sent_ids(path: Path, contract: Contract[Any]) -> set[str]:
+    """The ids of all records in a manifest: about 100 bytes of memory for each."""
+    return {sent.record.id for sent in read(path, contract)}
 
 
-def find(path: Path, some_id: str) -> Sent | None:
-    """The tick of a manifest with this tick id or message id. Other lines are not decoded: that is fast."""
+def find(path: Path, contract: Contract[Any], some_id: str) -> Sent | None:
+    """The record of a manifest with this id or message id. Other lines are not decoded: that is fast."""
     needle = json.dumps(some_id).encode()
     for number, line in _lines(path):
         if needle in line:
-            sent = _decode(line, path, number)
-            if some_id in (sent.tick.tick_id, sent.message_id):
+            sent = _decode(line, path, number, contract)
+            if some_id in (sent.record.id, sent.message_id):
                 return sent
     return None
 
@@ -177,7 +169,7 @@ class ManifestWriter:
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
 
     def append(self, accepted: Sequence[Sent]) -> None:
-        """Write one line for each accepted tick, in one write. Raises `NotWrittenError`: no line is torn then."""
+        """Write one line for each accepted record, in one write. Raises `NotWrittenError`: no line is torn then."""
         data = b"".join(_encode(sent) for sent in accepted)
         done = 0
         with self._lock:
@@ -245,28 +237,20 @@ class ManifestWriter:
 
 
 def _encode(sent: Sent) -> bytes:
-    tick = sent.tick
-    fields = {
-        "tick_id": tick.tick_id,
-        "symbol": tick.symbol,
-        "price": tick.price,
-        "volume": tick.volume,
-        "timestamp": tick.timestamp,
-        "message_id": sent.message_id,
-    }
-    return json.dumps(fields, separators=(",", ":")).encode() + b"\n"
+    values = {**values_of(sent.record), "message_id": sent.message_id}
+    return json.dumps(values, separators=(",", ":")).encode() + b"\n"
 
 
-def _decode(line: bytes, path: Path, number: int) -> Sent:
+def _decode(line: bytes, path: Path, number: int, contract: Contract[Any]) -> Sent:
     """A line is a message body as the data contract has it, and a message id."""
     try:
-        tick = parse(line.decode(), message_id="", sent_timestamp_ms=0)
-    except ValueError as error:  # InvalidTickError and UnicodeDecodeError are
+        record = contract.parse(line.decode(), message_id="", sent_timestamp_ms=0)
+    except ValueError as error:  # InvalidRecordError and UnicodeDecodeError are
         raise _not_a_manifest(path, number, str(error)) from error
     message_id = json.loads(line).get("message_id")
     if not is_message_id(message_id):
         raise _not_a_manifest(path, number, f"message_id is {ascii(message_id)[:40]}")
-    return Sent(tick, message_id)
+    return Sent(record, message_id)
 
 
 def _not_a_manifest(path: Path, number: int, reason: str) -> CannotRunError:

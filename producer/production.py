@@ -1,70 +1,70 @@
-"""One run of the producer: ticks from a source, paced, in batches to SQS, and each accepted one into the manifest."""
+"""One run of the producer: records from a source, paced, in batches to SQS, and each accepted one into the manifest."""
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from pipeline.tick import Tick
+from typing import TYPE_CHECKING, Any
 
 from producer import manifest as manifests
-from producer.clock import Clock, SystemClock
 from producer.manifest import ManifestWriter, NotWrittenError, Sent
-from producer.market import Market
 from producer.replay import Replay
 from producer.sender import BATCH_SIZE, CLIENT_SETTINGS, Failure, Sender
+from producer.source import Simulation
 from profiles.environment import Environment, queue_url
 from profiles.errors import CannotRunError
+from runtime.clock import Clock
+from runtime.contract import Contract
+from runtime.fields import InvalidRecordError, Record, values_of
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-MAX_HOLD_SECONDS = 0.1  # the longest that a tick waits for others to fill its batch
+MAX_HOLD_SECONDS = 0.1  # the longest that a record waits for others to fill its batch
 MAX_FAILURES_KEPT = 1000
 LATE_SECONDS = 5.0  # how far a run with a time limit may fall behind before it is stopped
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where the ticks of a run come from.
+    """Where the records of a run come from.
 
     `run` names it; `speed` is seconds of event time per second, None: as fast as possible; `total` is the approximate
-    number of ticks, if known, for a progress bar. `seconds` limits how long it takes to send them, None: no limit.
+    number of records, if known, for a progress bar. `seconds` limits how long it takes to send them, None: no limit.
     """
 
     run: str
-    ticks: Iterable[Tick]
+    records: Iterable[Record]
     speed: float | None
     total: int | None
     seconds: float | None = None
 
 
 def simulated(
-    market: Market, *, count: int | None = None, duration: float | None = None, speed: float | None = 1.0
+    simulation: Simulation, *, count: int | None = None, duration: float | None = None, speed: float | None = 1.0
 ) -> Source:
-    """Ticks of a simulated market, in real time unless told otherwise; without `count` and `duration` they never end.
+    """Simulated records, in real time unless told otherwise; without `count` and `duration` they never end.
 
-    `duration` is in seconds of market time. It limits the run's own time, too, unless that is as fast as possible.
+    `duration` is in seconds of event time. It limits the run's own time, too, unless that is as fast as possible.
     """
-    within = None if duration is None else round(duration * market.rate)
+    within = None if duration is None else round(duration * simulation.rate)
     count = min((limit for limit in (count, within) if limit is not None), default=None)
     seconds = duration / speed if duration is not None and speed is not None else None
-    return Source(market.run, islice(market.ticks(), count), speed, count, seconds)
+    return Source(simulation.run, islice(simulation.records(), count), speed, count, seconds)
 
 
 def replayed(replay: Replay, *, count: int | None = None, speed: float | None = None) -> Source:
-    """Ticks of a file, or its first `count`; as fast as possible unless told otherwise."""
+    """Records of a file, or its first `count`; as fast as possible unless told otherwise."""
     totals = [total for total in (count, replay.estimate()) if total is not None]
-    return Source(replay.run, islice(replay.ticks(), count), speed, min(totals, default=None))
+    return Source(replay.run, islice(replay.records(), count), speed, min(totals, default=None))
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run did. `skipped` ticks were in the manifest already; `failures` holds the first thousand failed ones.
+    """What a run did. `skipped` records were in the manifest already; `failures` holds the first thousand failed ones.
 
-    `manifest` is where the accepted ticks are; a new run that sent nothing made no file there.
+    `manifest` is where the accepted records are; a new run that sent nothing made no file there.
     """
 
     run: str
@@ -77,14 +77,14 @@ class Summary:
 
     @property
     def rate(self) -> float:
-        """Accepted ticks per second."""
+        """Accepted records per second."""
         return self.sent / self.seconds if self.seconds else 0.0
 
-    @property
-    def line(self) -> str:
+    def line(self, contract: Contract[Any]) -> str:
         """The summary for a person."""
-        return f"sent {self.sent:,} ticks in {self.seconds:.1f} s ({self.rate:,.1f}/s), failed {self.failed:,}, " + (
-            f"manifest {self.manifest}" if self.sent or self.skipped else "no manifest"
+        return (
+            f"sent {self.sent:,} {contract.plural} in {self.seconds:.1f} s ({self.rate:,.1f}/s), "
+            f"failed {self.failed:,}, " + (f"manifest {self.manifest}" if self.sent or self.skipped else "no manifest")
         )
 
 
@@ -93,9 +93,10 @@ class Production:
 
     After `stop` it takes at most five seconds longer (`sender.FINISH_SECONDS`); `abandon` ends it at once.
 
-    `on_tick` is called for each accepted tick, from one of the sender's threads, after the tick is in the manifest.
-    `manifest` defaults to a new file in the environment's folder, made with the first accepted tick; with `resume` to
-    the last one of the same source, and ticks that are in it are skipped. Raises `CannotRunError` if there is no
+    Each record carries the source's `run`, if its contract has that field. `on_record` is called for each accepted
+    record, from one of the sender's threads, after the record is in the manifest. `manifest` defaults to a new file in
+    the environment's folder, made with the first accepted record; with `resume` to the last one of the same source, and
+    records that are in it are skipped. Raises `CannotRunError` if there is no
     queue or no such manifest.
     """
 
@@ -107,15 +108,16 @@ class Production:
         manifest: Path | None = None,
         resume: bool = False,
         stop: threading.Event | None = None,
-        on_tick: Callable[[Sent], None] | None = None,
+        on_record: Callable[[Sent], None] | None = None,
         clock: Clock | None = None,
     ) -> None:
         self.source = source
         self.stop = stop or threading.Event()
+        self._contract = environment.contract
         self._sqs: SQSClient = environment.aws.own_client("sqs", **CLIENT_SETTINGS)
         self._queue_url = queue_url(environment, environment.names.queue)
-        self._clock = clock or SystemClock()
-        self._on_tick = on_tick
+        self._clock = clock or Clock()
+        self._on_record = on_record
         self._lock = threading.Lock()
         self.sent = 0
         self.failed = 0
@@ -156,12 +158,12 @@ class Production:
     def run(self) -> Summary:
         """Send until the source ends or `stop` is set; requests in flight are finished first.
 
-        An error of the source (a bad line in a file) is raised after all ticks before it were sent. Raises
-        `CannotRunError` where SQS or the manifest stops the run, or where a tick is unaccounted for.
+        An error of the source (a bad line in a file) is raised after all records before it were sent. Raises
+        `CannotRunError` where SQS or the manifest stops the run, or where a record is unaccounted for.
         """
         with ManifestWriter(self.manifest, resume=self._resume) as writer:
             self._writer = writer
-            done = manifests.sent_ids(self.manifest) if self.resumed else set()
+            done = manifests.sent_ids(self.manifest, self._contract) if self.resumed else set()
             self._began = self._clock.monotonic()
             seconds = self.source.seconds
             stop_at = None if seconds is None else self._began + seconds + LATE_SECONDS
@@ -169,6 +171,7 @@ class Production:
                 with Sender(
                     self._sqs,
                     self._queue_url,
+                    self._contract,
                     accepted=lambda sent: self._accept(writer, sent),
                     failed=self._fail,
                     clock=self._clock,
@@ -179,7 +182,7 @@ class Production:
                     complete = self._dispatch(self._unsent(done), sender)
             except NotWrittenError as error:
                 raise CannotRunError(
-                    f"{error}. SQS accepted {self._not_written} ticks that are not in it. When there is space for the "
+                    f"{error}. SQS accepted {self._not_written} {self._contract.plural} that are not in it. When there is space for the "
                     "manifest, --resume sends them again with the same ids"
                 ) from error
             finally:
@@ -187,13 +190,13 @@ class Production:
         self._account()
         if sender.late and not (complete and not self.failed):
             raise CannotRunError(
-                f"stopped {LATE_SECONDS:g} s after the end of --duration: SQS had not accepted all ticks. "
-                "Send the rest with --resume"
+                f"stopped {LATE_SECONDS:g} s after the end of --duration: SQS had not accepted all "
+                f"{self._contract.plural}. Send the rest with --resume"
             )
         return self.summary()
 
     def abandon(self) -> None:
-        """End the run at once: ticks in flight count as failed, and the manifest has whole lines."""
+        """End the run at once: records in flight count as failed, and the manifest has whole lines."""
         self.stop.set()
         if self._sender:
             self._sender.abandon()
@@ -201,32 +204,35 @@ class Production:
             self._writer.close()
 
     def _account(self) -> None:
-        """Check that every tick of the source was sent, failed or skipped. Any other tick would be lost unnoticed."""
+        """Check that every record of the source was sent, failed or skipped. Any other would be lost unnoticed."""
         unknown = self._handed_over - self.sent - self.failed
         if unknown:
             raise CannotRunError(
-                f"{unknown} ticks are unaccounted for: of {self._handed_over + self.skipped}, {self.sent} were sent, "
-                f"{self.failed} failed and {self.skipped} were skipped. This is a defect of the producer"
+                f"{unknown} {self._contract.plural} are unaccounted for: of {self._handed_over + self.skipped}, "
+                f"{self.sent} were sent, {self.failed} failed and {self.skipped} were skipped. This is a defect of the producer"
             )
 
-    def _unsent(self, done: set[str]) -> Iterator[Tick]:
-        for tick in self.source.ticks:
-            if tick.tick_id in done:
+    def _unsent(self, done: set[str]) -> Iterator[Record]:
+        for record in self.source.records:
+            if record.id in done:
                 self.skipped += 1
-            else:
-                yield tick
+                continue
+            try:
+                yield self._contract.make({**values_of(record), "run": self.source.run})
+            except InvalidRecordError as error:
+                raise CannotRunError(f"the source made an invalid {self._contract.noun}: {error}") from error
 
-    def _dispatch(self, ticks: Iterator[Tick], sender: Sender) -> bool:
-        """Hand ticks over when they are due, in batches that are full or that no other tick can join in time.
+    def _dispatch(self, records: Iterator[Record], sender: Sender) -> bool:
+        """Hand records over when they are due, in batches that are full or that no other record can join in time.
 
-        Returns whether all ticks of the source were handed over: False if the run was stopped before.
+        Returns whether all records of the source were handed over: False if the run was stopped before.
         """
-        batch: list[Tick] = []
+        batch: list[Record] = []
         closes = 0.0  # when the batch at hand has to go
         due = _Pace(self.source.speed, self._clock).due
         try:
-            for tick in ticks:
-                moment = due(tick)
+            for record in records:
+                moment = due(record)
                 if batch and moment > closes:
                     full, batch = batch, []
                     sender.submit(full)
@@ -236,7 +242,7 @@ class Production:
                     return False
                 if not batch:
                     closes = max(now, moment) + MAX_HOLD_SECONDS
-                batch.append(tick)
+                batch.append(record)
                 self._handed_over += 1
                 if len(batch) == BATCH_SIZE:
                     full, batch = batch, []
@@ -256,12 +262,12 @@ class Production:
             with self._lock:
                 self._not_written += len(lost)
             message = "SQS accepted it, but it is not in the manifest"
-            self._fail([Failure(each.tick.tick_id, "NotWritten", message, sender_fault=False) for each in lost])
+            self._fail([Failure(each.record.id, "NotWritten", message, sender_fault=False) for each in lost])
         with self._lock:
             self.sent += len(sent)
-        if self._on_tick:
+        if self._on_record:
             for each in sent:
-                self._on_tick(each)
+                self._on_record(each)
         if problem:
             raise problem
 
@@ -272,18 +278,18 @@ class Production:
 
 
 class _Pace:
-    """When each tick is due. Always counted from the first tick, so that delays don't add up."""
+    """When each record is due. Always counted from the first tick, so that delays don't add up."""
 
     def __init__(self, speed: float | None, clock: Clock) -> None:
         self._speed = speed
         self._began = clock.monotonic()
         self._first: float | None = None
 
-    def due(self, tick: Tick) -> float:
-        """The moment, on the monotonic clock, at which to send a tick."""
+    def due(self, record: Record) -> float:
+        """The moment, on the monotonic clock, at which to send a record."""
         if self._speed is None:
             return self._began
-        event_time = tick.event_time.timestamp()
+        event_time = record.event_time.timestamp()
         if self._first is None:
             self._first = event_time
         return self._began + (event_time - self._first) / self._speed

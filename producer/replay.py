@@ -1,6 +1,6 @@
-"""Ticks from a file: CSV or gzipped CSV with the columns `timestamp,symbol,price,volume`, read as a stream.
+"""Records from a file: CSV or gzipped CSV with the fields of the contract as columns, read as a stream.
 
-A tick id is made of the row's line number and its content. So a replay of the same file makes the same ids, and a file
+A record's id is made of the row's line number and its content. So a replay of the same file makes the same ids, and a file
 whose bad line was mended keeps the ids of all lines before it: `--resume` sends exactly the rest.
 """
 
@@ -8,7 +8,6 @@ import csv
 import gzip
 import hashlib
 import io
-import json
 import os
 import re
 import stat
@@ -16,25 +15,15 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
-from typing import IO, NoReturn, cast
+from typing import IO, Any, NoReturn, cast
 
-from pipeline.tick import InvalidTickError, Tick, parse
-
+from producer.source import face
 from profiles.errors import CannotRunError
+from profiles.pipeline import Pipeline
+from runtime.contract import Contract
+from runtime.fields import Field, InvalidRecordError, Record
 
-COLUMNS = ("timestamp", "symbol", "price", "volume")
-SHIPPED = {"daily-closes": "daily-closes-2000-2013.csv.gz"}
-
-_EXPECTED = {
-    "timestamp": "ISO 8601 with an offset, such as 2026-01-05T14:30:00.250Z",
-    "symbol": "1 to 10 of A-Z, 0-9, '.' and '-', the first a letter, such as TSLA",
-    "price": "a number above 0, in dollars, such as 130.31",
-    "volume": "a whole number of shares from 0 to 2147483647, such as 9616100",
-}
-_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d{1,3})?", re.ASCII)
-_WHOLE = re.compile(r"[+-]?\d{1,20}", re.ASCII)
 _GZIP_MAGIC = b"\x1f\x8b"
 _BLOCK = 1 << 20
 MAX_LINE = 1 << 20  # characters; what is longer is read no further
@@ -46,9 +35,10 @@ class ReplayError(CannotRunError):
 
 @dataclass(frozen=True)
 class Replay:
-    """A file to replay."""
+    """A file to replay, and the contract that its rows obey."""
 
     path: Path
+    contract: Contract[Any]
 
     @property
     def run(self) -> str:
@@ -57,7 +47,7 @@ class Replay:
         return f"replay-{stem}-{hashlib.sha256(os.fsencode(self.path.resolve())).hexdigest()[:8]}"
 
     def estimate(self) -> int | None:
-        """About how many ticks there are, for a progress bar: lines but the first. None for a damaged file."""
+        """About how many records there are, for a progress bar: lines but the first. None for a damaged file."""
         try:
             with _open_bytes(self.path) as stream:
                 lines = sum(block.count(b"\n") for block in iter(lambda: stream.read(_BLOCK), b""))
@@ -65,28 +55,34 @@ class Replay:
             return None  # reading it will say what is wrong, and where
         return max(0, lines - 1)
 
-    def ticks(self) -> Iterator[Tick]:
-        """The ticks in the order of the file. Raises `ReplayError` at the first line that holds none."""
+    def records(self) -> Iterator[Record]:
+        """The records in the order of the file. Raises `ReplayError` at the first line that holds none."""
         with _open(self.path) as stream:
-            yield from _Reader(self.path.name, stream).ticks()
+            yield from _Reader(self.path.name, stream, self.contract).records()
 
 
-def find(path_or_name: str) -> Replay:
-    """The replay of a path, or of a data set that is shipped with the project, by its name (`daily-closes`)."""
-    if path_or_name in SHIPPED:
-        return Replay(Path(str(files("producer") / "data" / SHIPPED[path_or_name])))
+def columns(contract: Contract[Any]) -> tuple[Field, ...]:
+    """The columns of a file: the contract's fields without the id and the run, the timestamp first."""
+    given = (one for one in contract.fields if one.name not in (contract.record.ID, "run"))
+    return tuple(sorted(given, key=lambda one: one.name != "timestamp"))
+
+
+def find(path_or_name: str, pipeline: Pipeline) -> Replay:
+    """The replay of a path, or of a data set that the pipeline ships, by its name."""
+    datasets = face(pipeline).DATASETS
+    if path_or_name in datasets:
+        return Replay(pipeline.folder / "data" / datasets[path_or_name], pipeline.contract)
     path = Path(path_or_name)
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
-        raise ReplayError(
-            f"there is no file {path_or_name} to replay; shipped data sets: {', '.join(SHIPPED)}"
-        ) from None
+        shipped = ", ".join(datasets) or "none"
+        raise ReplayError(f"there is no file {path_or_name} to replay; shipped data sets: {shipped}") from None
     except OSError as error:
         raise ReplayError(f"{path_or_name} can't be read: {error.strerror}") from error
     if not stat.S_ISREG(mode):
         raise ReplayError(f"{path_or_name} can't be replayed: it is not a regular file")
-    return Replay(path)
+    return Replay(path, pipeline.contract)
 
 
 def _open_bytes(path: Path) -> IO[bytes]:
@@ -108,8 +104,13 @@ def _open(path: Path) -> Iterator[IO[str]]:
 class _Reader:
     """Reads one file; knows where it is, for the error's sake."""
 
-    def __init__(self, name: str, stream: IO[str]) -> None:
+    def __init__(self, name: str, stream: IO[str], contract: Contract[Any]) -> None:
         self._name = name
+        self._contract = contract
+        self._columns = columns(contract)
+        self._expected_header = (
+            f"expected a header with the columns {','.join(one.name for one in self._columns if one.required)}"
+        )
         self._rows = csv.reader(self._lines(stream), strict=True)
         self._line = 0  # of the row at hand: where it begins
 
@@ -119,14 +120,14 @@ class _Reader:
                 self._fail(f"it is longer than {MAX_LINE} characters")
             yield line
 
-    def ticks(self) -> Iterator[Tick]:
+    def records(self) -> Iterator[Record]:
         header = self._next_row()
         if header is None:
-            self._fail(f"the file is empty; expected a header with the columns {','.join(COLUMNS)}", line=1)
+            self._fail(f"the file is empty; {self._expected_header}", line=1)
         places = self._places(header)
         while (row := self._next_row()) is not None:
             if row:  # the csv module reads an empty line as a row without fields
-                yield self._tick(row, len(header), places)
+                yield self._record(row, len(header), places)
 
     def _next_row(self) -> list[str] | None:
         self._line = self._rows.line_num + 1
@@ -141,43 +142,37 @@ class _Reader:
 
     def _places(self, header: list[str]) -> dict[str, int]:
         names = [name.strip().lower() for name in header]
-        for column in COLUMNS:
-            if names.count(column) != 1:
-                what = "there is no column" if column not in names else "there is more than one column"
-                self._fail(f"{what} {column}; expected a header with the columns {','.join(COLUMNS)}")
-        return {column: names.index(column) for column in COLUMNS}
+        places = {}
+        for column in self._columns:
+            found = names.count(column.name)
+            if found > 1 or (column.required and not found):
+                what = "there is more than one column" if found else "there is no column"
+                self._fail(f"{what} {column.name}; {self._expected_header}")
+            if found:
+                places[column.name] = names.index(column.name)
+        return places
 
-    def _tick(self, row: list[str], width: int, places: dict[str, int]) -> Tick:
+    def _record(self, row: list[str], width: int, places: dict[str, int]) -> Record:
         if len(row) != width:
-            column = next((c for c in COLUMNS if places[c] >= len(row)), None)
+            column = next((name for name, place in places.items() if place >= len(row)), None)
             missing = f"column {places[column] + 1} ({column}) is missing: " if column else ""
             self._fail(f"{missing}{len(row)} fields, expected {width} as in the header")
-        values = {column: row[place].strip() for column, place in places.items()}
-        if not _NUMBER.fullmatch(values["price"]):
-            self._fail_at("price", values, places)
-        if not _WHOLE.fullmatch(values["volume"]):
-            self._fail_at("volume", values, places)
-        content = "\x1f".join(values.values())
-        body = {
-            "tick_id": f"r{self._line:07d}-{hashlib.sha256(content.encode()).hexdigest()[:16]}",
-            "symbol": values["symbol"],
-            "price": float(values["price"]),
-            "volume": int(values["volume"]),
-            "timestamp": values["timestamp"],
-        }
+        cells = {name: row[place].strip() for name, place in places.items()}
+        content = "\x1f".join(cells.values())
+        record_id = f"r{self._line:07d}-{hashlib.sha256(content.encode()).hexdigest()[:16]}"
+        given = [one for one in self._columns if one.required or cells.get(one.name)]
         try:
-            return parse(json.dumps(body), message_id="", sent_timestamp_ms=0)
-        except InvalidTickError as error:
-            reason = str(error)
-            # Every reason of the contract begins with the field's name, except for a price too great for a float.
-            column = next((column for column in COLUMNS if reason.startswith(column)), "price")
-            self._fail_at(column, values, places, reason)
+            values = {one.name: one.from_text(cells[one.name]) for one in given}
+            return self._contract.make({self._contract.record.ID: record_id, **values})
+        except InvalidRecordError as error:
+            self._fail_at(next(one for one in given if one.name == error.field), cells, places, str(error))
 
-    def _fail_at(self, column: str, values: dict[str, str], places: dict[str, int], reason: str = "") -> NoReturn:
-        shown = values[column] if len(values[column]) <= 40 else values[column][:39] + "…"
+    def _fail_at(self, column: Field, cells: dict[str, str], places: dict[str, int], reason: str) -> NoReturn:
+        cell = cells[column.name]
+        shown = cell if len(cell) <= 40 else cell[:39] + "…"
         self._fail(
-            f"column {places[column] + 1} ({column}) is {shown!r}{f' ({reason})' if reason else ''}; "
-            f"expected {_EXPECTED[column]}"
+            f"column {places[column.name] + 1} ({column.name}) is {shown!r}{f' ({reason})' if reason else ''}; "
+            f"expected {column.expected}"
         )
 
     def _fail(self, what: str, line: int | None = None) -> NoReturn:

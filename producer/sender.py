@@ -1,4 +1,4 @@
-"""Ticks to SQS: batches of ten, several at once, and entries that SQS could not accept are sent again.
+"""Records to SQS: batches of ten, several at once, and entries that SQS could not accept are sent again.
 
 An entry counts as sent only if the answer clearly says so: it is in `Successful` once and not in `Failed`, with a
 message id and the MD5 of its body. Other outcomes (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/
@@ -7,7 +7,7 @@ APIReference/API_SendMessageBatch.html):
 - entries fail: those whose `SenderFault` is true are reported, since the same entry would be refused again; the others
   are sent again, with backoff, and so is every entry whose outcome the answer doesn't show;
 - the call as a whole fails because the service can't be reached, is throttling, broken or just coming up again, or its
-  answer can't be read: all its entries are sent again. If only the answer was lost, the queue then holds the tick twice
+  answer can't be read: all its entries are sent again. If only the answer was lost, the queue then holds the record twice
   under one id, which the pipeline stores once;
 - the call is refused for another reason (access denied …): sending ends, with that reason.
 
@@ -24,13 +24,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
 from botocore.exceptions import ConnectionError as BotoConnectionError
-from pipeline.tick import Tick, encode
 from tenacity import RetryCallState, Retrying, retry_if_result, wait_exponential, wait_random
 
-from producer.clock import Clock
 from producer.manifest import Sent, is_message_id
 from profiles.environment import MISSING_QUEUE_CODES
 from profiles.errors import CannotRunError
+from runtime.clock import Clock
+from runtime.contract import Contract
+from runtime.fields import Record
 from terminal.untrusted import one_line
 
 if TYPE_CHECKING:
@@ -68,9 +69,9 @@ _PASSING_CODES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A tick that was not sent, and what SQS said last."""
+    """A record that was not sent, and what SQS said last."""
 
-    tick_id: str
+    id: str
     code: str
     message: str
     sender_fault: bool
@@ -121,13 +122,14 @@ class Sender:
     `accepted` and `failed` are called from those threads; if `accepted` raises, sending ends with that error. `submit`
     blocks while two batches a worker are on their way: a slow queue slows its producer down, and memory stays bounded.
     Once `stop` is set, the clock has reached `stop_at`, or sending has ended with an error, requests in flight have
-    `FINISH_SECONDS` left. After that their ticks count as failed, and later answers are ignored.
+    `FINISH_SECONDS` left. After that their records count as failed, and later answers are ignored.
     """
 
     def __init__(
         self,
         sqs: "SQSClient",
         queue_url: str,
+        contract: Contract[Any],
         *,
         accepted: Callable[[Sequence[Sent]], None],
         failed: Callable[[Sequence[Failure]], None],
@@ -139,6 +141,7 @@ class Sender:
     ) -> None:
         self._sqs = sqs
         self._queue_url = queue_url
+        self._contract = contract
         self._accepted = accepted
         self._failed = failed
         self._clock = clock
@@ -151,15 +154,15 @@ class Sender:
         self._under_way: set[_Delivery] = set()
         self.late = False  # whether it was `stop_at` that stopped it
         self._ends: float | None = None  # when a stopped run no longer waits
-        self._silent_since: float | None = None  # the first attempt since SQS last took a tick
+        self._silent_since: float | None = None  # the first attempt since SQS last accepted a record
         self._error: BaseException | None = None
         self._threads = [threading.Thread(target=self._work, name=f"sender-{n}", daemon=True) for n in range(workers)]
         for thread in self._threads:
             thread.start()
 
-    def submit(self, ticks: Sequence[Tick]) -> None:
-        """Send up to ten ticks soon. If sending has ended for an error, they count as failed and it is raised."""
-        delivery = _Delivery(self._sqs, self._queue_url, ticks, self._accepted, self._failed)
+    def submit(self, records: Sequence[Record]) -> None:
+        """Send up to ten records soon. If sending has ended for an error, they count as failed and it is raised."""
+        delivery = _Delivery(self._sqs, self._queue_url, self._contract, records, self._accepted, self._failed)
         with self._changed:
             while not (free := len(self._under_way) < self._places) and self._error is None and not self._out_of_time():
                 self._changed.wait(_LOOK_SECONDS)
@@ -184,7 +187,7 @@ class Sender:
             self._waiting.put(None)
 
     def abandon(self) -> None:
-        """Stop waiting: ticks in flight count as failed from now on, and later answers are ignored."""
+        """Stop waiting: records in flight count as failed from now on, and later answers are ignored."""
         with self._changed:
             left, self._under_way = self._under_way, set()
         for delivery in left:
@@ -201,7 +204,7 @@ class Sender:
             self._check()
 
     def _silence(self, now: float) -> float:
-        """Seconds since the first attempt after SQS last accepted a tick, as long as a request is in flight."""
+        """Seconds since the first attempt after SQS last accepted a record, as long as a request is in flight."""
         since = self._silent_since  # read once: other threads set it
         return 0.0 if since is None else now - since
 
@@ -275,17 +278,19 @@ class _Delivery:
         self,
         sqs: "SQSClient",
         queue_url: str,
-        ticks: Sequence[Tick],
+        contract: Contract[Any],
+        records: Sequence[Record],
         accepted: Callable[[Sequence[Sent]], None],
         failed: Callable[[Sequence[Failure]], None],
     ) -> None:
         self._sqs = sqs
         self._queue_url = queue_url
-        self._lock = threading.Lock()  # each tick is settled once: by an answer, or by giving up
-        self._pending = list(ticks)
+        self._contract = contract
+        self._lock = threading.Lock()  # each record is settled once: by an answer, or by giving up
+        self._pending = list(records)
         self._accepted = accepted
         self._failed = failed
-        self._last: dict[str, Verdict] = {}  # tick id → its last verdict
+        self._last: dict[str, Verdict] = {}  # record's id → its last verdict
 
     @property
     def pending(self) -> bool:
@@ -294,16 +299,16 @@ class _Delivery:
 
     @property
     def last_answer(self) -> str:
-        """The last verdict on one of the ticks that are still to be sent."""
-        last = next((self._last[tick.tick_id] for tick in self._pending if tick.tick_id in self._last), Verdict())
+        """The last verdict on one of the records that are still to be sent."""
+        last = next((self._last[one.id] for one in self._pending if one.id in self._last), Verdict())
         return f"{last.code} {last.message}".strip()
 
     def attempt(self) -> bool:
         """Send what is pending; whether SQS accepted or refused any of it for good."""
-        entries = {str(place): tick for place, tick in enumerate(self._pending)}
+        entries = {str(place): record for place, record in enumerate(self._pending)}
         if not entries:  # given up by another thread meanwhile
             return False
-        bodies = {each: encode(tick) for each, tick in entries.items()}
+        bodies = {each: self._contract.encode(record) for each, record in entries.items()}
         try:
             answer: Any = self._sqs.send_message_batch(
                 QueueUrl=self._queue_url,
@@ -313,24 +318,24 @@ class _Delivery:
             raise
         except Exception as error:  # malformed answers make botocore raise anything: AttributeError for `[]`
             if not _is_passing(error):
-                raise CannotRunError(f"SQS refused the ticks: {_line(error)}") from error
+                raise CannotRunError(f"SQS refused the {self._contract.plural}: {_line(error)}") from error
             verdicts = dict.fromkeys(bodies, Verdict(code=_code(error), message=_line(error)))
         else:
             verdicts = read_answer(answer, bodies)
         with self._lock:
             return bool(self._pending) and self._settle(entries, verdicts)
 
-    def _settle(self, entries: Mapping[str, Tick], verdicts: Mapping[str, Verdict]) -> bool:
+    def _settle(self, entries: Mapping[str, Record], verdicts: Mapping[str, Verdict]) -> bool:
         sent, refused, again = [], [], []
-        for each, tick in entries.items():
+        for each, record in entries.items():
             verdict = verdicts[each]
             if verdict.message_id is not None:
-                sent.append(Sent(tick, verdict.message_id))
+                sent.append(Sent(record, verdict.message_id))
             elif verdict.sender_fault:
-                refused.append(Failure(tick.tick_id, verdict.code, verdict.message, sender_fault=True))
+                refused.append(Failure(record.id, verdict.code, verdict.message, sender_fault=True))
             else:
-                again.append(tick)
-                self._last[tick.tick_id] = verdict
+                again.append(record)
+                self._last[record.id] = verdict
         self._pending = again
         if refused:
             self._failed(refused)
@@ -343,10 +348,8 @@ class _Delivery:
         with self._lock:
             left, self._pending = self._pending, []
         if left:
-            verdicts = [(tick, self._last.get(tick.tick_id, Verdict(code=code, message=message))) for tick in left]
-            self._failed(
-                [Failure(tick.tick_id, last.code, last.message, sender_fault=False) for tick, last in verdicts]
-            )
+            verdicts = [(one.id, self._last.get(one.id, Verdict(code=code, message=message))) for one in left]
+            self._failed([Failure(id, last.code, last.message, sender_fault=False) for id, last in verdicts])
 
 
 def _code(error: Exception) -> str:
