@@ -124,6 +124,8 @@ REJECTED = (
     Body("a dot in tick_id", tick(tick_id="1-batch.0"), "tick_id '1-batch.0'"),
     Body("an empty tick_id", tick(tick_id=""), "tick_id ''"),
     Body("a tick_id of 65 letters", tick(tick_id="x" * 65), "tick_id 'xxx"),
+    *(Body(f"{name} in run", written("run", f'"{escape}"'), "run '") for name, escape in _ESCAPES.items()),
+    Body("a path in run", tick(run="../../x"), "run '../../x'"),
     # Wrong types.
     *(
         Body(f"{field} {literal}", written(field, literal), f"{field} is {kind}, not ")
@@ -134,6 +136,11 @@ REJECTED = (
         Body(f"{field} {literal}", written(field, literal), f"{field} is {kind}, not ")
         for field in ("price", "volume")
         for literal, kind in _NOT_A_NUMBER
+    ),
+    *(
+        Body(f"run {literal}", written("run", literal), f"run is {kind}, not a string")
+        for literal, kind in _NOT_A_STRING
+        if literal != "null"
     ),
     # Numbers and times out of range.
     Body("price 0", written("price", "0"), "price 0.0 is not above 0"),
@@ -169,6 +176,7 @@ ODD = (
     Body("price 1e308", written("price", "1e308")),
     Body("price 5e-324", written("price", "5e-324")),
     Body("volume 2**31 - 1", written("volume", str(2**31 - 1))),
+    Body("no run", written("run", "null")),
     Body("no id and no time", '{"symbol":"ODD","price":1,"volume":0}'),
     Body("dots in symbol", tick(symbol="A..-")),
 )

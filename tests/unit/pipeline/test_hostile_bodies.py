@@ -6,14 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from pipeline.alerts import Alerter
-from pipeline.bucket import Bucket
-from pipeline.processor import BatchResult, Processor
-from pipeline.storage import Store
 
 from operations.deadletters import reason_of
+from pipeline.contract import CONTRACT
+from runtime.batch import BatchResult
 from tests.support.hostile_bodies import ODD, REJECTED, Body, tick
-from tests.unit.pipeline.fakes import FakeAws
+from tests.unit.runtime.fakes import FakeAws, stock_processor
 
 BATCH = 10
 
@@ -25,16 +23,11 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 
 
 def process(aws: FakeAws, pool: ThreadPoolExecutor, bodies: list[str]) -> BatchResult:
-    fake: Any = aws
-    bucket = Bucket(fake, "b")
-    alerter = Alerter(bucket, aws.sns, aws.time.clock, topic_arn="t", threshold=1200.0, cooldown_seconds=60)
-    store = Store(bucket, aws.time.clock, "tick")
-    processor = Processor(alerter, store, pool, threshold=1200.0, cooldown_seconds=60)
     records = [
         {"messageId": f"m{number}", "body": body, "attributes": {"SentTimestamp": "1767623400500"}}
         for number, body in enumerate(bodies)
     ]
-    return processor.process({"Records": records}, request_id="r-1", deadline=aws.time.deadline())
+    return stock_processor(aws, pool).process({"Records": records}, request_id="r-1", deadline=aws.time.deadline())
 
 
 def batch_with(body: Body, position: int) -> list[str]:
@@ -70,7 +63,7 @@ def test_a_hostile_body_fails_alone_with_its_reason(body: Body, pool: ThreadPool
 def test_the_dead_letter_s_reason_is_the_one_of_the_function(body: Body) -> None:
     message: Any = {"MessageId": "m", "Body": body.text, "Attributes": {"SentTimestamp": "1767623400500"}}
 
-    assert reason_of(message).startswith(body.reason)
+    assert reason_of(CONTRACT, message).startswith(body.reason)
 
 
 @pytest.mark.parametrize("body", ODD, ids=lambda body: body.name)
