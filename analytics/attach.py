@@ -13,11 +13,11 @@ from analytics.limits import Limits, run_within
 from analytics.result import HistoryError
 from analytics.scratch import scratch_folder
 from analytics.serde import LineTooLongError, MalformedJsonError, read_rows
-from analytics.statements import TABLES, Table, table_of
-from analytics.store import ListedObject, Store
+from analytics.statements import tables
+from analytics.store import Columns, ListedObject, Store
+from bootstrap.table_definitions import TableDefinition
 from profiles.environment import Environment
 from profiles.folders import cache_folder, private_file
-from profiles.names import Names
 
 Progress = Callable[[str], None]
 
@@ -39,19 +39,18 @@ class Attacher:
     fetched: int = field(default=0, init=False)
     files: list[Path] = field(default_factory=list, init=False)
 
-    def attach(self, table: Table, translation: dialect.Translation | None = None) -> tuple[int, int]:
+    def attach(self, table: TableDefinition, translation: dialect.Translation | None = None) -> tuple[int, int]:
         """Make the view `<database>.<table>`; without a translation of all objects, with `"$path"` and `"$etag"`.
 
         Returns (objects, bytes) that the view reads.
         """
         location = f"{self.environment.aws.profile.endpoint_url}|{table.bucket}/{table.prefix}"
-        store = Store(cache_folder(), location, _stored(self.environment.names, table), self.connection)
+        store = Store(cache_folder(), location, _stored(self.environment, table), self.connection)
         condition = None
         if translation:
-            condition = dialect.pruning_condition(
-                translation, table, table.partitions or ("symbol",), self.environment.names
-            )
-        listing = _partitioned_listing if table.partitions else _symbol_listing
+            folders = table.partitions or (self.group_field,)
+            condition = dialect.pruning_condition(translation, table, folders, self.environment)
+        listing = _partitioned_listing if table.partitions else _group_listing
         store.load_listing(listing(self, table, condition))
         self._fill(store, table)
         if condition is None:
@@ -61,16 +60,22 @@ class Attacher:
             hidden[dialect.PATH_COLUMN] = f"'s3://{table.bucket}/' || s.key"
         if translation is None:
             hidden["$etag"] = "s.etag"
-        self.files += store.make_view(f"{self.environment.names.database}.{table.name}", table.columns, hidden)
+        self.files += store.make_view(f"{self.environment.names.database}.{table.name}", table.all_columns, hidden)
         return store.listed_bytes()
 
-    def _fill(self, store: Store, table: Table) -> None:
+    @property
+    def group_field(self) -> str:
+        """The field whose values are the folders of stored records."""
+        return str(self.environment.contract.record.GROUP[0])
+
+    def _fill(self, store: Store, table: TableDefinition) -> None:
         """Fetch what the store hasn't got, a segment at a time."""
         while missing := store.missing(PARQUET_FILES_PER_SEGMENT if table.is_parquet else OBJECTS_PER_SEGMENT):
             changed: list[objects.Fetched] = []
             fetched = self._watched(objects.fetch(self.environment.aws.s3, table.bucket, missing), changed)
             if table.is_parquet:
-                _store_parquet(store, table, fetched)
+                optional = {one.name for one in self.environment.contract.fields if not one.required}
+                _store_parquet(store, table, fetched, optional)
             else:
                 store.add_rows(_json_rows(store, table, fetched))
             for one in changed:
@@ -88,31 +93,31 @@ class Attacher:
 
 
 def partition_of(key: str) -> dict[str, str]:
-    """`{"day": …, "symbol": …}` of a key like `curated/day=2026-01-05/symbol=TSLA/ticks.parquet`."""
+    """`{"day": "2026-01-05", …}` of a key with folders like `day=2026-01-05/`."""
     return {name: value for name, equals, value in (part.partition("=") for part in key.split("/")[:-1]) if equals}
 
 
-def _stored(names: Names, table: Table) -> tuple[tuple[str, str], ...]:
+def _stored(environment: Environment, table: TableDefinition) -> Columns:
     """The columns to cache: those of the widest table at the same place, whose first columns the others have."""
-    places = [other.columns for other in (table_of(names, name) for name in TABLES) if other.prefix == table.prefix]
-    return max(places, key=len)
+    same_place = (other.all_columns for other in tables(environment).values() if other.prefix == table.prefix)
+    return max(same_place, key=len)
 
 
-def _partitioned_listing(attacher: Attacher, table: Table, condition: str | None) -> list[ListedObject]:
-    listed = objects.list_objects(attacher.aws.s3, table.bucket, [table.prefix])
+def _partitioned_listing(attacher: Attacher, table: TableDefinition, condition: str | None) -> list[ListedObject]:
+    listed = objects.list_objects(attacher.environment.aws.s3, table.bucket, [table.prefix])
     found = {one.key: one for one in listed if set(table.partitions) <= partition_of(one.key).keys()}
     kept = _kept(attacher, condition, {key: partition_of(key) for key in found}, table.partitions)
     return [found[key] for key in kept]
 
 
-def _symbol_listing(attacher: Attacher, table: Table, condition: str | None) -> Iterator[ListedObject]:
-    s3 = attacher.aws.s3
+def _group_listing(attacher: Attacher, table: TableDefinition, condition: str | None) -> Iterator[ListedObject]:
+    s3, field = attacher.environment.aws.s3, attacher.group_field
     below, loose = objects.folders(s3, table.bucket, table.prefix)
-    symbols: dict[str, Mapping[str, str | None]] = {
-        folder: {"symbol": folder.removeprefix(table.prefix).rstrip("/")} for folder in below
+    groups: dict[str, Mapping[str, str | None]] = {
+        folder: {field: folder.removeprefix(table.prefix).rstrip("/")} for folder in below
     }
-    # a malformed line's symbol is NULL in every folder: where the query wants those, nothing can be left out
-    kept = _kept(attacher, condition, {**symbols, "": {"symbol": None}}, ("symbol",))
+    # a malformed line's group is NULL in every folder: where the query wants those, nothing can be left out
+    kept = _kept(attacher, condition, {**groups, "": {field: None}}, (field,))
     yield from loose
     yield from objects.list_objects(s3, table.bucket, below if "" in kept else kept)
 
@@ -126,9 +131,10 @@ def _kept(
     """Which candidates a condition on their folder columns leaves; all of them where it can't be computed."""
     if condition is None or not candidates:
         return list(candidates)
-    row = f"({', '.join('?' * (len(columns) + 1))})"
+    names = [f'"{name}"' for name in (dialect.PATH_COLUMN, *columns)]
+    row = f"({', '.join('?' * len(names))})"
     sql = (
-        f"SELECT id FROM (VALUES {', '.join([row] * len(candidates))}) AS candidates(id, {', '.join(columns)}) "
+        f"SELECT {names[0]} FROM (VALUES {', '.join([row] * len(candidates))}) AS candidates({', '.join(names)}) "
         f"WHERE {condition}"
     )
     values = [value for key, folder in candidates.items() for value in (key, *(folder[name] for name in columns))]
@@ -140,7 +146,7 @@ def _kept(
     return [key for (key,) in chosen]
 
 
-def _json_rows(store: Store, table: Table, fetched: Iterable[objects.Fetched]) -> Iterator[tuple[Any, ...]]:
+def _json_rows(store: Store, table: TableDefinition, fetched: Iterable[objects.Fetched]) -> Iterator[tuple[Any, ...]]:
     nulls = (None,) * len(store.columns)
     for one in fetched:
         key, body = one.listed.key, one.body or b""
@@ -155,7 +161,9 @@ def _json_rows(store: Store, table: Table, fetched: Iterable[objects.Fetched]) -
             raise HistoryError(str(error)) from error
 
 
-def _store_parquet(store: Store, table: Table, fetched: Iterable[objects.Fetched]) -> None:
+def _store_parquet(
+    store: Store, table: TableDefinition, fetched: Iterable[objects.Fetched], optional: set[str]
+) -> None:
     with scratch_folder() as folder:
         files = {}
         for number, one in enumerate(fetched):
@@ -164,4 +172,4 @@ def _store_parquet(store: Store, table: Table, fetched: Iterable[objects.Fetched
                 file.write(one.body or b"")
             files[path] = ListedObject(one.listed.key, one.etag or "", one.listed.size)
         if files:
-            store.add_parquet(files, table.partitions, partition_of)
+            store.add_parquet(files, table.partitions, partition_of, optional)

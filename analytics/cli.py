@@ -10,8 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from analytics import history, limits, render, statements
+from analytics import compaction, history, limits, render, statements
 from analytics.result import HistoryError, Result
+from profiles.environment import Environment
+from profiles.pipeline import load
 from terminal import (
     DEFAULT_PROFILE,
     EXIT_CHECK_FAILED,
@@ -32,8 +34,6 @@ Format = Literal["table", "csv", "json", "parquet"]
 Engine = Literal["athena", "duckdb"]
 KEPT_SHOWN = 20
 
-TableName = Literal["records", "record_details", "ticks"]
-
 
 @app.command()
 def query(
@@ -45,7 +45,7 @@ def query(
     ] = None,
     listed: Annotated[bool, typer.Option("--list", help="List the named queries.")] = False,
     table: Annotated[
-        TableName | None, typer.Option("--table", help="Run the named query on this table (ticks: the compacted one).")
+        str | None, typer.Option("--table", help="Run the named query on this table, such as the compacted one.")
     ] = None,
     output_format: Annotated[Format, typer.Option("--format", help="How to print the rows.")] = "table",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file, not the terminal.")] = None,
@@ -80,7 +80,7 @@ def query(
     prefix: PrefixOption = "",
     bucket: BucketOption = None,
 ) -> None:
-    """Query the stored ticks in SQL: on Athena, or offline over the same objects."""
+    """Query the stored records in SQL: on Athena, or offline over the same objects."""
     if listed:
         _list_queries()
         return
@@ -90,7 +90,7 @@ def query(
     text = _read(file) if file else sql or ""
     environment = open_environment(profile, prefix, bucket)
     if name is None:
-        asked = statements.fill_in(text, environment.names, table)
+        asked = statements.fill_in(text, environment, table and statements.find_table(environment, table).name)
         if len(asked.split()) < 2:
             raise HistoryError(f"{asked[:50]!r} isn't a query: give a SELECT")
     elif len(name.split()) > 1:
@@ -108,7 +108,10 @@ def query(
             progress=lambda text: status.update(Text(text)),
             announce=said.append,
         )
-    _show(result, output_format, output, chart=chart)
+    _show(result, output_format, output)
+    if chart:
+        _draw(result, environment, console if output_format == "table" else errors)
+    _account_for(result)
     for text in said:
         _announce(text)
 
@@ -118,7 +121,9 @@ def compact(
     *,
     delete_compacted: Annotated[
         bool,
-        typer.Option("--delete-compacted", help="Then delete the JSON objects that are verified to be in table ticks."),
+        typer.Option(
+            "--delete-compacted", help="Then delete JSON objects that are verified to be in the compacted table."
+        ),
     ] = False,
     engine: Annotated[
         Engine | None, typer.Option("--engine", help="Default: Athena where the endpoint has it, else DuckDB.")
@@ -128,10 +133,10 @@ def compact(
     prefix: PrefixOption = "",
     bucket: BucketOption = None,
 ) -> None:
-    """Copy the ticks of many small JSON objects to one Parquet file per day and symbol: table ticks.
+    """Copy the records of many small JSON objects to one Parquet file per day and group: the compacted table.
 
-    You can interrupt and repeat it at any time: no tick is lost or duplicated. Exit code 1: --delete-compacted
-    kept some objects, because table ticks does not have everything that is in them.
+    You can interrupt and repeat it at any time: no record is lost or duplicated. Exit code 1: --delete-compacted
+    kept some objects, because the compacted table does not have everything that is in them.
     """
     environment = open_environment(profile, prefix, bucket)
     with errors.status("Compacting …") as status:
@@ -142,13 +147,12 @@ def compact(
             progress=lambda text: status.update(Text(text)),
             announce=_announce,
         )
-    kept = done.objects_kept
+    kept, plural = done.objects_kept, environment.contract.plural
     if as_json:
-        print_json(asdict(done))
+        print_json({f"{plural}_{name}" if name == "added" else name: value for name, value in asdict(done).items()})
     else:
-        console.print(
-            f"{done.ticks_added:,} ticks added to table ticks, {done.partitions_written:,} partitions written"
-        )
+        table = compaction.table_of(environment).name
+        console.print(f"{done.added:,} {plural} added to table {table}, {done.partitions_written:,} partitions written")
         if delete_compacted:
             console.print(f"{done.objects_deleted:,} JSON objects deleted, {len(kept):,} kept")
         for one in kept[:KEPT_SHOWN]:
@@ -172,18 +176,19 @@ def _read(file: Path) -> str:
 
 def _list_queries() -> None:
     listing = Table("query", "answers", "reads")
-    for one in statements.named_queries().values():
+    for one in statements.named_queries(load()).values():
         listing.add_row(one.name, one.answers, one.reads)
     console.print(listing)
 
 
-def _show(result: Result, output_format: str, output: Path | None, *, chart: bool) -> None:
+def _show(result: Result, output_format: str, output: Path | None) -> None:
     if output_format == "table" and output is None:
         console.print(render.as_table(result))
     else:
         _write(result, output_format, output)
-    if chart:
-        _draw(result, console if output_format == "table" else errors)
+
+
+def _account_for(result: Result) -> None:
     cost = f", {result.scanned_bytes:,} bytes scanned, ${result.cost_dollars:.5f}" if result.engine == "athena" else ""
     rows = "1 row" if len(result.rows) == 1 else f"{len(result.rows):,} rows"
     errors.print(f"[dim]{rows} from {result.engine} in {result.seconds:.2f} s{cost}[/]", soft_wrap=True)
@@ -191,10 +196,15 @@ def _show(result: Result, output_format: str, output: Path | None, *, chart: boo
         _announce(note)
 
 
-def _draw(result: Result, where: Console) -> None:
+def _draw(result: Result, environment: Environment, where: Console) -> None:
     """The rows are the answer: where they can't be drawn, that is a remark and no failure."""
     try:
-        drawn = render.as_chart(result, width=min(console.width, 120), colour=console.is_terminal)
+        drawn = render.as_chart(
+            result,
+            group=environment.contract.record.GROUP,
+            width=min(console.width, 120),
+            colour=console.is_terminal,
+        )
     except HistoryError as error:
         _announce(str(error))
         return

@@ -20,7 +20,6 @@ from analytics import athena, compaction, objects
 from analytics.attach import partition_of
 from analytics.compaction import Partition, Progress
 from analytics.result import HistoryError, Result
-from analytics.statements import table_of
 from analytics.store import ListedObject
 from profiles.environment import Environment
 
@@ -37,20 +36,22 @@ class AthenaCompactor:
     sleep: athena.Sleep = time.sleep
     name: str = "athena"
 
-    def new_ticks(self) -> dict[Partition, int]:
-        """How many ticks each partition lacks."""
+    def new_records(self) -> dict[Partition, int]:
+        """How many records each partition lacks."""
         if there := sorted(compaction.existing(self.environment)):
             self.declare(there)  # `up` makes a table that spans nothing, also over files that an earlier one left
-        rows = self._run(compaction.count_new_ticks(self.environment.names)).rows
-        return {Partition(day, symbol): count for day, symbol, count in rows}
+        rows = self._run(compaction.count_new_records(self.environment)).rows
+        return {Partition(day, group): count for day, group, count in rows}
 
     def declare(self, partitions: Sequence[Partition]) -> None:
-        """Widen the partition projection of table `ticks`: ALTER TABLE … SET TBLPROPERTIES."""
+        """Widen the partition projection of the compacted table: ALTER TABLE … SET TBLPROPERTIES."""
         days = [partition.day for partition in partitions]
-        symbols = ",".join(sorted({partition.symbol for partition in partitions}))
+        groups = ",".join(sorted({partition.group for partition in partitions}))
+        table = compaction.table_of(self.environment)
+        day, group = table.partitions
         self._run(
-            f"ALTER TABLE {self.environment.names.database}.ticks SET TBLPROPERTIES ("
-            f"'projection.day.range' = '{min(days)},{max(days)}', 'projection.symbol.values' = '{symbols}')"
+            f"ALTER TABLE {self.environment.names.database}.{table.name} SET TBLPROPERTIES ("
+            f"'projection.{day}.range' = '{min(days)},{max(days)}', 'projection.{group}.values' = '{groups}')"
         )
 
     def merge(self, partitions: Sequence[Partition]) -> Iterator[Partition]:
@@ -60,11 +61,10 @@ class AthenaCompactor:
             yield from self._merge(batch)
 
     def compacted_keys(self) -> list[str]:
-        """The keys of JSON objects of which every line is in `ticks`."""
+        """The keys of JSON objects of which every line is in the compacted table."""
         start = f"s3://{self.environment.names.bucket}/"
-        return [
-            path.removeprefix(start) for (path,) in self._run(compaction.select_compacted(self.environment.names)).rows
-        ]
+        rows = self._run(compaction.select_compacted(self.environment)).rows
+        return [path.removeprefix(start) for (path,) in rows]
 
     def _merge(self, batch: list[Partition]) -> Iterator[Partition]:
         before = compaction.existing(self.environment)
@@ -78,10 +78,12 @@ class AthenaCompactor:
             self._drop(staging)
 
     def _create_staging(self, staging: str, batch: list[Partition]) -> str:
+        partition = ", ".join(f"'{column}'" for column in compaction.table_of(self.environment).partitions)
         return (
-            f"CREATE TABLE {self.environment.names.database}.{staging} WITH (format = 'PARQUET', write_compression = 'ZSTD', "
-            "partitioned_by = ARRAY['day', 'symbol'], bucketed_by = ARRAY['tick_id'], bucket_count = 1) AS\n"
-            + compaction.select_merged(self.environment.names, batch)
+            f"CREATE TABLE {self.environment.names.database}.{staging} WITH (format = 'PARQUET', "
+            f"write_compression = 'ZSTD', partitioned_by = ARRAY[{partition}], "
+            f"bucketed_by = ARRAY['{self.environment.contract.record.ID}'], bucket_count = 1) AS\n"
+            + compaction.select_merged(self.environment, batch)
         )
 
     def _staged(self, staging: str) -> Iterator[tuple[Partition, ListedObject]]:
@@ -89,7 +91,7 @@ class AthenaCompactor:
         seen: set[Partition] = set()
         for one in objects.list_objects(self.environment.aws.s3, bucket, [prefix]):
             folder = partition_of(one.key.removeprefix(prefix))
-            partition = Partition(folder["day"], folder["symbol"])
+            partition = Partition(*(folder[column] for column in compaction.table_of(self.environment).partitions))
             if partition in seen:
                 raise HistoryError(
                     f"Athena wrote more than one file for {partition}, so it can't be replaced as a whole"
@@ -98,7 +100,7 @@ class AthenaCompactor:
             yield partition, one
 
     def _copy(self, one: ListedObject, partition: Partition, etag: str | None) -> bool:
-        table = table_of(self.environment.names, "ticks")
+        table = compaction.table_of(self.environment)
         try:
             self.environment.aws.s3.copy_object(
                 Bucket=table.bucket,

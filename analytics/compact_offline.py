@@ -1,5 +1,5 @@
 """Compaction by DuckDB on this machine: the same SQL as on Athena, over the cached objects."""
-# ruff: noqa: S608  (the SQL is that of pipeline/sql/compaction)
+# ruff: noqa: S608  (the SQL is that of sql/compaction)
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ from analytics.limits import Limits
 from analytics.offline import connect, unreadable
 from analytics.result import HistoryError
 from analytics.scratch import scratch_folder
-from analytics.statements import table_of
+from analytics.statements import details_table
 from profiles.environment import Environment
 
 PARTITIONS_AT_ONCE = 2000  # files open at the same time while they are written
@@ -31,11 +31,11 @@ class OfflineCompactor:
     progress: Progress = lambda _: None
     name: str = "duckdb"
 
-    def new_ticks(self) -> dict[Partition, int]:
-        """How many ticks each partition lacks."""
+    def new_records(self) -> dict[Partition, int]:
+        """How many records each partition lacks."""
         with self._tables() as connection:
-            rows = connection.execute(self._translated(compaction.count_new_ticks(self.environment.names))).fetchall()
-        return {Partition(day, symbol): count for day, symbol, count in rows}
+            rows = connection.execute(self._translated(compaction.count_new_records(self.environment))).fetchall()
+        return {Partition(day, group): count for day, group, count in rows}
 
     def declare(self, partitions: Sequence[Partition]) -> None:
         """Nothing to do: offline, the partitions are those that are listed."""
@@ -47,10 +47,10 @@ class OfflineCompactor:
             yield from self._merge(batch)
 
     def compacted_keys(self) -> list[str]:
-        """The keys of JSON objects of which every line is in `ticks`."""
+        """The keys of JSON objects of which every line is in the compacted table."""
         start = f"s3://{self.environment.names.bucket}/"
         with self._tables() as connection:
-            rows = connection.execute(self._translated(compaction.select_compacted(self.environment.names))).fetchall()
+            rows = connection.execute(self._translated(compaction.select_compacted(self.environment))).fetchall()
         return [path.removeprefix(start) for (path,) in rows]
 
     def _merge(self, batch: list[Partition]) -> Iterator[Partition]:
@@ -58,26 +58,27 @@ class OfflineCompactor:
             with self._tables() as connection:
                 etags = self._etags(connection)
                 self._write(connection, batch, folder)
-            upload = {partition: folder / f"day={partition.day}" / f"symbol={partition.symbol}" for partition in batch}
-            pairs = [(partition, path, etags.get(partition)) for partition, path in upload.items()]
+            table = compaction.table_of(self.environment)
+            pairs = [(partition, folder / partition.folder(table), etags.get(partition)) for partition in batch]
             for partition, written in zip(batch, objects.in_parallel(self._upload, pairs), strict=True):
                 if written:
                     yield partition
 
     def _write(self, connection: duckdb.DuckDBPyConnection, batch: list[Partition], folder: Path) -> None:
-        merged = self._translated(compaction.select_merged(self.environment.names, batch))
+        merged = self._translated(compaction.select_merged(self.environment, batch))
+        partition = ", ".join(compaction.table_of(self.environment).partitions)
         connection.execute(f"SET partitioned_write_max_open_files = {len(batch) + 1}; SET threads = 1")
         connection.execute(
-            f"COPY (SELECT * FROM ({merged}) ORDER BY day, symbol, event_time, tick_id) TO '{folder}' "
-            "(FORMAT parquet, COMPRESSION zstd, PARTITION_BY (day, symbol), OVERWRITE_OR_IGNORE)"
+            f"COPY (SELECT * FROM ({merged}) ORDER BY {partition}, event_time, {self.environment.contract.record.ID}) "
+            f"TO '{folder}' (FORMAT parquet, COMPRESSION zstd, PARTITION_BY ({partition}), OVERWRITE_OR_IGNORE)"
         )
 
     def _upload(self, item: tuple[Partition, Path, str | None]) -> bool:
         partition, folder, etag = item
-        if not folder.exists():  # its new ticks were deleted in the meantime
+        if not folder.exists():  # its new records were deleted in the meantime
             return False
         (file,) = folder.iterdir()  # exactly one: a partition is one object
-        table = table_of(self.environment.names, "ticks")
+        table = compaction.table_of(self.environment)
         try:
             self.environment.aws.s3.put_object(
                 Bucket=table.bucket,
@@ -94,11 +95,10 @@ class OfflineCompactor:
     def _etags(self, connection: duckdb.DuckDBPyConnection) -> dict[Partition, str]:
         """The ETags of exactly the partitions that this connection reads."""
         path = dialect.PATH_COLUMN
-        rows = connection.execute(
-            f'SELECT DISTINCT "{path}", "$etag" FROM {self.environment.names.database}.ticks'
-        ).fetchall()
+        table = f"{self.environment.names.database}.{compaction.table_of(self.environment).name}"
+        rows = connection.execute(f'SELECT DISTINCT "{path}", "$etag" FROM {table}').fetchall()
         start = f"s3://{self.environment.names.bucket}/"
-        return compaction.partitions((path.removeprefix(start), etag) for path, etag in rows)
+        return compaction.partitions(self.environment, ((path.removeprefix(start), etag) for path, etag in rows))
 
     @contextmanager
     def _tables(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -107,9 +107,9 @@ class OfflineCompactor:
             connection.execute(f"CREATE SCHEMA {self.environment.names.database}")
             attacher = Attacher(self.environment, connection, limit, self.progress)
             try:
-                # ticks last: a tick that another run moves in between is then seen twice rather than not at all
-                for name in ("record_details", "ticks"):
-                    attacher.attach(table_of(self.environment.names, name))
+                # this order: a record that another run moves in between is then seen twice rather than not at all
+                attacher.attach(details_table(self.environment))
+                attacher.attach(compaction.table_of(self.environment))
                 yield connection
             except duckdb.OutOfMemoryException as error:
                 raise HistoryError(limit.too_large) from error
@@ -117,4 +117,4 @@ class OfflineCompactor:
                 raise unreadable(error) from error
 
     def _translated(self, sql: str) -> str:
-        return dialect.translate(sql, self.environment.names).duckdb_sql
+        return dialect.translate(sql, self.environment).duckdb_sql

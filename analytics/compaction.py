@@ -1,40 +1,43 @@
-"""Compaction: many small JSON objects become one Parquet file per day and symbol, table `ticks`.
+"""Compaction: many small JSON objects become one Parquet file per day and group, the compacted table.
 
-Why it can be interrupted anywhere, repeated, and run twice at once, and never loses or doubles a tick:
+Why it can be interrupted anywhere, repeated, and run twice at once, and never loses or doubles a record:
 
-- There is no journal. What is to be done is asked of the data each time: ticks that are in `record_details` and, by
-  their `tick_id`, not in `ticks`. A late tick is found in the same way.
-- A partition is one object with a fixed key, `curated/day=<day>/symbol=<symbol>/ticks.parquet`. It is replaced as a
-  whole by one PutObject (or CopyObject), so a reader sees the old or the new one, never a part.
+- There is no journal. What is to be done is asked of the data each time: records that are stored as JSON and, by their
+  id, not in the compacted table. A late record is found in the same way.
+- A partition is one object with a fixed key, for example `curated/day=<day>/symbol=<symbol>/ticks.parquet`. It is
+  replaced as a whole by one PutObject (or CopyObject), so a reader sees the old or the new one, never a part.
 - The replacement is conditional on the ETag that was read (`If-Match`; `If-None-Match: *` for a new partition). The
   second writer gets 412 and starts again from the current partition.
 - It ends when a fresh look finds nothing more to do.
-- JSON objects are deleted (`--delete-compacted`) only if then, on a fresh look, every line of them is in `ticks` with
-  the same value in every column; only if they are read once more and have no field, value or byte that `ticks` doesn't
-  hold; and only if their ETag is still the one that was read. The others are kept, and named with the reason.
+- JSON objects are deleted (`--delete-compacted`) only if then, on a fresh look, every line of them is in the
+  compacted table with the same value in every column; only if they are read once more and have no field, value or byte
+  that the table doesn't hold; and only if their ETag is still the one that was read. The others are kept, and named
+  with the reason.
 
 The engine does the work: DuckDB here (`compact_offline`), or Athena itself with CTAS (`compact_athena`), which writes
 to a staging table from which the files are copied to their keys.
 """
-# ruff: noqa: S608  (the SQL is that of pipeline/sql/compaction; what is put into it has passed its patterns)
+# ruff: noqa: S608  (the SQL is that of sql/compaction; what is put into it has passed its patterns)
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from importlib.resources import files
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 from botocore.exceptions import ClientError
 
 from analytics import objects
+from analytics.attach import partition_of
 from analytics.result import HistoryError
 from analytics.serde import lost_by_rows
-from analytics.statements import Table, substitute, table_of
+from analytics.statements import compacted_table, details_table, substitute
 from analytics.store import ListedObject
+from bootstrap.table_definitions import TableDefinition
 from profiles.environment import Environment
-from profiles.names import Names
+from runtime.fields import InvalidRecordError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -42,29 +45,30 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str], None]
 
-FILE_NAME = "ticks.parquet"
 ROUNDS = 10  # each ends with a fresh look; more than a few mean that somebody else compacts all the time
 DELETED_AT_ONCE = 1000  # DeleteObjects' limit
 _CHANGED = "it changed after it was compacted"
 
-_FOLDER = files("pipeline").joinpath("sql", "compaction")
-_PARTITION_KEY = re.compile(
-    rf"^[^/]+/day=(?P<day>\d{{4}}-\d\d-\d\d)/symbol=(?P<symbol>[A-Z][A-Z0-9.-]{{0,9}})/{re.escape(FILE_NAME)}\Z",
-    re.ASCII,
-)
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_GROUP = re.compile(r"[A-Za-z0-9._-]+")
 _LOST_THE_RACE = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
 
 
 @dataclass(frozen=True, order=True)
 class Partition:
-    """A day (`2026-01-05`, UTC) and a symbol of table `ticks`."""
+    """A day (`2026-01-05`, UTC) and a group of the compacted table: the values of its two partition columns."""
 
     day: str
-    symbol: str
+    group: str
 
-    def key(self, table: Table) -> str:
+    def folder(self, table: TableDefinition) -> str:
+        """The folder of the partition, below that of the table."""
+        day, group = table.partitions
+        return f"{day}={self.day}/{group}={self.group}/"
+
+    def key(self, table: TableDefinition) -> str:
         """The key of the partition's only object."""
-        return f"{table.prefix}day={self.day}/symbol={self.symbol}/{FILE_NAME}"
+        return f"{table.prefix}{self.folder(table)}{table.name}.parquet"
 
 
 @dataclass(frozen=True, order=True)
@@ -77,11 +81,11 @@ class Kept:
 
 @dataclass(frozen=True)
 class Compaction:
-    """What a run did: ticks added to `ticks`, partitions written, JSON objects deleted, and those that were kept
-    although `--delete-compacted` was asked for. Objects that came after the last look are neither."""
+    """What a run did: records added to the compacted table, partitions written, JSON objects deleted, and those that
+    were kept although `--delete-compacted` was asked for. Objects that came after the last look are neither."""
 
     engine: str
-    ticks_added: int = 0
+    added: int = 0
     partitions_written: int = 0
     objects_deleted: int = 0
     objects_kept: tuple[Kept, ...] = ()
@@ -94,38 +98,38 @@ class Engine(Protocol):
     def name(self) -> str:
         """`athena` or `duckdb`."""
 
-    def new_ticks(self) -> dict[Partition, int]:
-        """How many ticks each partition lacks."""
+    def new_records(self) -> dict[Partition, int]:
+        """How many records each partition lacks."""
 
     def declare(self, partitions: Sequence[Partition]) -> None:
-        """Make table `ticks` span these partitions, before they are written."""
+        """Make the compacted table span these partitions, before they are written."""
 
     def merge(self, partitions: Sequence[Partition]) -> Iterator[Partition]:
         """Write the partitions as they should be; gives those that were written, not those that lost a race."""
 
     def compacted_keys(self) -> list[str]:
-        """The keys of JSON objects of which every line is in `ticks`."""
+        """The keys of JSON objects of which every line is in the compacted table."""
 
 
 def compact(
     environment: Environment, engine: Engine, *, delete_compacted: bool = False, progress: Progress = lambda _: None
 ) -> Compaction:
-    """Bring table `ticks` up to date. Raises `HistoryError`; whatever happens, running it again is safe."""
+    """Bring the compacted table up to date. Raises `HistoryError`; whatever happens, running it again is safe."""
     added = written = 0
     stored: list[ListedObject] = []
     for _ in range(ROUNDS):
-        progress("Looking for ticks that are not compacted yet")
-        if delete_compacted:  # before the look: objects that come later are not ticks that it has missed
-            records = table_of(environment.names, "record_details")
+        progress(f"Looking for {environment.contract.plural} that are not compacted yet")
+        if delete_compacted:  # before the look: objects that come later are not records that it has missed
+            records = details_table(environment)
             stored = list(objects.list_objects(environment.aws.s3, records.bucket, [records.prefix]))
-        lacking = engine.new_ticks()
+        lacking = engine.new_records()
         if not lacking:
             break
         engine.declare(sorted({*lacking, *existing(environment)}))
         for partition in engine.merge(sorted(lacking)):
             written += 1
             added += lacking[partition]
-            progress(f"{written} partitions written, {added:,} ticks")
+            progress(f"{written} partitions written, {added:,} {environment.contract.plural}")
     else:
         raise HistoryError("others compact the same bucket all the time; nothing is lost, try again later")
     if not stored:
@@ -139,16 +143,28 @@ def existing(
     environment: Environment,
 ) -> dict[Partition, str]:
     """The partitions that are there, with the ETags of their objects."""
-    table = table_of(environment.names, "ticks")
+    table = table_of(environment)
     return partitions(
-        (one.key, one.etag) for one in objects.list_objects(environment.aws.s3, table.bucket, [table.prefix])
+        environment,
+        ((one.key, one.etag) for one in objects.list_objects(environment.aws.s3, table.bucket, [table.prefix])),
     )
 
 
-def partitions(files: Iterable[tuple[str, str]]) -> dict[Partition, str]:
+def partitions(environment: Environment, files: Iterable[tuple[str, str]]) -> dict[Partition, str]:
     """Those (key, ETag) that are partitions: other objects there must not get into a statement or a condition."""
-    found = ((_PARTITION_KEY.search(key), etag) for key, etag in files)
-    return {Partition(**parts.groupdict()): etag for parts, etag in found if parts}
+    table = table_of(environment)
+    day, group = table.partitions
+    field = next(one for one in environment.contract.fields if one.name == group)
+    found = {}
+    for key, etag in files:
+        values = partition_of(key)
+        partition = Partition(values.get(day, ""), values.get(group, ""))
+        if partition.key(table) != key or not _DAY.fullmatch(partition.day) or not _GROUP.fullmatch(partition.group):
+            continue
+        with suppress(InvalidRecordError):
+            field.check(group, field.from_text(partition.group))
+            found[partition] = etag
+    return found
 
 
 def replacing(etag: str | None) -> dict[str, str]:
@@ -161,34 +177,58 @@ def lost_the_race(error: ClientError) -> bool:
     return error.response["Error"]["Code"] in _LOST_THE_RACE
 
 
-def select_new_ticks(names: Names) -> str:
-    """Ticks that `ticks` lacks, in Athena's SQL."""
-    return substitute(_FOLDER.joinpath("new_ticks.sql").read_text(encoding="utf-8"), database=names.database)
+def select_new_records(environment: Environment) -> str:
+    """Records that the compacted table lacks, in Athena's SQL."""
+    known = {name for name, _ in table_of(environment).all_columns}
+    required = (one.name for one in environment.contract.fields if one.required and one.name in known)
+    return _sql(environment, "new_records", complete=" AND ".join(f'"{name}" IS NOT NULL' for name in required))
 
 
-def select_merged(names: Names, partitions: Iterable[Partition]) -> str:
+def select_merged(environment: Environment, partitions: Iterable[Partition]) -> str:
     """The content that partitions should have, in Athena's SQL."""
-    text = _FOLDER.joinpath("merged_partitions.sql").read_text(encoding="utf-8")
-    listed = ", ".join(f"'{partition.day}/{partition.symbol}'" for partition in partitions)
-    return substitute(text, database=names.database, partitions=listed, new_ticks=select_new_ticks(names))
+    listed = ", ".join(f"'{partition.day}/{partition.group}'" for partition in partitions)
+    return _sql(environment, "merged_partitions", partitions=listed, new_records=select_new_records(environment))
 
 
-def select_compacted(names: Names) -> str:
-    """Paths of the JSON objects that are in `ticks` as a whole, in Athena's SQL."""
-    text = _FOLDER.joinpath("compacted_objects.sql").read_text(encoding="utf-8")
-    return substitute(text, database=names.database)
+def select_compacted(environment: Environment) -> str:
+    """Paths of the JSON objects that are in the compacted table as a whole, in Athena's SQL."""
+    same = (f'known."{name}" IS NOT DISTINCT FROM stored."{name}"' for name in _columns(environment))
+    return _sql(environment, "compacted_objects", same_values=" AND ".join(same))
 
 
-def count_new_ticks(names: Names) -> str:
-    """Rows (day, symbol, ticks) of what `ticks` lacks, in Athena's SQL."""
-    return f"SELECT day, symbol, COUNT(*) AS ticks FROM ({select_new_ticks(names)}) AS lacking GROUP BY day, symbol"
+def count_new_records(environment: Environment) -> str:
+    """Rows (day, group, records) of what the compacted table lacks, in Athena's SQL."""
+    partition = ", ".join(table_of(environment).partitions)
+    lacking = select_new_records(environment)
+    return f"SELECT {partition}, COUNT(*) AS records FROM ({lacking}) AS lacking GROUP BY {partition}"
+
+
+def table_of(environment: Environment) -> TableDefinition:
+    """The compacted table. Raises `HistoryError` if the pipeline has none, or doesn't say how it is filled."""
+    table = compacted_table(environment)
+    if table is None or not (environment.pipeline.sql / "compaction").is_dir():
+        raise HistoryError(
+            f"the pipeline in {environment.pipeline.folder} has no sql/compaction: it can't be compacted"
+        )
+    return table
+
+
+def _sql(environment: Environment, name: str, **values: str) -> str:
+    file = environment.pipeline.sql / "compaction" / f"{name}.sql"
+    columns = ", ".join(f'"{column}"' for column in _columns(environment))
+    return substitute(file.read_text(encoding="utf-8"), database=environment.names.database, columns=columns, **values)
+
+
+def _columns(environment: Environment) -> list[str]:
+    """The columns that a file of the compacted table has."""
+    return [column["Name"] for column in table_of(environment).columns]
 
 
 def _delete_compacted(
     environment: Environment, engine: Engine, stored: list[ListedObject], progress: Progress
 ) -> tuple[int, list[Kept]]:
     """Delete those of the objects stored before the last look that are compacted; (deleted, kept)."""
-    bucket = table_of(environment.names, "record_details").bucket
+    bucket = details_table(environment).bucket
     kept: list[Kept] = []
     verified, deleted = _verified(environment, engine, stored, kept), 0
     while batch := list(islice(verified, DELETED_AT_ONCE)):
@@ -202,9 +242,9 @@ def _delete_compacted(
 def _verified(
     environment: Environment, engine: Engine, stored: list[ListedObject], kept: list[Kept]
 ) -> Iterator[ListedObject]:
-    """Read the objects; yield those whose whole content is in `ticks`, and add the others to `kept`."""
-    table, of_ticks = table_of(environment.names, "record_details"), dict(table_of(environment.names, "ticks").columns)
-    columns = tuple(column for column in table.columns if column[0] in of_ticks)
+    """Read the objects; yield those whose whole content is in the compacted table, and add the others to `kept`."""
+    table, target = details_table(environment), table_of(environment)
+    columns = tuple(column for column in table.all_columns if column in target.all_columns)
     compacted = set(engine.compacted_keys())
     for one in objects.fetch(environment.aws.s3, table.bucket, stored):
         if one.body is None:
@@ -213,7 +253,7 @@ def _verified(
         if one.etag != one.listed.etag:
             reason = _CHANGED
         elif reason is None and one.listed.key not in compacted:
-            reason = "some of its lines are not in table ticks with the same values"
+            reason = f"some of its lines are not in table {target.name} with the same values"
         elif reason is None and not one.listed.key.isprintable():
             reason = "its key has characters that a DeleteObjects request can't contain"
         if reason is None:
@@ -223,7 +263,7 @@ def _verified(
 
 
 def _is_event_time(fields: dict[str, Any]) -> bool:
-    """Whether a record's `timestamp`, which `ticks` doesn't have, is the same time as `event_time`, written in UTC."""
+    """Whether a record's `timestamp`, which the compacted table doesn't have, is the same time as `event_time`, written in UTC."""
     timestamp, event_time = fields["timestamp"], fields.get("event_time")
     if not isinstance(timestamp, str) or not isinstance(event_time, str) or not timestamp.endswith(("Z", "+00:00")):
         return False

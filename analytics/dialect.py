@@ -1,7 +1,7 @@
 """From Athena's SQL to DuckDB's, and back again for the positions of errors.
 
 SQLGlot translates the functions. What it can't know is done here: which tables are read, which objects of them can be
-left out (`symbol` and `day` are folders), `"$path"`, the names that Trino gives to unnamed columns.
+left out (some columns are folders), `"$path"`, the names that Trino gives to unnamed columns.
 """
 
 import difflib
@@ -12,8 +12,9 @@ from sqlglot import exp
 
 from analytics.parsing import TOO_DEEP, parse_reading
 from analytics.result import HistoryError
-from analytics.statements import TABLES, Table
-from profiles.names import Names
+from analytics.statements import tables
+from bootstrap.table_definitions import TableDefinition
+from profiles.environment import Environment
 
 PATH_COLUMN = "$path"
 
@@ -45,34 +46,34 @@ class Translation:
     tree: exp.Query
 
 
-def translate(sql: str, names: Names) -> Translation:
+def translate(sql: str, environment: Environment) -> Translation:
     """Parse one query in Athena's dialect. `HistoryError` carries the position of a syntax error.
 
     Only tables of this environment are accepted. Functions that show something of the machine or read other data are
     refused.
     """
     try:
-        return _translate(sql, names)
+        return _translate(sql, environment)
     except RecursionError as error:
         raise HistoryError(TOO_DEEP) from error
 
 
-def _translate(sql: str, names: Names) -> Translation:
-    tree = _parse(sql)
-    _refuse_other_functions(tree)
-    scans = _scans(tree, names)
-    _refuse_unknown_tables(tree, scans, names)
+def _translate(sql: str, environment: Environment) -> Translation:
+    tree = _parse(sql, environment)
+    _refuse_other_functions(tree, environment)
+    scans = _scans(tree, environment)
+    _refuse_unknown_tables(tree, scans, environment)
     uses_path = any(column.name == PATH_COLUMN for column in tree.find_all(exp.Column))
     translated = tree.copy()
-    for scan in _scans(translated, names):
-        scan.set("db", exp.to_identifier(names.database))
+    for scan in _scans(translated, environment):
+        scan.set("db", exp.to_identifier(environment.names.database))
         scan.set("catalog", None)
         if uses_path:
             _hide_path_from_stars(scan)
     _name_columns_as_trino(translated)
     _make_percentiles_exact(translated)
     duckdb_sql = translated.sql(dialect="duckdb")
-    _refuse_what_it_became(duckdb_sql, names)
+    _refuse_what_it_became(duckdb_sql, environment)
     return Translation(
         athena_sql=sql,
         duckdb_sql=duckdb_sql,
@@ -82,13 +83,15 @@ def _translate(sql: str, names: Names) -> Translation:
     )
 
 
-def pruning_condition(translation: Translation, table: Table, folders: tuple[str, ...], names: Names) -> str | None:
-    """What the query demands of a table's folder columns (`symbol`, `day`), in DuckDB's SQL; None: all are needed.
+def pruning_condition(
+    translation: Translation, table: TableDefinition, folders: tuple[str, ...], environment: Environment
+) -> str | None:
+    """What the query demands of a table's folder columns in DuckDB's SQL; None: all are needed.
 
     Only conditions that stand alone in a WHERE next to the table are used: they hold for every row that counts.
     """
     demands: list[exp.Expr] = []
-    for scan in _scans(translation.tree, names):
+    for scan in _scans(translation.tree, environment):
         if scan.name.lower() != table.name:
             continue
         select = scan.find_ancestor(exp.Select)
@@ -120,37 +123,38 @@ def locate(translation: Translation, offset: int) -> str | None:
     return f"line {token.line}, column {token.col - len(token.text) + 1}"
 
 
-def _parse(sql: str) -> exp.Query:
+def _parse(sql: str, environment: Environment) -> exp.Query:
     tree = parse_reading(sql)
     if not isinstance(tree, exp.Query):
         raise HistoryError(
             "the offline engine answers queries (SELECT, WITH), and neither VALUES alone nor SHOW, DESCRIBE, EXPLAIN; "
-            f"its tables are {', '.join(TABLES)}"
+            f"its tables are {', '.join(tables(environment))}"
         )
     return tree
 
 
-def _scans(tree: exp.Expr, names: Names) -> list[exp.Table]:
+def _scans(tree: exp.Expr, environment: Environment) -> list[exp.Table]:
     """References to our tables; a CTE of the same name hides a table."""
+    ours, databases = tables(environment), {"", environment.names.database}
     return [
         table
         for table in tree.find_all(exp.Table)
-        if table.name.lower() in TABLES and table.db.lower() in {"", names.database} and not _is_cte(table)
+        if table.name.lower() in ours and table.db.lower() in databases and not _is_cte(table)
     ]
 
 
-def _refuse_unknown_tables(tree: exp.Expr, ours: list[exp.Table], names: Names) -> None:
-    known = {id(table) for table in ours}
+def _refuse_unknown_tables(tree: exp.Expr, ours: list[exp.Table], environment: Environment) -> None:
+    known, there = {id(table) for table in ours}, tables(environment)
     for table in tree.find_all(exp.Table):
         if id(table) in known or _is_cte(table):
             continue
-        close = difflib.get_close_matches(table.name.lower(), TABLES, n=1)
+        close = difflib.get_close_matches(table.name.lower(), there, n=1)
         where = table.this.meta
         place = f"line {where['line']}, column {where['col'] - len(table.name) + 1}: " if "line" in where else ""
         raise HistoryError(
             f"{place}there is no table {table.sql(dialect='athena')}. "
             + (f"Did you mean {close[0]}? " if close else "")
-            + f"Tables of {names.database}: {', '.join(TABLES)}"
+            + f"Tables of {environment.names.database}: {', '.join(there)}"
         )
 
 
@@ -169,17 +173,18 @@ def _is_cte(table: exp.Table) -> bool:
     return False
 
 
-def _refuse_other_functions(tree: exp.Expr) -> None:
+def _refuse_other_functions(tree: exp.Expr, environment: Environment) -> None:
     """Refuse every function other than UNNEST as a source of rows, and functions that show something of the system."""
     for node in tree.find_all(exp.Anonymous, exp.Table, exp.Lateral):
         called = node if isinstance(node, exp.Anonymous) else node.this
         is_source = called is not node and isinstance(called, exp.Func) and not isinstance(called, exp.Unnest)
         if is_source or (called is node and called.name.lower() in _OF_THE_SYSTEM):
             name = called.sql(dialect="athena").partition("(")[0].lower()
-            raise HistoryError(f"the offline engine has no function {name}: a query can read only {', '.join(TABLES)}")
+            readable = ", ".join(tables(environment))
+            raise HistoryError(f"the offline engine has no function {name}: a query can read only {readable}")
 
 
-def _refuse_what_it_became(duckdb_sql: str, names: Names) -> None:
+def _refuse_what_it_became(duckdb_sql: str, environment: Environment) -> None:
     """The same of the text that DuckDB gets: SQLGlot writes some names as they are, and they could hold SQL."""
     try:
         (tree,) = sqlglot.parse(duckdb_sql, read="duckdb")
@@ -187,8 +192,8 @@ def _refuse_what_it_became(duckdb_sql: str, names: Names) -> None:
         raise HistoryError("the offline engine can't translate this query") from error
     if not isinstance(tree, exp.Query):
         raise HistoryError("the offline engine can't translate this query")
-    _refuse_other_functions(tree)
-    _refuse_unknown_tables(tree, _scans(tree, names), names)
+    _refuse_other_functions(tree, environment)
+    _refuse_unknown_tables(tree, _scans(tree, environment), environment)
 
 
 def _is_star(item: exp.Expr) -> bool:

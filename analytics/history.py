@@ -33,7 +33,7 @@ def run_query(
     """Run a named query, or SQL in Athena's dialect: a text of more than one word is SQL.
 
     `engine` is `athena`, `duckdb`, or None: Athena where the endpoint has it. `table` runs a named query on another
-    table than its own (`ticks`). `limit` is for the offline engine; the default comes from environment variables.
+    table than its own. `limit` is for the offline engine; the default comes from environment variables.
     `progress` is given what happens at the moment, `announce` (default: the same) what should stay on the screen.
     Only statements that read are run. Raises `HistoryError`.
     """
@@ -42,10 +42,8 @@ def run_query(
         parse_reading(name_or_sql)
         sql = name_or_sql
     else:
-        query = statements.find_query(name_or_sql)
-        if table is not None and table not in statements.TABLES:
-            raise HistoryError(f"there is no table {table!r}; there are {', '.join(statements.TABLES)}")
-        sql = query.render(environment.names, table)
+        query = statements.find_query(environment.pipeline, name_or_sql)
+        sql = query.render(environment, table and statements.find_table(environment, table).name)
     engine = engine or choose_engine(environment, announce or progress)
     if engine not in ENGINES:
         raise HistoryError(f"there is no engine {engine!r}; there are {' and '.join(ENGINES)}")
@@ -63,7 +61,7 @@ def run_compaction(
     progress: Progress = lambda _: None,
     announce: Progress | None = None,
 ) -> Compaction:
-    """Bring table `ticks` up to date; the parameters are those of `run_query`. Safe to interrupt and to repeat."""
+    """Bring the compacted table up to date; the parameters are those of `run_query`. Safe to interrupt and to repeat."""
     engine = engine or choose_engine(environment, announce or progress)
     worker: Engine = OfflineCompactor(environment, progress)
     if engine == "duckdb":

@@ -26,10 +26,10 @@ from analytics.attach import Attacher, Progress
 from analytics.limits import SPILL_GIB, Limits, run_within
 from analytics.result import Column, HistoryError, Result
 from analytics.scratch import scratch_folder
-from analytics.statements import table_of
+from analytics.statements import compacted_table, tables
+from bootstrap.table_definitions import TableDefinition
 from profiles.environment import Environment
 from profiles.folders import cache_folder
-from profiles.names import Names
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ATHENA_TYPES = {"FLOAT": "real", "HUGEINT": "bigint", "TIMESTAMP WITH TIME ZONE": "timestamp with time zone"}
@@ -44,19 +44,17 @@ def run(
 ) -> Result:
     """Run one query. Raises `HistoryError` with DuckDB's message and the position in `sql`."""
     started = time.perf_counter()
-    translation = dialect.translate(sql, environment.names)
-    within = limit or Limits.chosen()
+    translation = dialect.translate(sql, environment)
+    within, known = limit or Limits.chosen(), tables(environment)
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             with connect(within) as connection:
                 connection.execute(f"CREATE SCHEMA {environment.names.database}")
                 attacher = Attacher(environment, connection, within, progress)
-                counts = [
-                    attacher.attach(table_of(environment.names, name), translation) for name in translation.tables
-                ]
-                lock(connection, environment.names, attacher.files)
+                counts = [attacher.attach(known[name], translation) for name in translation.tables]
+                lock(connection, environment, attacher.files)
                 columns, rows = run_within(
-                    within, connection, lambda: _execute(connection, translation, environment.names, within)
+                    within, connection, lambda: _execute(connection, translation, environment, within)
                 )
             break
         except duckdb.OutOfMemoryException as error:
@@ -71,7 +69,11 @@ def run(
         engine="duckdb",
         scanned_bytes=sum(size for _, size in counts),
         seconds=time.perf_counter() - started,
-        notes=_why_empty(translation.tables, counts, environment.names),
+        notes=tuple(
+            _why_empty(known[name], environment)
+            for name, (objects, _) in zip(translation.tables, counts, strict=True)
+            if objects == 0
+        ),
     )
 
 
@@ -102,16 +104,16 @@ def connect(limit: Limits | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
                 connection.close()
 
 
-def lock(connection: duckdb.DuckDBPyConnection, names: Names, files: list[Path]) -> None:
+def lock(connection: duckdb.DuckDBPyConnection, environment: Environment, files: list[Path]) -> None:
     """Take away what a query's author may not do: open other files than these, or change these settings."""
     quoted = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
-    connection.execute(f"SET schema = '{names.database}'")
+    connection.execute(f"SET schema = '{environment.names.database}'")
     connection.execute(f"SET allowed_paths = [{quoted}]; SET enable_external_access = false")
     connection.execute("SET errors_as_json = true; SET lock_configuration = true")
 
 
 def _execute(
-    connection: duckdb.DuckDBPyConnection, translation: dialect.Translation, environment: Names, limit: Limits
+    connection: duckdb.DuckDBPyConnection, translation: dialect.Translation, environment: Environment, limit: Limits
 ) -> tuple[tuple[Column, ...], tuple[tuple[Any, ...], ...]]:
     sql = translation.duckdb_sql
     try:
@@ -150,7 +152,7 @@ def _value(value: Any, zoned: bool) -> Any:
     return _EPOCH + timedelta(microseconds=value) if zoned and value is not None else value
 
 
-def _explained(error: duckdb.Error, translation: dialect.Translation, names: Names, prefix: int) -> str:
+def _explained(error: duckdb.Error, translation: dialect.Translation, environment: Environment, prefix: int) -> str:
     kind, _, rest = str(error).partition(": ")
     try:
         details = json.loads(rest)
@@ -158,7 +160,7 @@ def _explained(error: duckdb.Error, translation: dialect.Translation, names: Nam
         return _one_line(error)
     message = f"{kind}: {' '.join(details['exception_message'].split())}"
     if details.get("error_subtype") == "COLUMN_NOT_FOUND":
-        message = _missing_column(details.get("name", ""), translation.tables, names) or message
+        message = _missing_column(details.get("name", ""), translation.tables, environment) or message
     where = dialect.locate(translation, int(details["position"]) - prefix) if "position" in details else None
     return f"{where}: {message}" if where else message
 
@@ -175,25 +177,25 @@ def _one_line(error: duckdb.Error) -> str:
     return " ".join(str(error).split())
 
 
-def _missing_column(column: str, tables: tuple[str, ...], names: Names) -> str | None:
+def _missing_column(column: str, names: tuple[str, ...], environment: Environment) -> str | None:
     """Which table hasn't got the column; None where one has it, and it is out of scope only."""
-    columns = {table: [name for name, _ in table_of(names, table).columns] for table in tables}
+    known = tables(environment)
+    columns = {table: [name for name, _ in known[table].all_columns] for table in names}
     if not columns or any(column.lower() in known for known in columns.values()):
         return None
     has = "; ".join(f"table {table} has {', '.join(known)}" for table, known in columns.items())
     return f"there is no column {column!r}: {has}"
 
 
-def _why_empty(tables: tuple[str, ...], counts: list[tuple[int, int]], names: Names) -> tuple[str, ...]:
-    return tuple(why_empty(table, names) for table, (found, _) in zip(tables, counts, strict=True) if found == 0)
-
-
-def why_empty(table: str, names: Names) -> str:
+def _why_empty(table: TableDefinition, environment: Environment) -> str:
     """What to tell somebody who looks into an empty table."""
-    if table == "ticks":
-        return f"Table ticks is empty: nothing is compacted under s3://{names.bucket}/curated/. Run: stockpipe compact"
-    return (
-        f"Table {table} is empty: there is no matching object under s3://{names.bucket}/processed/. Either no tick was "
-        "sent yet (stockpipe produce), or none has arrived (stockpipe doctor), or all were compacted into table ticks "
-        "and deleted (--table ticks)"
-    )
+    place = f"s3://{table.bucket}/{table.prefix}"
+    if table.is_parquet:
+        return f"Table {table.name} is empty: nothing is compacted under {place}. Run: stockpipe compact"
+    reasons = [
+        f"no {environment.contract.noun} was sent yet (stockpipe produce)",
+        "none has arrived (stockpipe doctor)",
+    ]
+    if compacted := compacted_table(environment):
+        reasons.append(f"all were compacted into table {compacted.name} and deleted (--table {compacted.name})")
+    return f"Table {table.name} is empty: there is no matching object under {place}. Either {', or '.join(reasons)}"

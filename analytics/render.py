@@ -5,6 +5,7 @@ import io
 import json
 import math
 import re
+from collections.abc import Collection
 from datetime import date, datetime
 from typing import Any
 
@@ -85,8 +86,8 @@ def _in_cell(text: str) -> str:
     return printable(text).replace("\n", r"\n").replace("\t", r"\t")
 
 
-def as_chart(result: Result, *, width: int, height: int = 20, colour: bool = True) -> str:
-    """A line per symbol where a column holds times, else a bar per row.
+def as_chart(result: Result, *, group: Collection[str], width: int, height: int = 20, colour: bool = True) -> str:
+    """A line per value of the columns `group` where another column holds times, else a bar per row.
 
     What is drawn is the last column of fractions, or of whole numbers. Raises `HistoryError` where nothing can be.
     """
@@ -103,8 +104,8 @@ def as_chart(result: Result, *, width: int, height: int = 20, colour: bool = Tru
     figure.title(_label(result.columns[value].name))
     times = [i for i, column in enumerate(result.columns) if column.name in _TIME_NAMES or "timestamp" in column.type]
     if times:
-        symbols = [i for i, column in enumerate(result.columns) if column.name == "symbol"]
-        _draw_lines(result, times[0], value, symbols[0] if symbols else None)
+        grouping = [i for i, column in enumerate(result.columns) if column.name in group]
+        _draw_lines(result, times[0], value, grouping)
     else:
         labels = [i for i, column in enumerate(result.columns) if _kind(column) == "varchar"]
         names = [_label(row[labels[0]]) if labels else str(n) for n, row in enumerate(result.rows, start=1)]
@@ -113,13 +114,13 @@ def as_chart(result: Result, *, width: int, height: int = 20, colour: bool = Tru
     return drawn if colour else _TERMINAL_CODES.sub("", drawn)
 
 
-def _draw_lines(result: Result, time: int, value: int, symbol: int | None) -> None:
+def _draw_lines(result: Result, time: int, value: int, grouping: list[int]) -> None:
     figure = plotext.figure
     drawable = [row for row in result.rows if row[time] is not None and row[value] is not None]
     moments = {moment: place for place, moment in enumerate(sorted({_label(row[time]) for row in drawable}))}
     series: dict[str, list[tuple[int, float]]] = {}
     for row in drawable:
-        name = _label(row[symbol]) if symbol is not None else ""
+        name = _label("/".join(str(row[i]) for i in grouping))
         series.setdefault(name, []).append((moments[_label(row[time])], float(row[value])))
     for name, points in sorted(series.items()):
         points.sort()

@@ -28,7 +28,7 @@ Row = tuple[Any, ...]
 
 _DECODE_LINE_ENDS = re.compile(rb"\r\n|\n|\r")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_BITS = {"INT": 32, "BIGINT": 64}
+_BITS = {"int": 32, "bigint": 64}
 # bytes; Athena's limit for a row: https://docs.aws.amazon.com/athena/latest/ug/other-notable-limitations.html
 LONGEST_LINE = 32 * 2**20
 
@@ -57,7 +57,7 @@ _DECODER = json.JSONDecoder(
 
 
 def read_rows(key: str, body: bytes, columns: tuple[tuple[str, str], ...], *, ignore_malformed: bool) -> Iterator[Row]:
-    """The rows of one object. `columns` are (name, DuckDB type).
+    """The rows of one object. `columns` are (name, Athena's type).
 
     Raises `MalformedJsonError`, `LineTooLongError`.
     """
@@ -97,13 +97,13 @@ def _read_line(line: str, columns: tuple[tuple[str, str], ...]) -> Row | None:
 def _coerce(value: Any, kind: str) -> Any:
     if value is None:
         return None
-    if kind == "TEXT":
+    if kind == "string":
         return str(value) if isinstance(value, str) else _to_text(value)
-    if kind == "BOOLEAN":
+    if kind == "boolean":
         return value if isinstance(value, bool) else str(value).lower() == "true"
     if not isinstance(value, str):
         return None
-    return _to_double(value) if kind == "DOUBLE" else _to_integer(value, _BITS[kind])
+    return _to_double(value) if kind == "double" else _to_integer(value, _BITS[kind])
 
 
 def _to_text(value: Any) -> str:
@@ -184,9 +184,9 @@ def _is_held(value: Any, kind: str) -> bool:
     """Whether a column of this type gives back what was written: the same number, text or truth value, or NULL."""
     if value is None:
         return True
-    if kind == "BOOLEAN":
+    if kind == "boolean":
         return isinstance(value, bool)
-    if kind == "TEXT":
+    if kind == "string":
         is_text = isinstance(value, str) and not isinstance(value, _Number)
         return is_text and "\0" not in value and not any("\ud800" <= one <= "\udfff" for one in value)
     if not isinstance(value, _Number):

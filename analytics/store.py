@@ -14,7 +14,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -43,7 +43,7 @@ class ListedObject:
 
 
 class Store:
-    """The cached objects of one location. `columns` are (name, DuckDB type) of a row; use one connection per query."""
+    """The cached objects of one location. `columns` are (name, type) of a row; use one connection per query."""
 
     def __init__(self, root: Path, location: str, columns: Columns, connection: duckdb.DuckDBPyConnection) -> None:
         self.columns = columns
@@ -100,10 +100,12 @@ class Store:
         files: dict[Path, ListedObject],
         partitions: tuple[str, ...],
         partition_of: Callable[[str], Mapping[str, str]],
+        optional: Collection[str] = (),
     ) -> None:
         """A segment of downloaded Parquet files; `partition_of` gives the columns that are in an object's key.
 
-        Raises `HistoryError` with the key of a file that isn't Parquet or doesn't have the columns.
+        A file may lack `optional` columns: it may be older than they are. Raises `HistoryError` with the key of a file
+        that isn't Parquet or doesn't have the other columns.
         """
         with scratch_folder() as folder:
             file = folder / "files.csv"
@@ -119,13 +121,15 @@ class Store:
                 f'{"f" if name in partitions else "p"}."{name}"::{kind} AS "{name}"' for name, kind in self.columns
             )
             nulls = ", ".join(f"NULL::{kind}" for _, kind in self.columns)
+            may_lack = ", ".join(f'NULL::{kind} AS "{name}"' for name, kind in self.columns if name in optional)
+            lacking = f"UNION ALL BY NAME SELECT {may_lack} WHERE false" if may_lack else ""
 
             def select(paths: Iterable[Path]) -> str:
                 return (
                     f"WITH f AS (SELECT * FROM {read_csv(file, known)}) "
                     f"SELECT f.key, f.etag, 1 AS line, {chosen} "
-                    f"FROM read_parquet({_list(paths)}, filename = true, union_by_name = true, "
-                    "hive_partitioning = false) p JOIN f USING (filename) "
+                    f"FROM (SELECT * FROM read_parquet({_list(paths)}, filename = true, union_by_name = true, "
+                    f"hive_partitioning = false) {lacking}) p JOIN f USING (filename) "
                     f"UNION ALL SELECT key, etag, 0, {nulls} FROM f"
                 )
 
@@ -241,7 +245,7 @@ def _csv_value(value: Any) -> str:
 
 
 def read_csv(file: Path, columns: Columns) -> str:
-    """DuckDB's table function for a file of `write_csv`; `columns` are (name, DuckDB type)."""
+    """DuckDB's table function for a file of `write_csv`; `columns` are (name, type)."""
     types = ", ".join(f"{_quoted(name)}: {_quoted(kind)}" for name, kind in columns)
     return (
         f"read_csv({_quoted(str(file))}, columns = {{{types}}}, auto_detect = false, header = false, delim = ',', "

@@ -21,7 +21,6 @@ from sqlglot import exp
 
 from profiles.errors import CannotRunError
 from profiles.names import Names
-from profiles.pipeline import Pipeline
 from runtime.contract import Contract
 
 Column = dict[str, str]
@@ -78,13 +77,13 @@ class TableDefinition:
 
 
 @cache
-def table_definitions(pipeline: Pipeline, names: Names) -> tuple[TableDefinition, ...]:
+def table_definitions(sql: Path, contract: Contract[Any], names: Names) -> tuple[TableDefinition, ...]:
     """Every table of an environment: those of JSON before the partitioned ones, and narrow ones first.
 
-    Raises `CannotRunError` if a file can't be read as the definition of a table.
+    `sql` is the pipeline's folder of SQL files. Raises `CannotRunError` if one of them doesn't define a table.
     """
-    files = (file for file in pipeline.sql.glob("create_*.sql") if file.stem != "create_database")
-    found = (_definition(file, pipeline.contract, names) for file in files)
+    files = (file for file in sql.glob("create_*.sql") if file.stem != "create_database")
+    found = (_definition(file, contract, names) for file in files)
     return tuple(sorted(found, key=lambda table: (bool(table.partition_keys), len(table.columns), table.name)))
 
 
@@ -116,7 +115,7 @@ def _parsed(text: str) -> TableDefinition:
     serde_settings = _texts(serde.expressions) if serde else {}
     own = _texts([one for one in properties if one.this.name not in serde_settings])
     return TableDefinition(
-        name=ddl.this.this.name,
+        name=ddl.this.this.name.lower(),
         columns=_columns(ddl.this),
         partition_keys=_columns(partitioned.this) if partitioned else (),
         storage={"Location": location.name, **_format(ddl, serde_settings)},

@@ -5,10 +5,6 @@ LEFT JOIN ${database}.ticks AS known
   ON known.tick_id = stored.tick_id
   AND known.symbol = stored.symbol
   AND known.event_time = stored.event_time
-  AND known.price = stored.price
-  AND known.volume = stored.volume
-  AND known.processed_at IS NOT DISTINCT FROM stored.processed_at
-  AND known.latency_ms IS NOT DISTINCT FROM stored.latency_ms
-  AND known.alert IS NOT DISTINCT FROM stored.alert
+  AND ${same_values}
 GROUP BY stored."$path"
 HAVING COUNT(*) = COUNT(known.tick_id)
