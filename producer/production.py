@@ -182,8 +182,8 @@ class Production:
                     complete = self._dispatch(self._unsent(done), sender)
             except NotWrittenError as error:
                 raise CannotRunError(
-                    f"{error}. SQS accepted {self._not_written} {self._contract.plural} that are not in it. When there is space for the "
-                    "manifest, --resume sends them again with the same ids"
+                    f"{error}. SQS accepted {self._not_written} {self._contract.plural} that are not in it. When there "
+                    "is space for the manifest, --resume sends them again with the same ids"
                 ) from error
             finally:
                 self._seconds = self._clock.monotonic() - self._began
@@ -209,7 +209,8 @@ class Production:
         if unknown:
             raise CannotRunError(
                 f"{unknown} {self._contract.plural} are unaccounted for: of {self._handed_over + self.skipped}, "
-                f"{self.sent} were sent, {self.failed} failed and {self.skipped} were skipped. This is a defect of the producer"
+                f"{self.sent} were sent, {self.failed} failed and {self.skipped} were skipped. "
+                "This is a defect of the producer"
             )
 
     def _unsent(self, done: set[str]) -> Iterator[Record]:

@@ -1,7 +1,7 @@
 """Records from a file: CSV or gzipped CSV with the fields of the contract as columns, read as a stream.
 
-A record's id is made of the row's line number and its content. So a replay of the same file makes the same ids, and a file
-whose bad line was mended keeps the ids of all lines before it: `--resume` sends exactly the rest.
+A record's id is made of the row's line number and its content. So a replay of the same file makes the same ids, and a
+file whose bad line was mended keeps the ids of all lines before it: `--resume` sends exactly the rest.
 """
 
 import csv
@@ -104,7 +104,7 @@ def _open(path: Path) -> Iterator[IO[str]]:
 class _Reader:
     """Reads one file; knows where it is, for the error's sake."""
 
-    def __init__(self, name: str, stream: IO[str], contract: Contract[Any]) -> None:
+    def __init__(self, name: str, stream: IO[str], contract: Contract[Record]) -> None:
         self._name = name
         self._contract = contract
         self._columns = columns(contract)

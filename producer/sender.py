@@ -7,8 +7,8 @@ APIReference/API_SendMessageBatch.html):
 - entries fail: those whose `SenderFault` is true are reported, since the same entry would be refused again; the others
   are sent again, with backoff, and so is every entry whose outcome the answer doesn't show;
 - the call as a whole fails because the service can't be reached, is throttling, broken or just coming up again, or its
-  answer can't be read: all its entries are sent again. If only the answer was lost, the queue then holds the record twice
-  under one id, which the pipeline stores once;
+  answer can't be read: all its entries are sent again. If only the answer was lost, the queue then holds the record
+  twice under one id, which the pipeline stores once;
 - the call is refused for another reason (access denied …): sending ends, with that reason.
 
 A batch fails after `PATIENCE_SECONDS`. If SQS has accepted nothing of any batch for that long, the run ends.
@@ -162,7 +162,7 @@ class Sender:
 
     def submit(self, records: Sequence[Record]) -> None:
         """Send up to ten records soon. If sending has ended for an error, they count as failed and it is raised."""
-        delivery = _Delivery(self._sqs, self._queue_url, self._contract, records, self._accepted, self._failed)
+        delivery = _Delivery(self._send, self._contract, records, self._accepted, self._failed)
         with self._changed:
             while not (free := len(self._under_way) < self._places) and self._error is None and not self._out_of_time():
                 self._changed.wait(_LOOK_SECONDS)
@@ -172,6 +172,12 @@ class Sender:
                 return
         delivery.give_up("NotSent", "sending had ended")
         self._check()
+
+    def _send(self, bodies: Mapping[str, str]) -> Any:
+        return self._sqs.send_message_batch(
+            QueueUrl=self._queue_url,
+            Entries=[{"Id": each, "MessageBody": body} for each, body in bodies.items()],
+        )
 
     def _check(self) -> None:
         if self._error is not None:
@@ -276,15 +282,13 @@ class _Delivery:
 
     def __init__(
         self,
-        sqs: "SQSClient",
-        queue_url: str,
+        send: Callable[[Mapping[str, str]], Any],
         contract: Contract[Any],
         records: Sequence[Record],
         accepted: Callable[[Sequence[Sent]], None],
         failed: Callable[[Sequence[Failure]], None],
     ) -> None:
-        self._sqs = sqs
-        self._queue_url = queue_url
+        self._send = send
         self._contract = contract
         self._lock = threading.Lock()  # each record is settled once: by an answer, or by giving up
         self._pending = list(records)
@@ -310,10 +314,7 @@ class _Delivery:
             return False
         bodies = {each: self._contract.encode(record) for each, record in entries.items()}
         try:
-            answer: Any = self._sqs.send_message_batch(
-                QueueUrl=self._queue_url,
-                Entries=[{"Id": each, "MessageBody": body} for each, body in bodies.items()],
-            )
+            answer = self._send(bodies)
         except CannotRunError:  # the request is not for the profile's endpoint, and was not sent
             raise
         except Exception as error:  # malformed answers make botocore raise anything: AttributeError for `[]`
@@ -349,7 +350,7 @@ class _Delivery:
             left, self._pending = self._pending, []
         if left:
             verdicts = [(one.id, self._last.get(one.id, Verdict(code=code, message=message))) for one in left]
-            self._failed([Failure(id, last.code, last.message, sender_fault=False) for id, last in verdicts])
+            self._failed([Failure(each, last.code, last.message, sender_fault=False) for each, last in verdicts])
 
 
 def _code(error: Exception) -> str:
