@@ -17,6 +17,7 @@ import sys
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -97,14 +98,7 @@ def _package(path: Path) -> str:
         return path.name
     private = f"stockpipe_pipeline_{sha256(os.fsencode(path)).hexdigest()[:12]}"
     if private not in sys.modules:
-        init = path / "__init__.py"
-        spec = importlib.util.spec_from_file_location(
-            private, init if init.exists() else None, submodule_search_locations=[str(path)]
-        )
-        if spec is None:
-            raise CannotRunError(f"{path} can't be imported as a pipeline")
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[private] = module
-        if spec.loader:
-            spec.loader.exec_module(module)
+        spec = ModuleSpec(private, None, is_package=True)  # like a folder without an __init__.py
+        spec.submodule_search_locations = [str(path)]
+        sys.modules[private] = importlib.util.module_from_spec(spec)
     return private
