@@ -6,39 +6,69 @@ from pathlib import Path
 
 import pytest
 
+from profiles.pipeline import load
+
 ROOT = Path(__file__).resolve().parents[2]
 # A room may import from the lines below its own; rooms of one line don't know each other.
 ORDER = (
     ("stockpipe",),
     ("console",),
     ("operations",),
-    ("bootstrap", "analytics", "emulator", "producer"),
+    ("analytics", "producer"),
+    ("bootstrap", "emulator"),
     ("terminal",),
     ("profiles",),
-    ("pipeline",),
+    ("runtime",),
 )
 ROOMS = [room for line in ORDER for room in line]
+PIPELINE = "pipeline"
+PACKAGES = [*ROOMS, PIPELINE]
 
 
-def imported_rooms(room: str) -> Iterator[tuple[str, str]]:
-    """(file, room that it imports) of every import in a room, those within functions included."""
-    for file in sorted((ROOT / room).rglob("*.py")):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                names = [node.module]
-            for name in names:
-                if (other := name.partition(".")[0]) in ROOMS and other != room:
-                    yield file.relative_to(ROOT).as_posix(), other
+def imports(file: Path) -> Iterator[str]:
+    """The packages of ours that a module imports, its own included; within functions, too."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom):
+            names = [node.module or "" if not node.level else file.relative_to(ROOT).parts[0]]
+        yield from (package for name in names if (package := name.partition(".")[0]) in PACKAGES)
+
+
+def outside(folder: str, allowed: set[str]) -> list[tuple[str, str]]:
+    """(file, package that it imports) of imports in a folder that aren't allowed."""
+    files = sorted((ROOT / folder).rglob("*.py"))
+    assert files
+    return [
+        (file.relative_to(ROOT).as_posix(), other) for file in files for other in imports(file) if other not in allowed
+    ]
 
 
 @pytest.mark.parametrize("room", ROOMS)
-def test_a_room_imports_only_from_those_below_it(room: str) -> None:
+def test_a_room_imports_only_from_those_below_it_and_no_pipeline(room: str) -> None:
     line = next(index for index, rooms in enumerate(ORDER) if room in rooms)
     below = {other for rooms in ORDER[line + 1 :] for other in rooms}
-    assert [(file, other) for file, other in imported_rooms(room) if other not in below] == []
+
+    assert outside(room, {room} | below) == []
+
+
+def test_what_is_zipped_of_a_pipeline_imports_the_runtime_and_itself_only() -> None:
+    modules = load().module("declaration").FUNCTION_MODULES
+    assert {"contract", "rules", "process_stock"} <= set(modules)
+
+    for module in modules:
+        assert set(imports(ROOT / PIPELINE / f"{module}.py")) <= {PIPELINE, "runtime"}
+
+
+def test_a_pipeline_imports_its_own_modules_relatively_so_that_its_folder_may_have_any_name() -> None:
+    for file in sorted((ROOT / PIPELINE).rglob("*.py")):
+        absolute = [
+            node.module
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+            if isinstance(node, ast.ImportFrom) and not node.level and node.module
+        ]
+        assert [name for name in absolute if name.partition(".")[0] == PIPELINE] == [], file
 
 
 def test_the_order_is_the_one_that_is_documented() -> None:
     documented = " → ".join(", ".join(rooms) for rooms in ORDER)
-    assert f"{documented}.tick" in (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    assert documented in (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
