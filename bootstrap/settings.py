@@ -58,7 +58,8 @@ class Settings:
         "Failed receives before a message is dead-lettered.",
         least=5,
         most=1000,
-        aws_says="nothing below 5, and then dead-letter good messages whenever the function is throttled",
+        aws_says="InvalidParameterValue above 1000; below 5 nothing, and then dead-letter good messages whenever the "
+        "function is throttled",
         page=_LAMBDA_SQS,
     )
     maximum_concurrency: int | None = setting(

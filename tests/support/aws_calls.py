@@ -110,7 +110,7 @@ class FakeClock:
         self.time = 0.0
         self.slept: list[float] = []
 
-    def now(self) -> float:
+    def monotonic(self) -> float:
         return self.time
 
     def sleep(self, seconds: float) -> None:
@@ -124,7 +124,7 @@ class HurriedClock:
     def __init__(self) -> None:
         self.slept = 0.0
 
-    def now(self) -> float:
+    def monotonic(self) -> float:
         return time.monotonic() * 100
 
     def sleep(self, seconds: float) -> None:

@@ -18,11 +18,16 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 from botocore.session import Session as BotocoreSession
-from pipeline.tick import Tick, alert_marker_key, encode, iso_utc, record_key
 
 from bootstrap.policies import PolicyDocument, role_permissions
+from pipeline.contract import CONTRACT, Tick
+from pipeline.rules import PRICE, Settings
+from profiles.environment import Environment
 from profiles.names import REGION, Names
 from profiles.session import Aws, Profile
+from runtime.alerts import Marker
+from runtime.clock import iso_utc
+from tests.support.environments import at
 
 DENIED = frozenset(
     {"AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException", "403"}
@@ -68,6 +73,11 @@ class Scene:
     role: Aws
     names: Names
     neighbour: Names
+
+    @property
+    def environment(self) -> Environment:
+        """The environment, with the account's root."""
+        return at(self.root, self.names)
 
     def give(self, policy: PolicyDocument) -> None:
         """Replace the role's policy. ministack looks it up at every call, so it holds at once."""
@@ -155,15 +165,14 @@ def actions_of(statement: dict[str, Any]) -> list[str]:
 
 def every_action(names: Names) -> Iterator[tuple[str, str]]:
     """(Sid, action) of each single action of the role's policy."""
-    for statement in role_permissions(names)["Statement"]:
+    for statement in role_permissions(names, CONTRACT)["Statement"]:
         for action in actions_of(statement):
             yield statement["Sid"], action
 
 
 # Ticks as the function gets them ----------------------------------------------------------------------------------
 
-THRESHOLD = 1200.0
-COOLDOWN_SECONDS = 60
+DEFAULTS = Settings()
 
 
 def process(scene: Scene) -> set[str]:
@@ -172,18 +181,22 @@ def process(scene: Scene) -> set[str]:
     `stored` is below the alert threshold, `alerted` is a symbol's first at or above it, `suppressed` finds the marker
     of an alert that another invocation has published.
     """
-    ticks = {"stored": _tick(10.0), "alerted": _tick(THRESHOLD), "suppressed": _tick(THRESHOLD)}
-    marker = alert_marker_key(ticks["suppressed"], cooldown_seconds=COOLDOWN_SECONDS)
-    published = {"state": "published", "tick_id": "another", "claim_id": "another"}
-    scene.root.s3.put_object(Bucket=scene.names.bucket, Key=marker, Body=json.dumps(published).encode())
+    ticks = {
+        "stored": _tick(10.0),
+        "alerted": _tick(DEFAULTS.alert_threshold),
+        "suppressed": _tick(DEFAULTS.alert_threshold),
+    }
+    marker = CONTRACT.alert_key(PRICE.name, ticks["suppressed"], DEFAULTS.alert_cooldown_seconds)
+    published = Marker("another", "published", "another", published_ms=0).encode(Tick.ID)
+    scene.root.s3.put_object(Bucket=scene.names.bucket, Key=marker, Body=published)
     records = [
-        {"messageId": name, "body": encode(tick), "attributes": {"SentTimestamp": str(tick.epoch_ms)}}
+        {"messageId": name, "body": CONTRACT.encode(tick), "attributes": {"SentTimestamp": str(tick.epoch_ms)}}
         for name, tick in ticks.items()
     ]
     answer = scene.root.lambda_.invoke(FunctionName=scene.names.function, Payload=json.dumps({"Records": records}))
     result = json.loads(answer["Payload"].read())
     failed = {failure["itemIdentifier"] for failure in result["batchItemFailures"]}
-    stored = {name for name, tick in ticks.items() if _exists(scene, record_key(tick))}
+    stored = {name for name, tick in ticks.items() if _exists(scene, CONTRACT.key(tick))}
     assert stored == set(ticks) - failed  # what it says is what is in the bucket
     return failed
 

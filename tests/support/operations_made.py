@@ -12,18 +12,20 @@ from bootstrap import Settings, down, status, up
 from bootstrap.admin_policy import RECORDED_CALLS
 from bootstrap.declaration import declare
 from bootstrap.model import Call, EmptyBucket, Live, Resource, Step, Wait
-from profiles.names import Names
+from profiles.environment import Environment
 from profiles.session import Aws, open_endpoint
 from tests.support.aws_calls import Recorder, record
+from tests.support.environments import at, stock_names, stock_settings
 
 Operation = tuple[str, str]
 
 _EMPTYING = ("ListObjectVersions", "DeleteObjects", "ListMultipartUploads", "AbortMultipartUpload")
 
 
-def declared_operations(settings: Settings) -> set[Operation]:
+def declared_operations(environment: Environment, settings: Settings) -> set[Operation]:
     """What creating, updating in every attribute, and deleting would call; nothing is called."""
-    return {operation for resource in declare(settings) for step in _steps(resource) for operation in _of(step)}
+    resources = declare(environment.pipeline, environment.names, settings)
+    return {operation for resource in resources for step in _steps(resource) for operation in _of(step)}
 
 
 def seen_operations(recorder: Recorder) -> set[Operation]:
@@ -31,17 +33,17 @@ def seen_operations(recorder: Recorder) -> set[Operation]:
     return {(call.service, call.operation) for call in recorder.sent}
 
 
-def live_through(aws: Aws, settings: Settings, somebody_else: Aws) -> None:
+def live_through(environment: Environment, settings: Settings, somebody_else: Aws) -> None:
     """An environment's life: made, looked at, put right after somebody changed it, and removed with data in it."""
-    bucket = settings.names.bucket
-    up(aws, settings)
-    status(aws, settings)
+    bucket = environment.names.bucket
+    up(environment, settings)
+    status(environment, settings)
     somebody_else.s3.delete_bucket_tagging(Bucket=bucket)  # of a bucket without our tag, more is read
-    up(aws, settings)
+    up(environment, settings)
     somebody_else.s3.put_object(Bucket=bucket, Key="processed/A/1-a.json", Body=b"{}")
     somebody_else.s3.create_multipart_upload(Bucket=bucket, Key="unfinished")
-    down(aws, settings, keep_data=True)
-    down(aws, settings)
+    down(environment, settings, keep_data=True)
+    down(environment, settings)
 
 
 def write(operations: Iterable[Operation], path: Path) -> None:
@@ -77,10 +79,11 @@ def _of(step: Step) -> Iterator[Operation]:
 def main(endpoint_url: str) -> None:
     """Write the file from what an environment's life at this endpoint takes."""
     aws = open_endpoint(endpoint_url)
-    settings = Settings(Names(aws.account, "record"), alert_email="somebody@example.com")
+    environment = at(aws, stock_names(aws.account, "record"))
+    settings = stock_settings(alert_email="somebody@example.com")
     recorder = record(aws)
-    live_through(aws, settings, open_endpoint(endpoint_url))
-    write(seen_operations(recorder) | declared_operations(settings), RECORDED_CALLS)
+    live_through(environment, settings, open_endpoint(endpoint_url))
+    write(seen_operations(recorder) | declared_operations(environment, settings), RECORDED_CALLS)
 
 
 if __name__ == "__main__":

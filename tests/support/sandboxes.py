@@ -4,15 +4,16 @@ import itertools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
 import pytest
 
 from bootstrap import Settings, down
+from profiles.environment import Environment
 from profiles.names import Names
 from profiles.session import Aws, open_endpoint
 from tests.support.aws_calls import Recorder, record
+from tests.support.environments import at, stock_names, stock_settings
 
 ENGINES = [
     pytest.param("localstack", marks=pytest.mark.localstack),
@@ -24,16 +25,24 @@ _recorded: dict[str, tuple[Aws, Recorder]] = {}
 
 @dataclass(frozen=True)
 class Sandbox:
-    """An engine, an environment's settings, and the calls that are made."""
+    """An environment on an engine, its settings, and the calls that are made."""
 
-    aws: Aws
-    settings: Settings
+    environment: Environment
     recorder: Recorder
+    settings: Settings = field(default_factory=stock_settings)
+
+    @property
+    def aws(self) -> Aws:
+        return self.environment.aws
+
+    @property
+    def names(self) -> Names:
+        return self.environment.names
 
 
-def fresh_settings(account: str, **others: Any) -> Settings:
-    """Settings under names that no other test uses, also not one in another process."""
-    return Settings(Names(account, f"t{os.getpid() % 1_000_000}-{next(_numbers)}"), **others)
+def fresh_environment(aws: Aws) -> Environment:
+    """An environment under names that no other test uses, also not one in another process."""
+    return at(aws, stock_names(aws.account, f"t{os.getpid() % 1_000_000}-{next(_numbers)}"))
 
 
 @contextmanager
@@ -45,8 +54,8 @@ def sandbox_on(endpoint_url: str) -> Iterator[Sandbox]:
     aws, recorder = _recorded[endpoint_url]
     recorder.intercept = None
     recorder.forget()
-    settings = fresh_settings(aws.account)
+    sandbox = Sandbox(fresh_environment(aws), recorder)
     recorder.forget()
-    yield Sandbox(aws, settings, recorder)
+    yield sandbox
     recorder.intercept = None
-    down(aws, settings)
+    down(sandbox.environment, sandbox.settings)

@@ -1,6 +1,5 @@
 """What ministack lets exist twice (and AWS refuses, or shows for a moment) is found, shown and removed but for one."""
 
-import dataclasses
 import itertools
 import threading
 from collections.abc import Mapping
@@ -10,16 +9,18 @@ from typing import Any
 
 import pytest
 
-from bootstrap import Settings, down, plan, plan_removal, status, up
+from bootstrap import down, plan, plan_removal, status, up
 from bootstrap.declaration import declare
 from bootstrap.function_zip import FunctionZip
 from bootstrap.model import Live, Verb, id_of
+from bootstrap.resources.tags import environment_tags
 from profiles.names import Names
 from profiles.session import Aws, open_endpoint
 from tests.support.aws_calls import Answer, Recorder, acceptance, record, refusal
+from tests.support.environments import STOCKS, at, stock_names, stock_settings
 from tests.support.sandboxes import Sandbox
 
-SETTINGS = Settings(Names("123456789012"))
+NAMES = stock_names("123456789012")
 MAPPING = "event source mapping StockQueue → StockProcessor"
 INBOX = "subscription StockAlerts → sqs:StockAlertsInbox"
 ALL_ORDERS = list(itertools.permutations(["a", "b", "c"]))
@@ -31,16 +32,16 @@ def uuids(aws: Aws, names: Names) -> list[str]:
 
 
 def make_another_mapping(sandbox: Sandbox, **tags: str) -> str:
-    names = sandbox.settings.names
+    names = sandbox.names
     made = sandbox.aws.lambda_.create_event_source_mapping(
-        FunctionName=names.function, EventSourceArn=names.queue_arn, Tags=tags or dict(sandbox.settings.tags)
+        FunctionName=names.function, EventSourceArn=names.queue_arn, Tags=tags or environment_tags(sandbox.names)
     )
     return made["UUID"]
 
 
 def test_two_up_at_once_and_then_two_again_end_with_one_mapping(sandbox: Sandbox) -> None:
     # given two `up` that both found no mapping, and so made two
-    names, settings = sandbox.settings.names, sandbox.settings
+    names, settings = sandbox.names, sandbox.settings
     clients = [open_endpoint(str(sandbox.aws.profile.endpoint_url)) for _ in range(2)]
     together = threading.Barrier(2, timeout=60)
 
@@ -52,45 +53,45 @@ def test_two_up_at_once_and_then_two_again_end_with_one_mapping(sandbox: Sandbox
     for recorder in recorders:
         recorder.intercept = meet
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda aws: up(aws, settings), clients))
+        list(pool.map(lambda aws: up(at(aws, names), settings), clients))
     first, second = uuids(sandbox.aws, names)
 
     # then `plan` and `status` show the one that is too many
-    (change,) = plan(sandbox.aws, settings).changes
+    (change,) = plan(sandbox.environment, settings).changes
     assert (change.verb, change.resource) == (Verb.DELETE, f"duplicate event source mapping {second}")
-    (drifted,) = [one for one in status(sandbox.aws, settings) if not one.as_declared]
+    (drifted,) = [one for one in status(sandbox.environment, settings) if not one.as_declared]
     assert [found.attribute for found in drifted.drift] == ["Duplicates"]
 
     # when two `up` at once meet it, then the same one is left by both
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda aws: up(aws, settings), clients))
+        list(pool.map(lambda aws: up(at(aws, names), settings), clients))
     assert uuids(sandbox.aws, names) == [first]
-    assert plan(sandbox.aws, settings).changes == ()
+    assert plan(sandbox.environment, settings).changes == ()
 
 
 def test_the_one_that_is_kept_gets_the_declared_settings(sandbox: Sandbox) -> None:
-    up(sandbox.aws, sandbox.settings)
+    up(sandbox.environment, sandbox.settings)
     make_another_mapping(sandbox)
-    kept = uuids(sandbox.aws, sandbox.settings.names)[0]
+    kept = uuids(sandbox.aws, sandbox.names)[0]
     sandbox.aws.lambda_.update_event_source_mapping(UUID=kept, BatchSize=3)
 
-    up(sandbox.aws, sandbox.settings)
+    up(sandbox.environment, sandbox.settings)
 
-    (mapping,) = sandbox.aws.lambda_.list_event_source_mappings(FunctionName=sandbox.settings.names.function)[
+    (mapping,) = sandbox.aws.lambda_.list_event_source_mappings(FunctionName=sandbox.names.function)[
         "EventSourceMappings"
     ]
     assert (mapping["UUID"], mapping["BatchSize"]) == (kept, 10)
 
 
 def test_down_removes_duplicates_too(sandbox: Sandbox) -> None:
-    up(sandbox.aws, sandbox.settings)
+    up(sandbox.environment, sandbox.settings)
     make_another_mapping(sandbox)
-    planned = [action.resource for action in plan_removal(sandbox.aws, sandbox.settings).actions]
+    planned = [action.resource for action in plan_removal(sandbox.environment, sandbox.settings).actions]
 
-    down(sandbox.aws, sandbox.settings)
+    down(sandbox.environment, sandbox.settings)
 
     assert len([resource for resource in planned if "event source mapping" in resource]) == 2
-    assert uuids(sandbox.aws, sandbox.settings.names) == []
+    assert uuids(sandbox.aws, sandbox.names) == []
 
 
 @cache
@@ -100,8 +101,9 @@ def _nowhere() -> tuple[Aws, Recorder]:
 
 
 def _read(resource: str, intercept: Any) -> Live:
-    settings = dataclasses.replace(SETTINGS, alert_email="alerts@example.com")
-    (wanted,) = [one for one in declare(settings, FunctionZip(b"zip", "sha")) if id_of(one) == resource]
+    settings = stock_settings(alert_email="alerts@example.com")
+    declared = declare(STOCKS, NAMES, settings, FunctionZip(b"zip", "sha"))
+    (wanted,) = [one for one in declared if id_of(one) == resource]
     aws, recorder = _nowhere()
     recorder.intercept = intercept
     found = wanted.read(aws)
@@ -117,7 +119,7 @@ def _mappings(*found: tuple[str, str], gone: str = "") -> Any:
             return listed
         if gone and parameters["Resource"].endswith(gone):
             return refusal("ResourceNotFoundException", "gone", 404)
-        return acceptance(Tags=dict(SETTINGS.tags))
+        return acceptance(Tags=environment_tags(NAMES))
 
     return intercept
 
@@ -149,8 +151,8 @@ def test_a_duplicate_that_goes_while_it_is_read_does_not_hide_the_one_that_stays
 
 @pytest.mark.parametrize("order", ALL_ORDERS)
 def test_a_subscription_that_is_there_twice_is_kept_once(order: tuple[str, ...]) -> None:
-    arns = [f"{SETTINGS.names.topic_arn}:{last}" for last in order]
-    same = {"Protocol": "sqs", "Endpoint": SETTINGS.names.inbox_queue_arn}
+    arns = [f"{NAMES.topic_arn}:{last}" for last in order]
+    same = {"Protocol": "sqs", "Endpoint": NAMES.inbox_queue_arn}
     listed = acceptance(Subscriptions=[{"SubscriptionArn": arn, **same} for arn in arns])
     attributes = acceptance(Attributes={"RawMessageDelivery": "false"})
 
@@ -161,7 +163,7 @@ def test_a_subscription_that_is_there_twice_is_kept_once(order: tuple[str, ...])
 
 def test_an_email_address_that_is_confirmed_and_pending_is_confirmed() -> None:
     same = {"Protocol": "email", "Endpoint": "alerts@example.com"}
-    arns = ["PendingConfirmation", f"{SETTINGS.names.topic_arn}:a", "PendingConfirmation"]
+    arns = ["PendingConfirmation", f"{NAMES.topic_arn}:a", "PendingConfirmation"]
     listed = acceptance(Subscriptions=[{"SubscriptionArn": arn, **same} for arn in arns])
 
     found = _read("subscription StockAlerts → email:alerts@example.com", lambda *_: listed)

@@ -9,9 +9,10 @@ import pytest
 from bootstrap import emptying, executor
 from bootstrap.executor import Event, State, execute
 from bootstrap.model import Action, EmptyBucket, Plan, Verb
-from bootstrap.runner import Clock, Runner
+from bootstrap.runner import Runner
 from profiles.errors import CannotRunError
 from profiles.session import Aws, open_endpoint
+from runtime.clock import Clock
 from tests.support.aws_calls import Answer, FakeClock, Recorder, acceptance, record, refusal
 
 BUCKET = "bucket stock-data"
@@ -73,7 +74,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def runner(recorded: tuple[Aws, Recorder], clock: FakeClock) -> Runner:
-    return Runner(recorded[0], {}, Clock(clock.now, clock.sleep))
+    return Runner(recorded[0], {}, Clock(monotonic=clock.monotonic, sleep=clock.sleep))
 
 
 @pytest.fixture

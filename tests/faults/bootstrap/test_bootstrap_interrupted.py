@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from bootstrap import Settings, down, snapshot, status, up
+from bootstrap import down, snapshot, status, up
 from bootstrap.declaration import declare
 from bootstrap.model import Live
-from profiles.session import Aws
+from profiles.environment import Environment
 from tests.support.aws_calls import READ_ONLY, Answer, Recorder
-from tests.support.sandboxes import Sandbox, fresh_settings
+from tests.support.environments import stock_settings
+from tests.support.sandboxes import Sandbox, fresh_environment
 
 PARTS = 4
 _VOLATILE = ("CreatedTimestamp", "LastModifiedTimestamp", "Approximate")
@@ -59,9 +60,10 @@ def _kill_after(lifetime: int, recorder: Recorder, run: Callable[[], object]) ->
     recorder.intercept = None
 
 
-def _end_state(aws: Aws, settings: Settings) -> dict[str, Any]:
+def _end_state(environment: Environment) -> dict[str, Any]:
     """Everything that is live, with the environment's own names taken out."""
-    names, found = settings.names, snapshot.take(aws, declare(settings))
+    aws, names = environment.aws, environment.names
+    found = snapshot.take(aws, declare(environment.pipeline, names, stock_settings()))
     topic = aws.sns.list_subscriptions_by_topic(TopicArn=names.topic_arn)["Subscriptions"]
     mappings = aws.lambda_.list_event_source_mappings(FunctionName=names.function)["EventSourceMappings"]
     state = {
@@ -79,42 +81,42 @@ def _end_state(aws: Aws, settings: Settings) -> dict[str, Any]:
     return anonymous
 
 
-def _nothing_left(aws: Aws, settings: Settings) -> bool:
-    return not any(one.exists for one in status(aws, settings))
+def _nothing_left(environment: Environment) -> bool:
+    return not any(one.exists for one in status(environment, stock_settings()))
 
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_up_that_died_anywhere_ends_like_an_undisturbed_one(sandbox: Sandbox, part: int) -> None:
-    aws, recorder = sandbox.aws, sandbox.recorder
-    last = _count(recorder, lambda: up(aws, sandbox.settings))
-    undisturbed = _end_state(aws, sandbox.settings)
+    recorder, settings = sandbox.recorder, sandbox.settings
+    last = _count(recorder, lambda: up(sandbox.environment, settings))
+    undisturbed = _end_state(sandbox.environment)
 
     for lifetime in range(1 + part, last, PARTS):
-        settings = fresh_settings(aws.account)
-        _kill_after(lifetime, recorder, lambda settings=settings: up(aws, settings))  # type: ignore[misc]
+        fresh = fresh_environment(sandbox.aws)
+        _kill_after(lifetime, recorder, lambda fresh=fresh: up(fresh, settings))  # type: ignore[misc]
 
-        up(aws, settings)
+        up(fresh, settings)
 
-        assert _end_state(aws, settings) == undisturbed, f"died after call {lifetime}"
-        down(aws, settings)
+        assert _end_state(fresh) == undisturbed, f"died after call {lifetime}"
+        down(fresh, settings)
     assert last > 15
 
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_down_that_died_anywhere_is_finished_by_down_and_undone_by_up(sandbox: Sandbox, part: int) -> None:
-    aws, recorder, settings = sandbox.aws, sandbox.recorder, sandbox.settings
-    up(aws, settings)
-    undisturbed = _end_state(aws, settings)
-    last = _count(recorder, lambda: down(aws, settings))
-    up(aws, settings)
+    environment, recorder, settings = sandbox.environment, sandbox.recorder, sandbox.settings
+    up(environment, settings)
+    undisturbed = _end_state(environment)
+    last = _count(recorder, lambda: down(environment, settings))
+    up(environment, settings)
 
     for lifetime in range(1 + part, last, PARTS):
-        _kill_after(lifetime, recorder, lambda: down(aws, settings))
-        up(aws, settings)
-        assert _end_state(aws, settings) == undisturbed, f"down died after call {lifetime}, then up"
+        _kill_after(lifetime, recorder, lambda: down(environment, settings))
+        up(environment, settings)
+        assert _end_state(environment) == undisturbed, f"down died after call {lifetime}, then up"
 
-        _kill_after(lifetime, recorder, lambda: down(aws, settings))
-        down(aws, settings)
-        assert _nothing_left(aws, settings), f"down died after call {lifetime}, then down"
-        up(aws, settings)
+        _kill_after(lifetime, recorder, lambda: down(environment, settings))
+        down(environment, settings)
+        assert _nothing_left(environment), f"down died after call {lifetime}, then down"
+        up(environment, settings)
     assert last > 15

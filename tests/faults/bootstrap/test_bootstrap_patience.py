@@ -9,16 +9,16 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from bootstrap import Settings
 from bootstrap.declaration import declare
 from bootstrap.function_zip import FunctionZip
 from bootstrap.model import Call, Live, Output, Step, Wait, id_of
-from bootstrap.runner import Clock, Runner, StepError
-from profiles.names import Names
+from bootstrap.runner import Runner, StepError
 from profiles.session import open_endpoint
+from runtime.clock import Clock
 from tests.support.aws_calls import Answer, FakeClock, Recorder, acceptance, record, refusal
+from tests.support.environments import STOCKS, stock_names, stock_settings
 
-RESOURCES = declare(Settings(Names("123456789012")), FunctionZip(b"zip", "sha"))
+RESOURCES = declare(STOCKS, stock_names("123456789012"), stock_settings(), FunctionZip(b"zip", "sha"))
 CHANGED = frozenset({"Timeout", "CodeSha256", "BatchSize", "Policy"})
 OUTPUTS = {
     Output(id_of(resource), name): value
@@ -101,7 +101,7 @@ def _wait(operation: str, resource_kind: str, gone: bool) -> tuple[str, Wait]:
 
 def _runner() -> tuple[Runner, Recorder, FakeClock]:
     aws, clock = open_endpoint("http://127.0.0.1:9"), FakeClock()
-    return Runner(aws, OUTPUTS, Clock(clock.now, clock.sleep)), record(aws), clock
+    return Runner(aws, OUTPUTS, Clock(monotonic=clock.monotonic, sleep=clock.sleep)), record(aws), clock
 
 
 def _answering(*answers: Answer) -> Any:

@@ -3,7 +3,6 @@
 The other one really makes (or removes) the resource on ministack first; then our call gets AWS's own answer.
 """
 
-import dataclasses
 import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -15,10 +14,12 @@ from botocore.exceptions import ClientError
 
 from bootstrap import BootstrapError, down, plan, status, up
 from bootstrap.policies import role_permissions
-from bootstrap.runner import Clock
+from bootstrap.resources.tags import environment_tags
 from profiles.errors import CannotRunError
 from profiles.session import Aws, open_endpoint
+from runtime.clock import Clock
 from tests.support.aws_calls import Answer, FakeClock, HurriedClock, acceptance, refusal, refuse_times
+from tests.support.environments import STOCKS, stock_settings
 from tests.support.sandboxes import Sandbox, sandbox_on
 
 _QUEUE_EXISTS = "A queue already exists with the same name and a different value for attribute VisibilityTimeout"
@@ -79,12 +80,10 @@ def test_what_somebody_else_made_first_is_looked_at_again_and_put_right(
     other = open_endpoint(str(sandbox.aws.profile.endpoint_url))
     sandbox.recorder.intercept = _somebody_first(other, service, operation, changed, refusal(code, text, 409))
 
-    up(sandbox.aws, sandbox.settings)
+    up(sandbox.environment, sandbox.settings)
 
-    assert all(one.as_declared for one in status(sandbox.aws, sandbox.settings))
-    (mapping,) = other.lambda_.list_event_source_mappings(FunctionName=sandbox.settings.names.function)[
-        "EventSourceMappings"
-    ]
+    assert all(one.as_declared for one in status(sandbox.environment, sandbox.settings))
+    (mapping,) = other.lambda_.list_event_source_mappings(FunctionName=sandbox.names.function)["EventSourceMappings"]
     assert mapping["BatchSize"] == 10
 
 
@@ -103,7 +102,7 @@ def test_what_somebody_else_made_for_themselves_is_not_taken(
     sandbox.recorder.intercept = _somebody_first(other, service, operation, {"Tags": []}, refusal(code, text, 409))
 
     with pytest.raises(CannotRunError, match=r"is there and wasn't made by stockpipe: choose other names"):
-        up(sandbox.aws, sandbox.settings)
+        up(sandbox.environment, sandbox.settings)
 
 
 def test_a_workgroup_that_athena_refuses_for_another_reason_is_no_race(sandbox: Sandbox) -> None:
@@ -111,7 +110,7 @@ def test_a_workgroup_that_athena_refuses_for_another_reason_is_no_race(sandbox: 
     sandbox.recorder.intercept = refuse_times(1000, "CreateWorkGroup", "InvalidRequestException", refused)
 
     with pytest.raises(BootstrapError, match=f"CreateWorkGroup was refused.*{refused}"):
-        up(sandbox.aws, sandbox.settings)
+        up(sandbox.environment, sandbox.settings)
 
     assert sandbox.recorder.operations.count("CreateWorkGroup") == 1
 
@@ -121,7 +120,7 @@ def test_it_gives_up_when_somebody_keeps_interfering(sandbox: Sandbox) -> None:
     sandbox.recorder.intercept = refuse_times(1000, "CreateTopic", "InvalidParameter", _TOPIC_EXISTS)
 
     with pytest.raises(BootstrapError, match="somebody else keeps changing this environment"):
-        up(sandbox.aws, sandbox.settings, clock=Clock(clock.now, clock.sleep))
+        up(sandbox.environment, sandbox.settings, clock=Clock(monotonic=clock.monotonic, sleep=clock.sleep))
 
     assert clock.slept > 60
 
@@ -132,39 +131,41 @@ def test_two_at_once_end_with_the_environment_as_declared(localstack: Any) -> No
         clients = [open_endpoint(localstack.endpoint_url) for _ in range(2)]
 
         with ThreadPoolExecutor(len(clients)) as pool:
-            list(pool.map(lambda aws: up(aws, sandbox.settings), clients))
+            list(pool.map(lambda aws: up(at(aws, sandbox.names), sandbox.settings), clients))
 
-        assert plan(sandbox.aws, sandbox.settings).changes == ()
-        names = sandbox.settings.names
+        assert plan(sandbox.environment, sandbox.settings).changes == ()
+        names = sandbox.names
         mappings = clients[0].lambda_.list_event_source_mappings(FunctionName=names.function)["EventSourceMappings"]
         assert len(mappings) == 1
         assert len(clients[0].sns.list_subscriptions_by_topic(TopicArn=names.topic_arn)["Subscriptions"]) == 1
 
 
 def test_a_role_that_gets_another_policy_while_it_is_removed_is_removed_all_the_same(sandbox: Sandbox) -> None:
-    other, role = open_endpoint(str(sandbox.aws.profile.endpoint_url)), sandbox.settings.names.role
-    up(sandbox.aws, sandbox.settings)
+    other, role = open_endpoint(str(sandbox.aws.profile.endpoint_url)), sandbox.names.role
+    up(sandbox.environment, sandbox.settings)
     met: list[str] = []
 
     def intercept(called: str, _: Mapping[str, Any]) -> Answer | None:
         if called == "DeleteRole" and not met:
             met.append(called)
             other.iam.put_role_policy(
-                RoleName=role, PolicyName="late", PolicyDocument=json.dumps(role_permissions(sandbox.settings.names))
+                RoleName=role,
+                PolicyName="late",
+                PolicyDocument=json.dumps(role_permissions(sandbox.names, STOCKS.contract)),
             )
             return refusal("DeleteConflict", "Cannot delete entity, must delete policies first.", 409)
         return None
 
     sandbox.recorder.intercept = intercept
-    down(sandbox.aws, sandbox.settings)
+    down(sandbox.environment, sandbox.settings)
 
     with pytest.raises(ClientError, match="NoSuchEntity"):
         other.iam.get_role(RoleName=role)
 
 
 def test_a_record_written_while_the_bucket_is_removed_goes_with_it(sandbox: Sandbox) -> None:
-    other, bucket = open_endpoint(str(sandbox.aws.profile.endpoint_url)), sandbox.settings.names.bucket
-    up(sandbox.aws, sandbox.settings)
+    other, bucket = open_endpoint(str(sandbox.aws.profile.endpoint_url)), sandbox.names.bucket
+    up(sandbox.environment, sandbox.settings)
     met: list[str] = []
 
     def intercept(called: str, _: Mapping[str, Any]) -> Answer | None:
@@ -174,21 +175,21 @@ def test_a_record_written_while_the_bucket_is_removed_goes_with_it(sandbox: Sand
         return None
 
     sandbox.recorder.intercept = intercept
-    down(sandbox.aws, sandbox.settings)
+    down(sandbox.environment, sandbox.settings)
 
     with pytest.raises(ClientError, match="404"):
         other.s3.head_bucket(Bucket=bucket)
 
 
 def test_a_deleted_queue_that_is_still_shown_is_waited_for(sandbox: Sandbox) -> None:
-    up(sandbox.aws, sandbox.settings)
-    down(sandbox.aws, sandbox.settings)
+    up(sandbox.environment, sandbox.settings)
+    down(sandbox.environment, sandbox.settings)
     clock, shown = FakeClock(), [0]
-    name, arn = sandbox.settings.names.queue, sandbox.settings.names.queue_arn
+    name, arn = sandbox.names.queue, sandbox.names.queue_arn
     ghost: dict[str, dict[str, Any]] = {
         "GetQueueUrl": {"QueueUrl": f"{sandbox.aws.profile.endpoint_url}/{sandbox.aws.account}/{name}"},
         "GetQueueAttributes": {"Attributes": {"QueueArn": arn}},
-        "ListQueueTags": {"Tags": sandbox.settings.tags},
+        "ListQueueTags": {"Tags": environment_tags(sandbox.names)},
     }
 
     def intercept(called: str, parameters: Mapping[str, Any]) -> Answer | None:
@@ -199,30 +200,30 @@ def test_a_deleted_queue_that_is_still_shown_is_waited_for(sandbox: Sandbox) -> 
         return acceptance(**ghost[called])
 
     sandbox.recorder.intercept = intercept
-    down(sandbox.aws, sandbox.settings, clock=Clock(clock.now, clock.sleep))
+    down(sandbox.environment, sandbox.settings, clock=Clock(monotonic=clock.monotonic, sleep=clock.sleep))
 
     assert shown[0] > 3
     assert 80 < clock.time < 110
 
 
 def test_a_role_that_was_deleted_and_made_again_is_given_to_the_function_again(sandbox: Sandbox) -> None:
-    up(sandbox.aws, sandbox.settings)
-    names = sandbox.settings.names
+    up(sandbox.environment, sandbox.settings)
+    names = sandbox.names
     sandbox.aws.iam.delete_role_policy(RoleName=names.role, PolicyName=names.policy)
     sandbox.aws.iam.delete_role(RoleName=names.role)
     sandbox.recorder.forget()
 
-    up(sandbox.aws, sandbox.settings)
+    up(sandbox.environment, sandbox.settings)
 
     made = [call.operation for call in sandbox.recorder.mutations]
     assert made == ["CreateRole", "PutRolePolicy", "UpdateFunctionConfiguration"]
 
 
 def test_the_visibility_timeout_is_raised_before_the_function_timeout(sandbox: Sandbox) -> None:
-    up(sandbox.aws, sandbox.settings)
+    up(sandbox.environment, sandbox.settings)
     sandbox.recorder.forget()
 
-    up(sandbox.aws, dataclasses.replace(sandbox.settings, function_timeout_seconds=100))
+    up(sandbox.environment, stock_settings(function_timeout_seconds=100))
 
     made = [call.operation for call in sandbox.recorder.mutations]
     assert made == ["SetQueueAttributes", "UpdateFunctionConfiguration"]
@@ -232,15 +233,15 @@ def test_a_bucket_that_somebody_else_owns_is_said_so_before_anything_is_made(san
     sandbox.recorder.intercept = refuse_times(1, "HeadBucket", "403", "Forbidden", 403)
 
     with pytest.raises(CannotRunError, match="somebody else has this one: choose another with --bucket"):
-        up(sandbox.aws, sandbox.settings)
+        up(sandbox.environment, sandbox.settings)
 
     assert sandbox.recorder.mutations == []
 
 
 def test_an_unconfirmed_email_subscription_is_found_by_its_address(sandbox: Sandbox) -> None:
-    settings = dataclasses.replace(sandbox.settings, alert_email="alerts@example.com")
-    up(sandbox.aws, settings)
-    topic = settings.names.topic_arn
+    settings = stock_settings(alert_email="alerts@example.com")
+    up(sandbox.environment, settings)
+    topic = sandbox.names.topic_arn
     pending = {
         "SubscriptionArn": "PendingConfirmation",
         "Protocol": "email",
@@ -254,8 +255,8 @@ def test_an_unconfirmed_email_subscription_is_found_by_its_address(sandbox: Sand
     sandbox.recorder.intercept = lambda called, _: good if called == "ListSubscriptionsByTopic" else None
     sandbox.recorder.forget()
 
-    up(sandbox.aws, settings)
-    states = {one.resource: one.state for one in status(sandbox.aws, settings)}
+    up(sandbox.environment, settings)
+    states = {one.resource: one.state for one in status(sandbox.environment, settings)}
 
     assert sandbox.recorder.mutations == []
-    assert states[f"subscription {settings.names.topic} → email:alerts@example.com"] == "pending confirmation"
+    assert states[f"subscription {sandbox.names.topic} → email:alerts@example.com"] == "pending confirmation"

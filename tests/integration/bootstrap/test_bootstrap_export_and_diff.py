@@ -1,6 +1,5 @@
 """The exported template deployed where there is a CloudFormation, and two live environments compared."""
 
-import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from bootstrap import cloudformation, status, up
 from bootstrap.cli import app
 from bootstrap.comparison import Side, compare
 from bootstrap.function_zip import build_function_zip
+from tests.support.environments import STOCKS, at
 from tests.support.sandboxes import Sandbox, sandbox_on
 
 # What LocalStack 4.14's CloudFormation doesn't set though the template says so (docs/engines.md).
@@ -38,14 +38,14 @@ def with_cloudformation(localstack_with_options: Any) -> Iterator[Sandbox]:
 
 
 def test_the_template_deployed_is_what_up_makes(with_cloudformation: Sandbox) -> None:
-    aws, settings = with_cloudformation.aws, with_cloudformation.settings
-    stack, code = settings.names.prefix, f"{settings.names.prefix}-code"
+    aws, names, settings = with_cloudformation.aws, with_cloudformation.names, with_cloudformation.settings
+    stack, code = names.prefix, f"{names.prefix}-code"
     aws.s3.create_bucket(Bucket=code, CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
-    aws.s3.put_object(Bucket=code, Key="function.zip", Body=build_function_zip().content)
+    aws.s3.put_object(Bucket=code, Key="function.zip", Body=build_function_zip(STOCKS).content)
 
     aws.cloudformation.create_stack(
         StackName=stack,
-        TemplateBody=cloudformation.to_json(cloudformation.template(settings)),
+        TemplateBody=cloudformation.to_json(cloudformation.template(STOCKS, names, settings)),
         Parameters=[
             {"ParameterKey": cloudformation.CODE_BUCKET, "ParameterValue": code},
             {"ParameterKey": cloudformation.CODE_KEY, "ParameterValue": "function.zip"},
@@ -56,7 +56,7 @@ def test_the_template_deployed_is_what_up_makes(with_cloudformation: Sandbox) ->
         StackName=stack, WaiterConfig={"Delay": 1, "MaxAttempts": 90}
     )
 
-    found = status(aws, settings)
+    found = status(with_cloudformation.environment, settings)
     assert [one.resource for one in found if not (one.exists or one.skipped)] == []
     drift = {one.resource.split()[0]: sorted({d.attribute for d in one.drift}) for one in found if one.drift}
     assert drift == LOCALSTACK_CLOUDFORMATION_LEAVES_OUT
@@ -69,11 +69,12 @@ def test_the_template_deployed_is_what_up_makes(with_cloudformation: Sandbox) ->
 def test_the_same_settings_give_the_same_environment_on_both_engines(
     on_localstack: Sandbox, on_ministack: Sandbox
 ) -> None:
-    settings = dataclasses.replace(on_ministack.settings, names=on_localstack.settings.names)
-    up(on_localstack.aws, on_localstack.settings)
-    up(on_ministack.aws, settings)
+    settings = on_localstack.settings
+    left, right = on_localstack.environment, at(on_ministack.aws, on_localstack.names)
+    up(left, settings)
+    up(right, settings)
 
-    found = compare(Side(on_localstack.aws, on_localstack.settings), Side(on_ministack.aws, settings))
+    found = compare(Side(left, settings), Side(right, settings))
 
     assert found == ()
 
@@ -86,8 +87,8 @@ def test_diff_names_what_differs_and_exits_1(
     endpoint = ministack.endpoint_url
     config.write_text(profile.format("one", endpoint, "test") + profile.format("two", endpoint, "222222222222"))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
-    names = on_ministack.settings.names
-    up(on_ministack.aws, on_ministack.settings)
+    names = on_ministack.names
+    up(on_ministack.environment, on_ministack.settings)
     arguments = ["diff", "--profile", "one", "--profile", "two", "--prefix", names.prefix, "--json"]
 
     with_nothing = CliRunner().invoke(app, arguments)

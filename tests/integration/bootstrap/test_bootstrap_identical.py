@@ -17,10 +17,11 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from bootstrap import Settings, up
+from bootstrap import up
 from profiles.names import Names
 from profiles.session import Aws, Profile, open_endpoint
 from tests.support.aws_calls import READ_ONLY, SERVICES, Answer, Recorder, acceptance, record, refusal
+from tests.support.environments import at, stock_names, stock_settings
 
 Calls = set[tuple[str, str, str]]
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -41,8 +42,8 @@ def on_aws() -> Iterator[tuple[Aws, list[str]]]:
         yield aws, hosts
 
 
-def _what_moto_does_not_know(settings: Settings) -> Any:
-    mapping = {"UUID": str(uuid.uuid4()), "EventSourceArn": settings.names.queue_arn, "State": "Enabled"}
+def _what_moto_does_not_know(names: Names) -> Any:
+    mapping = {"UUID": str(uuid.uuid4()), "EventSourceArn": names.queue_arn, "State": "Enabled"}
 
     def answer(operation: str, parameters: Mapping[str, Any]) -> Answer | None:
         if operation in ("CreateEventSourceMapping", "GetEventSourceMapping"):
@@ -56,10 +57,6 @@ def _what_moto_does_not_know(settings: Settings) -> Any:
         return None
 
     return answer
-
-
-def _settings(aws: Aws) -> Settings:
-    return Settings(Names(aws.account, PREFIX), alert_email="alerts@example.com", maximum_concurrency=5)
 
 
 def _normalised(recorder: Recorder, account: str) -> Calls:
@@ -78,11 +75,11 @@ def _parameters(parameters: Mapping[str, Any], account: str) -> str:
 
 
 def _calls_of_up(aws: Aws) -> Calls:
-    settings, recorder = _settings(aws), record(aws)
+    names, recorder = stock_names(aws.account, PREFIX), record(aws)
     if aws.profile.asks_before_changes:
-        recorder.intercept = _what_moto_does_not_know(settings)
+        recorder.intercept = _what_moto_does_not_know(names)
     recorder.forget()
-    up(aws, settings)
+    up(at(aws, names), stock_settings(alert_email="alerts@example.com", maximum_concurrency=5))
     return _normalised(recorder, aws.account)
 
 

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from bootstrap import Settings, down, up
+from bootstrap import down, up
 from bootstrap.policies import role_permissions
 from emulator import lifecycle
-from profiles.names import Names
 from tests.conftest import find_free_port
 from tests.support.enforced_iam import ROOT, Endpoint, Scene, assume
+from tests.support.environments import STOCKS, at, stock_names, stock_settings
 
 
 @pytest.fixture(scope="session")
@@ -25,17 +25,17 @@ def enforced(_private_state_folder: object) -> Iterator[Endpoint]:
 def environments(enforced: Endpoint) -> Iterator[Scene]:
     """Two environments that are up, and clients that act as the role of the first one."""
     root = enforced.as_(ROOT)
-    names, neighbour = (Names(root.account, f"{prefix}{os.getpid() % 100_000}") for prefix in ("mine", "other"))
+    names, neighbour = (stock_names(root.account, f"{prefix}{os.getpid() % 100_000}") for prefix in ("mine", "other"))
     for one in (names, neighbour):
-        up(root, Settings(one))
+        up(at(root, one), stock_settings())
     yield Scene(root, assume(enforced, names.role_arn), names, neighbour)
     for one in (names, neighbour):
-        down(root, Settings(one))
+        down(at(root, one), stock_settings())
 
 
 @pytest.fixture
 def scene(environments: Scene) -> Iterator[Scene]:
     """The two environments, with the role's policy as declared; a test may give the role another one."""
-    environments.give(role_permissions(environments.names))
+    environments.give(role_permissions(environments.names, STOCKS.contract))
     yield environments
-    environments.give(role_permissions(environments.names))
+    environments.give(role_permissions(environments.names, STOCKS.contract))

@@ -1,6 +1,5 @@
 """Whoever runs bootstrap needs exactly the policy that `stockpipe export admin-policy` prints."""
 
-import dataclasses
 import itertools
 import json
 import os
@@ -9,18 +8,22 @@ from collections.abc import Iterator
 import pytest
 from botocore.exceptions import ClientError
 
-from bootstrap import Settings, down, status, up
+from bootstrap import down, status, up
 from bootstrap.admin_policy import admin_policy, recorded_operations
 from bootstrap.policies import PolicyDocument
+from profiles.environment import Environment
 from profiles.errors import CannotRunError
 from profiles.names import Names
 from profiles.session import Aws
 from tests.support.aws_calls import record
 from tests.support.enforced_iam import ROOT, Endpoint, Scene, hire
+from tests.support.environments import at, stock_names, stock_settings
 from tests.support.operations_made import declared_operations, live_through, seen_operations
 
 _numbers = itertools.count(1)
 
+# Everything that can be declared.
+SETTINGS = stock_settings(alert_email="somebody@example.com")
 REFUSED = r"AccessDenied|not authorized|Forbidden|right to use it"
 
 # ministack checks these against all resources, because it doesn't look for the name where these requests carry it (a
@@ -50,53 +53,56 @@ def administrator(endpoint: Endpoint, policy: PolicyDocument) -> Aws:
 
 
 @pytest.fixture
-def settings(enforced: Endpoint) -> Iterator[Settings]:
-    """An environment that isn't there yet, with everything that can be declared."""
+def environment(enforced: Endpoint) -> Iterator[Environment]:
+    """An environment that isn't there yet, with the account's root."""
     root = enforced.as_(ROOT)
-    names = Names(root.account, f"adm{os.getpid() % 100_000}-{next(_numbers)}")
-    settings = Settings(names, alert_email="somebody@example.com")
-    yield settings
-    down(root, settings)
+    environment = at(root, stock_names(root.account, f"adm{os.getpid() % 100_000}-{next(_numbers)}"))
+    yield environment
+    down(environment, SETTINGS)
 
 
-def test_an_environment_lives_and_ends_with_exactly_this_policy(enforced: Endpoint, settings: Settings) -> None:
-    user = administrator(enforced, admin_policy(settings.names))
+def test_an_environment_lives_and_ends_with_exactly_this_policy(enforced: Endpoint, environment: Environment) -> None:
+    user = administrator(enforced, admin_policy(environment.names))
     recorder = record(user)
 
-    live_through(user, settings, enforced.as_(ROOT))
+    live_through(at(user, environment.names), SETTINGS, enforced.as_(ROOT))
 
-    assert not any(one.exists for one in status(enforced.as_(ROOT), settings))
+    assert not any(one.exists for one in status(environment, SETTINGS))
     # and the policy was generated from all of these calls, and from no others
-    assert set(recorded_operations()) == seen_operations(recorder) | declared_operations(settings), (
+    assert set(recorded_operations()) == seen_operations(recorder) | declared_operations(environment, SETTINGS), (
         "recorded_calls.json is out of date: see tests/support/operations_made.py"
     )
 
 
-def test_drift_is_put_right_with_it_too(enforced: Endpoint, settings: Settings) -> None:
-    user, root, names = administrator(enforced, admin_policy(settings.names)), enforced.as_(ROOT), settings.names
-    up(user, settings)
+def test_drift_is_put_right_with_it_too(enforced: Endpoint, environment: Environment) -> None:
+    root, names = environment.aws, environment.names
+    as_user = at(administrator(enforced, admin_policy(names)), names)
+    up(as_user, SETTINGS)
     root.iam.put_role_policy(RoleName=names.role, PolicyName="another", PolicyDocument=json.dumps(admin_policy(names)))
     root.s3.delete_bucket_policy(Bucket=names.bucket)
     root.s3.delete_public_access_block(Bucket=names.bucket)
-    changed = dataclasses.replace(
-        settings, alert_threshold=900.0, max_receive_count=7, batch_size=5, log_retention_days=30
+    changed = stock_settings(
+        alert_threshold=900.0,
+        alert_email=SETTINGS.alert_email,
+        max_receive_count=7,
+        batch_size=5,
+        log_retention_days=30,
     )
 
-    up(user, changed)
+    up(as_user, changed)
 
-    assert all(one.as_declared for one in status(user, changed))
+    assert all(one.as_declared for one in status(as_user, changed))
 
 
-def test_it_is_of_no_use_in_another_environment(scene: Scene, enforced: Endpoint, settings: Settings) -> None:
-    user = administrator(enforced, admin_policy(settings.names))
-    other = Settings(scene.names)
+def test_it_is_of_no_use_in_another_environment(scene: Scene, enforced: Endpoint, environment: Environment) -> None:
+    elsewhere = at(administrator(enforced, admin_policy(environment.names)), scene.names)
 
     with pytest.raises((ClientError, CannotRunError), match=REFUSED):
-        status(user, other)
+        status(elsewhere, stock_settings())
     with pytest.raises((ClientError, CannotRunError), match=REFUSED):
-        down(user, other)
+        down(elsewhere, stock_settings())
 
-    assert all(one.as_declared for one in status(scene.root, other))
+    assert all(one.as_declared for one in status(scene.environment, stock_settings()))
 
 
 def test_iam_allows_by_name_what_ministack_checks_against_everything(scene: Scene) -> None:
@@ -125,9 +131,9 @@ def test_iam_allows_by_name_what_ministack_checks_against_everything(scene: Scen
     "sid",
     ["Alarms", "Bucket", "Catalogue", "CreateMapping", "Function", "LogGroup", "Queues", "Role", "Topic", "Workgroup"],
 )
-def test_without_a_part_of_it_up_says_what_was_refused(enforced: Endpoint, settings: Settings, sid: str) -> None:
-    policy = admin_policy(settings.names)
+def test_without_a_part_of_it_up_says_what_was_refused(enforced: Endpoint, environment: Environment, sid: str) -> None:
+    policy = admin_policy(environment.names)
     policy["Statement"] = [statement for statement in policy["Statement"] if statement["Sid"] != sid]
 
     with pytest.raises((ClientError, CannotRunError), match=REFUSED):
-        up(administrator(enforced, policy), settings)
+        up(at(administrator(enforced, policy), environment.names), SETTINGS)

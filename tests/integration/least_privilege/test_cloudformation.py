@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bootstrap import Settings, cloudformation, status
+from bootstrap import cloudformation, status
 from bootstrap.function_zip import build_function_zip
 from operations.reconcile import reconcile
-from producer.market import Market
+from pipeline.source import Market
 from producer.production import Production, simulated
-from profiles.names import Names
-from profiles.session import Aws
+from profiles.environment import Environment
 from tests.support.enforced_iam import ROOT, Endpoint
-from tests.support.environments import at
+from tests.support.environments import STOCKS, at, stock_names, stock_settings
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import WaiterConfigTypeDef
 
+SETTINGS = stock_settings(alert_email="somebody@example.com")
 POLLING: "WaiterConfigTypeDef" = {"Delay": 1, "MaxAttempts": 60}
 
 # What ministack's CloudFormation doesn't set though the template says so.
@@ -28,16 +28,16 @@ LEFT_OUT = {"bucket": ["Tags"], "event source mapping": ["Tags"]}
 
 
 @pytest.fixture
-def deployed(enforced: Endpoint) -> Iterator[tuple[Aws, Settings]]:
+def deployed(enforced: Endpoint) -> Iterator[Environment]:
     """A stack of the template, with the function's zip in a bucket beside it."""
     aws = enforced.as_(ROOT)
-    settings = Settings(Names(aws.account, f"stack{os.getpid() % 100_000}"), alert_email="somebody@example.com")
-    stack, code = settings.names.prefix, f"{settings.names.prefix}-code"
+    names = stock_names(aws.account, f"stack{os.getpid() % 100_000}")
+    stack, code = names.prefix, f"{names.prefix}-code"
     aws.s3.create_bucket(Bucket=code, CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
-    aws.s3.put_object(Bucket=code, Key="function.zip", Body=build_function_zip().content)
+    aws.s3.put_object(Bucket=code, Key="function.zip", Body=build_function_zip(STOCKS).content)
     aws.cloudformation.create_stack(
         StackName=stack,
-        TemplateBody=cloudformation.to_json(cloudformation.template(settings)),
+        TemplateBody=cloudformation.to_json(cloudformation.template(STOCKS, names, SETTINGS)),
         Parameters=[
             {"ParameterKey": cloudformation.CODE_BUCKET, "ParameterValue": code},
             {"ParameterKey": cloudformation.CODE_KEY, "ParameterValue": "function.zip"},
@@ -45,24 +45,21 @@ def deployed(enforced: Endpoint) -> Iterator[tuple[Aws, Settings]]:
         Capabilities=["CAPABILITY_NAMED_IAM"],
     )
     aws.cloudformation.get_waiter("stack_create_complete").wait(StackName=stack, WaiterConfig=POLLING)
-    yield aws, settings
+    yield at(aws, names)
     aws.cloudformation.delete_stack(StackName=stack)
     aws.cloudformation.get_waiter("stack_delete_complete").wait(StackName=stack, WaiterConfig=POLLING)
 
 
-def test_the_stack_is_what_up_makes_and_works(deployed: tuple[Aws, Settings], tmp_path: Path) -> None:
-    aws, settings = deployed
-
-    found = status(aws, settings)
-    market = Market(7, datetime.now(UTC), symbols=("AAPL", "NFLX"))
+def test_the_stack_is_what_up_makes_and_works(deployed: Environment, tmp_path: Path) -> None:
+    found = status(deployed, SETTINGS)
+    market = Market(7, datetime.now(UTC), groups=("AAPL", "NFLX"))
     manifest = tmp_path / "run.jsonl"
-    Production(at(aws, settings.names), simulated(market, count=50, speed=None), manifest=manifest).run()
-    result = reconcile(at(aws, settings.names), [manifest], wait_seconds=60)
+    Production(deployed, simulated(market, count=50, speed=None), manifest=manifest).run()
+    result = reconcile(deployed, [manifest], wait_seconds=60)
 
     assert [one.resource for one in found if not one.exists] == []
     drift = {one.resource: [difference.attribute for difference in one.drift] for one in found if one.drift}
-    assert {
-        name.partition(f" {settings.names.prefix}")[0]: attributes for name, attributes in drift.items()
-    } == LEFT_OUT
+    prefix = deployed.names.prefix
+    assert {name.partition(f" {prefix}")[0]: attributes for name, attributes in drift.items()} == LEFT_OUT
     assert result.holds
     assert (result.stored, len(result.dead_lettered)) == (50, 0)

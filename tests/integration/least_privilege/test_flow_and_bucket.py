@@ -9,23 +9,23 @@ import pytest
 from botocore.exceptions import ClientError
 from typer.testing import CliRunner
 
-from bootstrap import Settings, up
+from bootstrap import up
 from bootstrap.cli import app
 from emulator import lifecycle
 from operations.reconcile import reconcile
-from producer.market import Market
+from pipeline.source import Market
 from producer.production import Production, simulated
-from profiles.names import Names
 from tests.conftest import find_free_port
 from tests.support.enforced_iam import ROOT, Endpoint, Scene, hire
+from tests.support.environments import at, stock_names, stock_settings
 
 
 def test_every_tick_is_accounted_for_over_tls_with_iam_enforced(scene: Scene, tmp_path: Path) -> None:
     manifest = tmp_path / "run.jsonl"
-    market = Market(7, datetime.now(UTC), symbols=("AAPL", "NFLX", "TSLA"))
+    market = Market(7, datetime.now(UTC), groups=("AAPL", "NFLX", "TSLA"))
 
-    Production(scene.root, scene.names, simulated(market, count=200, speed=None), manifest=manifest).run()
-    result = reconcile(scene.root, scene.names, [manifest], wait_seconds=60)
+    Production(scene.environment, simulated(market, count=200, speed=None), manifest=manifest).run()
+    result = reconcile(scene.environment, [manifest], wait_seconds=60)
 
     assert scene.root.profile.endpoint_url is not None
     assert scene.root.profile.endpoint_url.startswith("https://")
@@ -96,8 +96,8 @@ def plain_http(_private_state_folder: object) -> Iterator[Endpoint]:
 
 def test_the_bucket_refuses_plain_http_whatever_else_is_allowed(plain_http: Endpoint) -> None:
     root = plain_http.as_(ROOT)
-    names = Names(root.account, "http")
-    up(root, Settings(names))
+    names = stock_names(root.account, "http")
+    up(at(root, names), stock_settings())
     allowed_all_of_s3 = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
     user = hire(plain_http, {"Version": "2012-10-17", "Statement": [allowed_all_of_s3]})
     calls: tuple[Callable[[], object], ...] = (

@@ -12,6 +12,7 @@ import pytest
 from bootstrap.policies import bucket_arn, role_permissions
 from profiles.names import Names
 from tests.support.enforced_iam import Scene, every_action, process, replaced, without
+from tests.support.environments import STOCKS, stock_names
 from tests.support.role_probes import PROBES
 
 ALL = {"stored", "alerted", "suppressed"}
@@ -120,37 +121,40 @@ def test_the_role_may_what_it_needs_and_nothing_else(scene: Scene, probe: Any) -
 def test_without_any_one_action_something_breaks(scene: Scene, sid: str, action: str) -> None:
     ticks, calls = NEEDED_FOR[sid, action]
 
-    scene.give(without(role_permissions(scene.names), sid, action))
+    scene.give(without(role_permissions(scene.names, STOCKS.contract), sid, action))
 
     assert process(scene) == ticks
     assert _refused(scene) == calls
 
 
 def test_every_action_of_the_policy_is_in_the_table_above() -> None:
-    assert set(every_action(Names("000000000000"))) == set(NEEDED_FOR)
+    assert set(every_action(stock_names("000000000000"))) == set(NEEDED_FOR)
 
 
-@pytest.mark.parametrize("change", list(_wider(Names("000000000000"))))
+@pytest.mark.parametrize("change", list(_wider(stock_names("000000000000"))))
 def test_widening_anything_is_noticed(scene: Scene, change: str) -> None:
     sid, fields, gained = _wider(scene.names)[change]
 
-    scene.give(replaced(role_permissions(scene.names), sid, **fields))
+    scene.give(replaced(role_permissions(scene.names, STOCKS.contract), sid, **fields))
 
     assert gained <= _wrongly_allowed(scene)
 
 
 @pytest.mark.parametrize("sid", sorted({sid for sid, _ in NEEDED_FOR}))
 def test_a_resource_of_another_environment_is_no_substitute(scene: Scene, sid: str) -> None:
-    theirs = {statement["Sid"]: statement["Resource"] for statement in role_permissions(scene.neighbour)["Statement"]}
+    theirs = {
+        statement["Sid"]: statement["Resource"]
+        for statement in role_permissions(scene.neighbour, STOCKS.contract)["Statement"]
+    }
 
-    scene.give(replaced(role_permissions(scene.names), sid, Resource=theirs[sid]))
+    scene.give(replaced(role_permissions(scene.names, STOCKS.contract), sid, Resource=theirs[sid]))
 
     assert _refused(scene) == set().union(*(calls for key, (_, calls) in NEEDED_FOR.items() if key[0] == sid))
     assert process(scene) == set().union(*(ticks for key, (ticks, _) in NEEDED_FOR.items() if key[0] == sid))
 
 
 def test_every_statement_can_be_widened_in_resource_and_in_action() -> None:
-    names = Names("000000000000")
+    names = stock_names("000000000000")
     ways = [(sid, field) for sid, fields, _ in _wider(names).values() for field in fields]
-    for statement in role_permissions(names)["Statement"]:
+    for statement in role_permissions(names, STOCKS.contract)["Statement"]:
         assert {(statement["Sid"], "Resource"), (statement["Sid"], "Action")} <= set(ways)

@@ -9,9 +9,9 @@ from policy_sentry.querying.actions import get_action_data
 
 from bootstrap.admin_policy import actions_for, admin_policy, recorded_operations
 from bootstrap.policies import PolicyDocument, role_permissions
-from profiles.names import Names
+from tests.support.environments import STOCKS, stock_names
 
-NAMES = Names("123456789012", "alice")
+NAMES = stock_names("123456789012", "alice")
 MANAGED_POLICY_CHARACTERS = 6144
 DOCUMENTED = Path(__file__).parents[3] / "docs" / "administrator-policy.json"
 
@@ -36,7 +36,7 @@ def _allowed_on(policy: PolicyDocument, action: str) -> list[str]:
 
 def _role_actions() -> list[str]:
     actions: list[str] = []
-    for statement in role_permissions(NAMES)["Statement"]:
+    for statement in role_permissions(NAMES, STOCKS.contract)["Statement"]:
         actions += [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
     return sorted(set(actions))
 
@@ -75,13 +75,13 @@ def test_no_action_has_a_wildcard() -> None:
 
 
 def test_it_fits_into_a_managed_policy_also_with_long_names() -> None:
-    names = Names("123456789012", "a-long-prefix15", "a" * 63)
+    names = stock_names("123456789012", "a-long-prefix15", "a" * 63)
 
     assert len(json.dumps(admin_policy(names), separators=(",", ":"))) <= MANAGED_POLICY_CHARACTERS
 
 
 def test_the_documented_policy_is_the_one_that_is_printed() -> None:
-    printed = admin_policy(Names("123456789012"))
+    printed = admin_policy(stock_names("123456789012"))
 
     assert json.loads(DOCUMENTED.read_text(encoding="utf-8")) == printed, (
         "stockpipe export admin-policy --account 123456789012 > docs/administrator-policy.json"

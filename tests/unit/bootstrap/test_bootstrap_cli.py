@@ -8,14 +8,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from bootstrap import Settings, cli, operations
+from bootstrap import cli, operations
 from bootstrap.model import Plan
 from bootstrap.operations import Report
 from bootstrap.planner import KEPT
 from profiles.errors import CannotRunError
-from profiles.names import Names
 from profiles.session import Aws, Profile
-from terminal import Environment
+from tests.support.environments import STOCKS, at, stock_names, stock_settings
 
 ACCOUNT = "123456789012"
 
@@ -66,7 +65,7 @@ def test_a_plan_as_json_has_every_action_with_its_calls() -> None:
     ("arguments", "text"),
     [
         (("--batch-size", "11"), "Maximum batch window in seconds must be greater than 0"),
-        (("--object-layout", "parquet"), "one of tick, batch"),
+        (("--object-layout", "parquet"), "one of record, batch"),
         (("--prefix", "Upper"), "lower-case"),
     ],
 )
@@ -106,8 +105,8 @@ def account(monkeypatch: pytest.MonkeyPatch) -> _Account:
 
         return run
 
-    plan = operations.plan_from_scratch(Settings(Names(ACCOUNT)))
-    monkeypatch.setattr(cli, "open_environment", lambda *_: Environment(aws, Names(ACCOUNT)))
+    plan = operations.plan_from_scratch(STOCKS, stock_names(ACCOUNT), stock_settings())
+    monkeypatch.setattr(cli, "open_environment", lambda *_: at(aws, stock_names(ACCOUNT)))
     monkeypatch.setattr(operations, "plan", lambda *_: plan)
     monkeypatch.setattr(operations, "plan_removal", lambda *_, **__: Plan(plan.actions[:1]))
     monkeypatch.setattr(operations, "up", change("up", {}))

@@ -9,18 +9,20 @@ import pytest
 from cfnlint.api import ManualArgs, lint  # type: ignore[import-untyped]
 from typer.testing import CliRunner
 
-from bootstrap import Settings
 from bootstrap.cloudformation import template, to_json
 from bootstrap.declaration import declare
 from bootstrap.export_cli import app
 from bootstrap.function_zip import FunctionZip, build_function_zip
 from bootstrap.model import id_of
-from profiles.names import Names
+from tests.support.environments import STOCKS, stock_names, stock_settings
 
 ZIP = FunctionZip(b"zip", "sha")
-PLAIN = Settings(Names("123456789012"))
-EVERYTHING = Settings(
-    Names("123456789012", "alice"), alert_email="a@example.com", maximum_concurrency=5, object_layout="batch"
+PLAIN = STOCKS, stock_names("123456789012"), stock_settings(), ZIP
+EVERYTHING = (
+    STOCKS,
+    stock_names("123456789012", "alice"),
+    stock_settings(alert_email="a@example.com", maximum_concurrency=5, object_layout="batch"),
+    ZIP,
 )
 
 
@@ -29,9 +31,9 @@ def _lint(document: dict[str, Any]) -> list[str]:
     return [f"{match.rule.id} {match.message}" for match in found]
 
 
-@pytest.mark.parametrize("settings", [PLAIN, EVERYTHING], ids=["plain", "everything"])
-def test_cfn_lint_has_nothing_to_say(settings: Settings) -> None:
-    assert _lint(template(settings, ZIP)) == []
+@pytest.mark.parametrize("declared", [PLAIN, EVERYTHING], ids=["plain", "everything"])
+def test_cfn_lint_has_nothing_to_say(declared: Any) -> None:
+    assert _lint(template(*declared)) == []
 
 
 @pytest.mark.parametrize(
@@ -39,7 +41,7 @@ def test_cfn_lint_has_nothing_to_say(settings: Settings) -> None:
     [("sqs:RecieveMessage", "'recievemessage' is not one of"), ("sqz:ReceiveMessage", "'sqz' is not one of")],
 )
 def test_cfn_lint_would_find_an_action_that_does_not_exist(action: str, text: str) -> None:
-    document = copy.deepcopy(template(PLAIN, ZIP))
+    document = copy.deepcopy(template(*PLAIN))
     role = document["Resources"]["RoleStockPipelineLambdaRole"]["Properties"]
     role["Policies"][0]["PolicyDocument"]["Statement"][0]["Action"] = [action]
 
@@ -47,15 +49,15 @@ def test_cfn_lint_would_find_an_action_that_does_not_exist(action: str, text: st
 
 
 def test_every_declared_resource_is_in_the_template() -> None:
-    written = json.dumps(template(PLAIN, ZIP)["Resources"])
+    written = json.dumps(template(*PLAIN)["Resources"])
 
-    for resource in declare(PLAIN, ZIP):
+    for resource in declare(*PLAIN):
         if resource.kind in ("queue", "topic", "role", "log group", "function", "alarm", "workgroup", "database"):
             assert f'"{resource.name}"' in written, id_of(resource)
 
 
 def test_the_tables_are_in_the_template_with_their_columns() -> None:
-    resources = template(PLAIN, ZIP)["Resources"].values()
+    resources = template(*PLAIN)["Resources"].values()
     tables = {
         one["Properties"]["TableInput"]["Name"]: one["Properties"]
         for one in resources
@@ -82,11 +84,11 @@ def test_the_function_zip_is_written_as_up_uploads_it(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["function-zip", str(out)])
 
     assert result.exit_code == 0
-    assert out.read_bytes() == build_function_zip().content
+    assert out.read_bytes() == build_function_zip(STOCKS).content
 
 
 def test_the_account_is_left_open() -> None:
-    text = to_json(template(PLAIN, ZIP))
+    text = to_json(template(*PLAIN))
 
     assert "123456789012" not in text
     assert "${AWS::AccountId}" in text

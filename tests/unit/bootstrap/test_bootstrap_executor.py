@@ -8,8 +8,9 @@ import pytest
 
 from bootstrap.executor import Event, State, execute
 from bootstrap.model import Action, Call, Output, Plan, Verb
-from bootstrap.runner import Clock, Runner
+from bootstrap.runner import Runner
 from profiles.session import Aws, open_endpoint
+from runtime.clock import Clock
 from tests.support.aws_calls import Answer, Recorder, acceptance, record, refusal
 
 

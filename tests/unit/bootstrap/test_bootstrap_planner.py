@@ -5,15 +5,14 @@ from typing import Any
 
 import pytest
 
-from bootstrap import Settings
 from bootstrap.declaration import declare
 from bootstrap.function_zip import FunctionZip
 from bootstrap.model import ADOPTABLE, Action, Call, Live, Plan, Resource, Unavailable, Verb, id_of
 from bootstrap.planner import NotOursError, plan_down, plan_up
-from profiles.names import Names
+from tests.support.environments import STOCKS, stock_names, stock_settings
 
-SETTINGS = Settings(Names("123456789012"))
-RESOURCES = declare(SETTINGS, FunctionZip(b"zip", "sha"))
+NAMES, ZIP = stock_names("123456789012"), FunctionZip(b"zip", "sha")
+RESOURCES = declare(STOCKS, NAMES, stock_settings(), ZIP)
 EMPTY: dict[str, Live | Unavailable | None] = {id_of(resource): None for resource in RESOURCES}
 FUNCTION = "function StockProcessor"
 MAPPING = "event source mapping StockQueue → StockProcessor"
@@ -54,7 +53,7 @@ def test_nothing_is_done_where_everything_is_as_declared() -> None:
 
 
 def test_a_changed_threshold_is_one_update_of_the_function() -> None:
-    resources = declare(dataclasses.replace(SETTINGS, alert_threshold=900.0), FunctionZip(b"zip", "sha"))
+    resources = declare(STOCKS, NAMES, stock_settings(alert_threshold=900.0), ZIP)
 
     (action,) = plan_up(resources, _complete(), "default").changes
 

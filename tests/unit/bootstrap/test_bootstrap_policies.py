@@ -1,9 +1,9 @@
 """The policies say exactly what the design says; nothing is wider."""
 
 from bootstrap import policies
-from profiles.names import Names
+from tests.support.environments import STOCKS, stock_names
 
-NAMES = Names("123456789012")
+NAMES = stock_names("123456789012")
 BUCKET = "arn:aws:s3:::stock-data-123456789012-us-east-2"
 
 
@@ -21,7 +21,7 @@ def test_the_role_may_do_what_the_pipeline_does_and_nothing_else() -> None:
     queue = "arn:aws:sqs:us-east-2:123456789012:StockQueue"
     log_streams = "arn:aws:logs:us-east-2:123456789012:log-group:/aws/lambda/StockProcessor:*"
 
-    assert _grants(policies.role_permissions(NAMES)) == {
+    assert _grants(policies.role_permissions(NAMES, STOCKS.contract)) == {
         ("sqs:ReceiveMessage", queue),
         ("sqs:DeleteMessage", queue),
         ("sqs:GetQueueAttributes", queue),

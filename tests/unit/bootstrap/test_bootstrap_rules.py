@@ -1,6 +1,5 @@
 """The AWS-truth check: each rule is broken once, and names rule, value, AWS's answer and the page."""
 
-import dataclasses
 import math
 from typing import Any
 
@@ -8,25 +7,25 @@ import pytest
 
 from bootstrap import Settings, plan
 from bootstrap.rules import InvalidDeclarationError, environment_violations, violations
-from profiles.names import Names
 from profiles.session import open_endpoint
 from tests.support.aws_calls import record
+from tests.support.environments import STOCKS, at, stock_names, stock_settings
 
-SETTINGS = Settings(Names("123456789012"))
+NAMES = stock_names("123456789012")
 
 
 @pytest.mark.parametrize(
     "settings",
     [
-        SETTINGS,
-        dataclasses.replace(SETTINGS, batch_size=10_000, batch_window_seconds=300, maximum_concurrency=2),
-        dataclasses.replace(SETTINGS, function_timeout_seconds=900, memory_mb=10_240, alert_email="a@example.com"),
-        dataclasses.replace(SETTINGS, alert_cooldown_seconds=0, alert_threshold=0.01, log_retention_days=3653),
-        Settings(Names("123456789012", "abcdefghijklmno")),
+        stock_settings(),
+        stock_settings(batch_size=10_000, batch_window_seconds=300, maximum_concurrency=2),
+        stock_settings(function_timeout_seconds=900, memory_mb=10_240, alert_email="a@example.com"),
+        stock_settings(alert_cooldown_seconds=0, alert_threshold=0.01, log_retention_days=3653),
     ],
 )
-def test_what_aws_accepts_breaks_no_rule(settings: Settings) -> None:
-    assert violations(settings) == ()
+@pytest.mark.parametrize("prefix", ["", "abcdefghijklmno"])
+def test_what_aws_accepts_breaks_no_rule(settings: Settings, prefix: str) -> None:
+    assert violations(STOCKS.contract, stock_names("123456789012", prefix), settings) == ()
 
 
 @pytest.mark.parametrize(
@@ -38,8 +37,8 @@ def test_what_aws_accepts_breaks_no_rule(settings: Settings) -> None:
         ({"batch_size": 0}, "batch size is 1 to 10000", "Value '0' failed"),
         ({"batch_size": 10_001, "batch_window_seconds": 1}, "batch size is 1 to 10000", "Value '10001'"),
         ({"batch_window_seconds": 301}, "batch window is 0 to 300", "Value '301'"),
-        ({"max_receive_count": 4}, "maxReceiveCount is at least 5", "dead-letter good ticks"),
-        ({"max_receive_count": 1001}, "maxReceiveCount is 1 to 1000", "Value '1001'"),
+        ({"max_receive_count": 4}, "max receive count is 5 to 1000", "dead-letter good messages"),
+        ({"max_receive_count": 1001}, "max receive count is 5 to 1000", "InvalidParameterValue above 1000"),
         ({"maximum_concurrency": 1}, "maximum concurrency is 2 to 1000", "Value '1'"),
         ({"maximum_concurrency": 1001}, "maximum concurrency is 2 to 1000", "Value '1001'"),
         ({"function_timeout_seconds": 901}, "function timeout is 1 to 900", "Value '901'"),
@@ -50,13 +49,13 @@ def test_what_aws_accepts_breaks_no_rule(settings: Settings) -> None:
         ({"log_level": "LOUD"}, "log level is one of", "logger"),
         ({"alert_threshold": math.nan}, "price above 0", "every tick or on none"),
         ({"alert_threshold": 0.0}, "price above 0", "every tick or on none"),
-        ({"alert_threshold": 1e60}, "at most 100 characters", "Invalid parameter: Subject"),
-        ({"alert_cooldown_seconds": -1}, "cooldown is 0 seconds or more", "would not start"),
+        ({"alert_threshold": 1e60}, "price above 0", "Invalid parameter: Subject"),
+        ({"alert_cooldown_seconds": -1}, "alert cooldown is a whole number of seconds", "would not start"),
         ({"alert_email": "nobody"}, "an alert email is an address", "Email address"),
     ],
 )
 def test_what_aws_refuses_breaks_its_rule(changed: dict[str, Any], rule: str, aws_error: str) -> None:
-    found = violations(dataclasses.replace(SETTINGS, **changed))
+    found = violations(STOCKS.contract, NAMES, stock_settings(**changed))
 
     (violation,) = [one for one in found if rule in one.rule]
     assert aws_error in violation.aws_error
@@ -85,7 +84,7 @@ def test_the_check_comes_before_any_call_and_tells_all_at_once() -> None:
     recorder = record(aws)
 
     with pytest.raises(InvalidDeclarationError) as raised:
-        plan(aws, dataclasses.replace(SETTINGS, batch_size=11, memory_mb=1))
+        plan(at(aws, NAMES), stock_settings(batch_size=11, memory_mb=1))
 
     assert len(raised.value.violations) == 2
     assert len(str(raised.value).splitlines()) == 2

@@ -1,17 +1,14 @@
 """Settings, and what they become in the function's environment and the queue's attributes."""
 
-import dataclasses
-
 import pytest
 
-from bootstrap import Settings
 from bootstrap.declaration import declare
 from bootstrap.function_zip import FunctionZip
 from bootstrap.model import id_of
-from bootstrap.resources.lambda_function import environment
-from profiles.names import Names
+from bootstrap.resources.lambda_function import environment_variables
+from tests.support.environments import STOCKS, stock_names, stock_settings
 
-SETTINGS = Settings(Names("123456789012"))
+NAMES = stock_names("123456789012")
 ZIP = FunctionZip(b"zip", "sha")
 
 
@@ -21,8 +18,7 @@ ZIP = FunctionZip(b"zip", "sha")
 def test_visibility_timeout_is_six_function_timeouts_plus_the_window_unless_given(
     timeout: int, window: int, given: int | None, expected: int
 ) -> None:
-    settings = dataclasses.replace(
-        SETTINGS,
+    settings = stock_settings(
         function_timeout_seconds=timeout,
         batch_window_seconds=window,
         visibility_timeout_seconds=given,
@@ -33,11 +29,13 @@ def test_visibility_timeout_is_six_function_timeouts_plus_the_window_unless_give
 
 @pytest.mark.parametrize(("threshold", "text"), [(1200.0, "1200"), (900, "900"), (1234567.0, "1234567"), (0.1, "0.1")])
 def test_threshold_is_written_as_a_person_would(threshold: float, text: str) -> None:
-    assert environment(dataclasses.replace(SETTINGS, alert_threshold=threshold))["ALERT_THRESHOLD"] == text
+    assert environment_variables(NAMES, stock_settings(alert_threshold=threshold))["ALERT_THRESHOLD"] == text
 
 
 def test_the_function_is_told_its_environment() -> None:
-    variables = environment(Settings(Names("123456789012", "alice"), alert_cooldown_seconds=0, object_layout="batch"))
+    variables = environment_variables(
+        stock_names("123456789012", "alice"), stock_settings(alert_cooldown_seconds=0, object_layout="batch")
+    )
 
     assert variables["BUCKET"] == "alice-stock-data-123456789012-us-east-2"
     assert variables["SNS_TOPIC_ARN"] == "arn:aws:sns:us-east-2:123456789012:alice-StockAlerts"
@@ -48,15 +46,15 @@ def test_the_function_is_told_its_environment() -> None:
 
 def test_every_resource_comes_after_those_it_needs() -> None:
     seen: set[str] = set()
-    for resource in declare(dataclasses.replace(SETTINGS, alert_email="a@example.com"), ZIP):
+    for resource in declare(STOCKS, NAMES, stock_settings(alert_email="a@example.com"), ZIP):
         assert set(resource.after) <= seen
         seen.add(id_of(resource))
 
 
 def test_an_email_subscription_is_declared_only_with_an_address() -> None:
-    without = {id_of(resource) for resource in declare(SETTINGS, ZIP)}
+    without = {id_of(resource) for resource in declare(STOCKS, NAMES, stock_settings(), ZIP)}
     with_one = {
-        id_of(resource) for resource in declare(dataclasses.replace(SETTINGS, alert_email="a@example.com"), ZIP)
+        id_of(resource) for resource in declare(STOCKS, NAMES, stock_settings(alert_email="a@example.com"), ZIP)
     }
 
     assert with_one - without == {"subscription StockAlerts → email:a@example.com"}

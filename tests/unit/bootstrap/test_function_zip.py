@@ -13,18 +13,19 @@ from pathlib import Path
 
 import pytest
 
-from bootstrap.function_zip import HANDLER, build_function_zip, pack
+from bootstrap.function_zip import build_function_zip, pack
 from profiles.errors import CannotRunError
+from tests.support.environments import STOCKS
 
 ROOT = Path(__file__).parents[3]
 
 
 def entries() -> list[zipfile.ZipInfo]:
-    return zipfile.ZipFile(io.BytesIO(build_function_zip().content)).infolist()
+    return zipfile.ZipFile(io.BytesIO(build_function_zip(STOCKS).content)).infolist()
 
 
 def test_the_hash_is_the_one_that_lambda_reports() -> None:
-    package = build_function_zip()
+    package = build_function_zip(STOCKS)
     assert package.code_sha256 == base64.b64encode(hashlib.sha256(package.content).digest()).decode()
 
 
@@ -35,7 +36,10 @@ def test_order_of_files_and_time_of_build_do_not_matter() -> None:
 
 
 def test_another_process_with_another_hash_seed_builds_the_same_bytes() -> None:
-    code = "from bootstrap.function_zip import build_function_zip; print(build_function_zip().code_sha256)"
+    code = (
+        "from bootstrap.function_zip import build_function_zip; from profiles.pipeline import load; "
+        "print(build_function_zip(load()).code_sha256)"
+    )
     built = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "PYTHONHASHSEED": "7", "TZ": "Pacific/Auckland"},
@@ -44,16 +48,17 @@ def test_another_process_with_another_hash_seed_builds_the_same_bytes() -> None:
         text=True,
         check=True,
     )
-    assert built.stdout.strip() == build_function_zip().code_sha256
+    assert built.stdout.strip() == build_function_zip(STOCKS).code_sha256
 
 
 def test_it_has_our_code_the_vendored_code_and_licences_and_nothing_else() -> None:
     names = [entry.filename for entry in entries()]
     assert names == sorted(names)
-    assert {"process_stock.py", "pipeline/process_stock.py", "pipeline/tick.py"} <= set(names)
+    assert {"process_stock.py", "pipeline/process_stock.py", "pipeline/contract.py", "runtime/batch.py"} <= set(names)
     assert {name.split("/")[0] for name in names} == {
         "process_stock.py",
         "pipeline",
+        "runtime",
         "aws_lambda_powertools",
         "typing_extensions.py",
         "licenses",
@@ -63,13 +68,13 @@ def test_it_has_our_code_the_vendored_code_and_licences_and_nothing_else() -> No
 
 
 def test_it_is_small_and_readable_by_lambda() -> None:
-    assert len(build_function_zip().content) < 1_000_000
+    assert len(build_function_zip(STOCKS).content) < 1_000_000
     assert {entry.external_attr >> 16 for entry in entries()} == {0o100644}
 
 
 def test_it_runs_beside_boto3_alone(tmp_path: Path) -> None:
     """Given only the zip and what the runtime brings (boto3 and its dependencies), the handler imports and answers."""
-    zipfile.ZipFile(io.BytesIO(build_function_zip().content)).extractall(tmp_path / "task")
+    zipfile.ZipFile(io.BytesIO(build_function_zip(STOCKS).content)).extractall(tmp_path / "task")
     runtime = tmp_path / "runtime"
     runtime.mkdir()
     for name in ("boto3", "botocore", "jmespath", "s3transfer", "python-dateutil", "six", "urllib3"):
@@ -77,7 +82,7 @@ def test_it_runs_beside_boto3_alone(tmp_path: Path) -> None:
             source = Path(str(distribution(name).locate_file(top)))
             if source.suffix != ".dist-info" and top.name != "__pycache__":
                 (runtime / top.name).symlink_to(source)
-    module, function = HANDLER.split(".")
+    module, function = STOCKS.module("declaration").HANDLER.split(".")
     code = f"""
 import sys
 sys.path[:0] = [{str(tmp_path / "task")!r}, {str(runtime)!r}]
@@ -111,4 +116,4 @@ print(sorted(name for name in sys.modules if "site-packages" in str(getattr(sys.
 def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", [])
     with pytest.raises(CannotRunError, match="needs the Python package aws-lambda-powertools"):
-        build_function_zip.__wrapped__()
+        build_function_zip.__wrapped__(STOCKS)

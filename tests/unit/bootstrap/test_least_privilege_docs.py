@@ -4,11 +4,11 @@ import re
 from pathlib import Path
 
 from bootstrap.admin_policy import admin_policy
-from profiles.names import Names
 from tests.support.enforced_iam import every_action
+from tests.support.environments import stock_names
 
 PAGE = (Path(__file__).parents[3] / "docs" / "least-privilege.md").read_text(encoding="utf-8")
-NAMES = Names("123456789012")
+NAMES = stock_names("123456789012")
 
 
 def test_every_action_of_the_role_has_its_row() -> None:

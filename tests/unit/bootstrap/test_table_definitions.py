@@ -1,24 +1,10 @@
-"""Glue's tables and the offline engine's are read from the same DDL: they agree."""
+"""What the catalogue holds is read from the DDL of the pipeline's folder."""
 
-import pytest
-
-from analytics import statements
 from bootstrap.table_definitions import TableDefinition, table_definitions
-from profiles.names import Names
+from tests.support.environments import STOCKS, stock_names
 
-NAMES = Names("123456789012", "alice")
-DEFINITIONS = {one.name: one for one in table_definitions(NAMES)}
-DUCKDB_TYPES = {"string": "TEXT", "double": "DOUBLE", "int": "INT", "bigint": "BIGINT", "boolean": "BOOLEAN"}
-
-
-@pytest.mark.parametrize("name", statements.TABLES)
-def test_columns_partitions_and_location_are_those_of_the_offline_engine(name: str) -> None:
-    offline, glue = statements.table_of(NAMES, name), DEFINITIONS[name]
-
-    columns = [(column["Name"], DUCKDB_TYPES[column["Type"]]) for column in (*glue.columns, *glue.partition_keys)]
-    assert columns == list(offline.columns)
-    assert tuple(key["Name"] for key in glue.partition_keys) == offline.partitions
-    assert glue.storage["Location"] == f"s3://{offline.bucket}/{offline.prefix}"
+NAMES = stock_names("123456789012", "alice")
+DEFINITIONS = {one.name: one for one in table_definitions(STOCKS.sql, STOCKS.contract, NAMES)}
 
 
 def test_records_is_the_table_of_the_design() -> None:
