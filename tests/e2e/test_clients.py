@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 import bootstrap
-from bootstrap.settings import Settings
-from profiles.names import Names
+from tests.support.environments import at, stock_names, stock_settings
 
 BIN = Path(sys.executable).parent
 TICK = {"tick_id": "by-hand-1", "symbol": "TSLA", "price": 1250.5, "volume": 7, "timestamp": "2026-01-05T14:30:00Z"}
@@ -35,15 +34,15 @@ def run(command: list[str], folder: Path, **environment: str) -> Any:
 @pytest.mark.parametrize("client", ["aws", "awslocal"])
 def test_clients_see_the_resources_and_can_send_a_tick(localstack: Any, client: str, tmp_path: Path) -> None:
     # given an environment
-    names = Names(localstack.aws.account, f"by-{client}")
-    bootstrap.up(localstack.aws, Settings(names=names))
+    names = stock_names(localstack.aws.account, f"by-{client}")
+    bootstrap.up(at(localstack.aws, names), stock_settings())
     command = [client, "--output", "json"]
     if client == "aws":
         command += ["--endpoint-url", localstack.endpoint_url]
-    environment = {"AWS_ENDPOINT_URL": localstack.endpoint_url} if client == "awslocal" else {}
+    variables = {"AWS_ENDPOINT_URL": localstack.endpoint_url} if client == "awslocal" else {}
 
     def call(*words: str) -> Any:
-        return run([*command, *words], tmp_path, **environment)
+        return run([*command, *words], tmp_path, **variables)
 
     # when the client sends a tick by hand
     queue_url = call("sqs", "get-queue-url", "--queue-name", names.queue)["QueueUrl"]
@@ -55,7 +54,7 @@ def test_clients_see_the_resources_and_can_send_a_tick(localstack: Any, client: 
     listed = call("s3api", "list-objects-v2", "--bucket", names.bucket, "--prefix", "processed/")
     assert [found["Key"] for found in listed["Contents"]] == [record_key]
     markers = call("s3api", "list-objects-v2", "--bucket", names.bucket, "--prefix", "alerts/")
-    assert [found["Key"] for found in markers["Contents"]] == ["alerts/TSLA/1767623400000.json"]
+    assert [found["Key"] for found in markers["Contents"]] == ["alerts/price/TSLA/1767623400000.json"]
     function = call("lambda", "get-function-configuration", "--function-name", names.function)
     assert function["Environment"]["Variables"]["ALERT_THRESHOLD"] == "1200"
-    bootstrap.down(localstack.aws, Settings(names=names))
+    bootstrap.down(at(localstack.aws, names), stock_settings())

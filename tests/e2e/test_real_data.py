@@ -18,16 +18,14 @@ from typing import Any
 import pytest
 
 import bootstrap
-from bootstrap.settings import Settings
 from operations.alerts import peek_inbox
 from operations.reconcile import reconcile
 from producer.production import Production, replayed
 from producer.replay import find
-from profiles.names import Names
 from profiles.session import Aws
-from tests.support.environments import at
+from tests.support.environments import STOCKS, at, stock_names, stock_settings
 
-DATA = Path(__file__).parents[2] / "producer" / "data" / "daily-closes-2000-2013.csv.gz"
+DATA = Path(__file__).parents[2] / "pipeline" / "data" / "daily-closes-2000-2013.csv.gz"
 
 
 @dataclass(frozen=True)
@@ -74,15 +72,15 @@ def test_all_rows_on_ministack(ministack: Any, tmp_path: Path) -> None:
 
 def replay_and_check(aws: Aws, prefix: str, count: int | None, expected: Expected, folder: Path) -> None:
     # given an environment of its own
-    settings = Settings(names=Names(aws.account, prefix), alert_threshold=expected.threshold)
-    bootstrap.up(aws, settings)
+    environment = at(aws, stock_names(aws.account, prefix))
+    settings = stock_settings(alert_threshold=expected.threshold)
+    bootstrap.up(environment, settings)
 
     # when the data is replayed as fast as it goes
-    production = Production(
-        at(aws, settings.names), replayed(find(str(DATA)), count=count), manifest=folder / "manifest.jsonl"
-    )
+    source = replayed(find(str(DATA), STOCKS), count=count)
+    production = Production(environment, source, manifest=folder / "manifest.jsonl")
     summary = production.run()
-    proof = reconcile(at(aws, settings.names), [summary.manifest], wait_seconds=280)
+    proof = reconcile(environment, [summary.manifest], wait_seconds=280)
 
     # then every row is one record with its values, and every breach one alert
     assert proof.line.startswith(
@@ -90,15 +88,15 @@ def replay_and_check(aws: Aws, prefix: str, count: int | None, expected: Expecte
         f"missing 0, duplicated 0, altered 0, alerts {expected.breaches}; content of "
     )
     prices = defaultdict(list)
-    for record in stored_records(aws, settings.names.bucket):
+    for record in stored_records(aws, environment.names.bucket):
         prices[record["symbol"]].append(record["price"])
         assert record["alert"] == (record["price"] >= expected.threshold)
     assert {symbol: len(values) for symbol, values in prices.items()} == expected.rows
     for symbol, average in expected.averages.items():
         assert fsum(prices[symbol]) / len(prices[symbol]) == pytest.approx(average, abs=5e-7)
-    alerts = peek_inbox(at(aws, settings.names), limit=1000)
-    assert len({alert.tick_id for alert in alerts}) == expected.breaches
-    bootstrap.down(aws, settings)
+    alerts = peek_inbox(environment, limit=1000)
+    assert len({alert.record_id for alert in alerts}) == expected.breaches
+    bootstrap.down(environment, settings)
 
 
 def stored_records(aws: Aws, bucket: str) -> Iterator[dict[str, Any]]:

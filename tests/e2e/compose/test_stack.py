@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from profiles.names import Names
 from tests.e2e.test_real_data import expected_of_first, replay_and_check
 from tests.support.compose import Compose, count_stored, on_host
+from tests.support.environments import stock_names
 from tests.support.waiting import wait_until
 
-NAMES = Names("000000000000")
+NAMES = stock_names("000000000000")
 
 
 def test_up_ends_with_every_resource_made(stack: Compose) -> None:

@@ -12,12 +12,12 @@ import pytest
 
 import bootstrap
 from operations.deadletters import DeadLetter, list_dead_letters
-from profiles.environment import queue_url
-from profiles.names import Names
+from profiles.environment import Environment, queue_url
 from profiles.session import Aws
+from tests.support.environments import stock_settings
 from tests.support.hostile_bodies import ODD, REJECTED, tick
 from tests.support.lambda_functions import Functions
-from tests.support.sandboxes import ENGINES, fresh_settings
+from tests.support.sandboxes import ENGINES, fresh_environment
 from tests.support.waiting import wait_until
 
 BATCH = 10
@@ -29,7 +29,6 @@ BINARY = bytes(range(256))
 # Tells what it was given: one line for each message.
 RECORDER = """
 import json
-from tests.support.environments import at
 def handler(event, context):
     with open({path!r}, "a") as file:
         for record in event["Records"]:
@@ -76,16 +75,18 @@ def test_each_body_reaches_the_function_byte_for_byte(aws: Aws, tmp_path: Path) 
 
 def test_nine_neighbours_of_each_hostile_body_are_stored(aws: Aws) -> None:
     # given an environment whose function is warm, and which gives up on a message after one delivery
-    settings = fresh_settings(aws.account, object_layout="batch", maximum_concurrency=2)
-    bootstrap.up(aws, settings)
-    url = queue_url(aws, settings.names, settings.names.queue)
-    mapping = aws.lambda_.list_event_source_mappings(FunctionName=settings.names.function)["EventSourceMappings"][0]
+    environment = fresh_environment(aws)
+    names = environment.names
+    settings = stock_settings(object_layout="batch", maximum_concurrency=2)
+    bootstrap.up(environment, settings)
+    url = queue_url(environment, names.queue)
+    mapping = aws.lambda_.list_event_source_mappings(FunctionName=names.function)["EventSourceMappings"][0]
     good = [f"warm-{number}" for number in range(2 * BATCH)]
     for batch in (good[:BATCH], good[BATCH:]):
         send(aws, url, [tick(tick_id=tick_id, symbol="GOOD") for tick_id in batch])
-    wait_until(lambda: stored_ids(aws, settings.names.bucket) == sorted(good))
+    wait_until(lambda: stored_ids(aws, names.bucket) == sorted(good))
     set_enabled(aws, mapping["UUID"], enabled=False)
-    redrive = {"deadLetterTargetArn": settings.names.dead_letter_queue_arn, "maxReceiveCount": "1"}
+    redrive = {"deadLetterTargetArn": names.dead_letter_queue_arn, "maxReceiveCount": "1"}
     aws.sqs.set_queue_attributes(
         QueueUrl=url, Attributes={"VisibilityTimeout": "4", "RedrivePolicy": json.dumps(redrive)}
     )
@@ -101,12 +102,12 @@ def test_nine_neighbours_of_each_hostile_body_are_stored(aws: Aws) -> None:
     set_enabled(aws, mapping["UUID"], enabled=True)
 
     # then their neighbours are stored, and they are dead letters with their reasons
-    letters = wait_until(lambda: dead_letters(at(aws, settings.names), len(sent)), seconds=SECONDS)
+    letters = wait_until(lambda: dead_letters(environment, len(sent)), seconds=SECONDS)
     assert Counter(letter.body for letter in letters) == Counter(body.text for body, _ in sent)
     reason = {body.text: body.reason for body in hostile}
     assert [letter.reason for letter in letters if not letter.reason.startswith(reason[letter.body])] == []
-    assert stored_ids(aws, settings.names.bucket) == sorted(good)
-    bootstrap.down(aws, settings)
+    assert stored_ids(aws, names.bucket) == sorted(good)
+    bootstrap.down(environment, settings)
 
 
 def set_enabled(aws: Aws, mapping: str, *, enabled: bool) -> None:
@@ -125,12 +126,12 @@ def send(aws: Aws, url: str, bodies: list[str]) -> None:
     assert len(aws.sqs.send_message_batch(QueueUrl=url, Entries=entries)["Successful"]) == len(bodies)
 
 
-def dead_letters(aws: Aws, names: Names, count: int) -> list[DeadLetter] | None:
-    url = queue_url(aws, names, names.dead_letter_queue)
-    attributes = aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+def dead_letters(environment: Environment, count: int) -> list[DeadLetter] | None:
+    url = queue_url(environment, environment.names.dead_letter_queue)
+    attributes = environment.aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
     if int(attributes["Attributes"]["ApproximateNumberOfMessages"]) < count:
         return None
-    return list_dead_letters(at(aws, names), limit=2 * count)
+    return list_dead_letters(environment, limit=2 * count)
 
 
 def stored_ids(aws: Aws, bucket: str) -> list[str]:
