@@ -5,12 +5,12 @@ import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pipeline.tick import Tick, encode, iso_utc, record_key
-
 import bootstrap
-from bootstrap import Settings
+from pipeline.contract import CONTRACT, Tick
 from profiles.names import Names
 from profiles.session import Aws
+from runtime.clock import iso_utc
+from tests.support.environments import at, stock_names, stock_settings
 
 _SECONDS_UNTIL_RETRY = 5
 
@@ -34,7 +34,7 @@ class Pipeline:
 
     def send_prices(self, symbol: str, *prices: float) -> None:
         for price in prices:
-            self.send(encode(self.tick(symbol, price)))
+            self.send(CONTRACT.encode(self.tick(symbol, price)))
 
 
 def make_pipeline(aws: Aws, prefix: str) -> Pipeline:
@@ -42,12 +42,12 @@ def make_pipeline(aws: Aws, prefix: str) -> Pipeline:
 
     The function is warm: its first start takes longer than such an impatient queue would wait.
     """
-    pipeline = Pipeline(aws, Names(aws.account, prefix))
-    bootstrap.up(aws, Settings(pipeline.names))
+    pipeline = Pipeline(aws, stock_names(aws.account, prefix))
+    bootstrap.up(at(aws, pipeline.names), stock_settings())
     first = pipeline.tick("WARM", 1.0)
-    pipeline.send(encode(first))
+    pipeline.send(CONTRACT.encode(first))
     aws.s3.get_waiter("object_exists").wait(
-        Bucket=pipeline.names.bucket, Key=record_key(first), WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+        Bucket=pipeline.names.bucket, Key=CONTRACT.key(first), WaiterConfig={"Delay": 1, "MaxAttempts": 60}
     )
     redrive = {"deadLetterTargetArn": pipeline.names.dead_letter_queue_arn, "maxReceiveCount": 1}
     aws.sqs.set_queue_attributes(

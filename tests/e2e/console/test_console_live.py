@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from pipeline.tick import encode
 from playwright.sync_api import Locator, Page, expect
+
+from pipeline.contract import CONTRACT
 
 MARKUP = "<img src=x onerror=\"document.title='injected'\">"
 
@@ -99,7 +100,7 @@ def test_a_poison_message_shows_its_reason_as_text_and_leaves_on_redrive(page: P
 def test_redrive_all_brings_ticks_that_failed_into_the_bucket(page: Page, pipeline: Any) -> None:
     # given two valid ticks among the dead letters
     for price in (11.0, 12.0):
-        pipeline.send(encode(pipeline.tick("BACK", price)), queue=pipeline.names.dead_letter_queue)
+        pipeline.send(CONTRACT.encode(pipeline.tick("BACK", price)), queue=pipeline.names.dead_letter_queue)
     letters = page.locator("#deadletters li").filter(has_text="BACK")
     expect(letters).to_have_count(2)
     expect(letters.first).to_contain_text("a valid tick: processing it failed")

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pipeline.tick import encode
 from playwright.sync_api import Page, expect
 
+from pipeline.contract import CONTRACT
 from tests.support.console_pipeline import make_pipeline
 from tests.support.console_process import running_console
 
@@ -22,7 +22,7 @@ def test_flow_alert_and_redrive(localstack: Any, open_page: Any, tmp_path: Path)
 
         # when ticks flow, one of them over the threshold, and one is among the dead letters
         pipeline.send_prices("FLOW", 100.0, 1300.0)
-        pipeline.send(encode(pipeline.tick("BACK", 11.0)), queue=pipeline.names.dead_letter_queue)
+        pipeline.send(CONTRACT.encode(pipeline.tick("BACK", 11.0)), queue=pipeline.names.dead_letter_queue)
 
         # then the page shows them all
         flow = page.locator('.chart-card[data-symbol="FLOW"]')
