@@ -6,7 +6,7 @@ guard        only this machine's own pages may talk to it
 page         the page's parts in their places; panels/ has the parts, style.css their looks
 charts       what is shown → options of the charts
 text         numbers and times in words
-actions      what the page can do besides looking
+actions      sending a record that a person has typed
 refresher    the one loop: it reads what is due, and keeps the model
 model        what is known, as plain values
 sources      all that is read, through AWS APIs

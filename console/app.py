@@ -2,11 +2,10 @@
 
 import asyncio
 import socket
-import time
 import webbrowser
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import Final, TypeVar
 
@@ -15,21 +14,23 @@ from botocore.exceptions import BotoCoreError, ClientError
 from fastapi import FastAPI
 from nicegui import app as nicegui_app
 from nicegui import ui
-from pipeline.tick import Tick
 
 from analytics.history import run_query
 from analytics.result import Result
 from bootstrap import ResourceStatus, Settings, status
 from console import text
-from console.actions import send_tick
+from console.actions import send_record
 from console.calls import CallCounter
 from console.guard import Guard
 from console.page import Actions, Page
 from console.refresher import Refresher, explain
 from console.sources import ImpatientAws, Sources
 from operations.deadletters import Redrive, redrive_all, redrive_one
+from producer.source import simulate
+from profiles.environment import Environment
 from profiles.errors import CannotRunError
-from profiles.session import Aws
+from runtime.clock import Clock
+from runtime.fields import Record
 
 _SERVICES: Final = ("sqs", "s3", "lambda", "logs", "cloudwatch", "iam", "sns", "sts", "athena", "glue")
 _FAVICON: Final = (
@@ -42,24 +43,25 @@ _Answer = TypeVar("_Answer")
 class Console:
     """Everything behind the page, for one environment."""
 
-    def __init__(self, aws: Aws, settings: Settings, *, interval: float) -> None:
-        self._aws = ImpatientAws(aws)
+    def __init__(self, environment: Environment, settings: Settings, *, interval: float) -> None:
+        self._environment = replace(environment, aws=ImpatientAws(environment.aws))
         self._settings = settings
-        self._names = settings.names
-        self._counter = CallCounter(time.monotonic)
-        self._counter.watch(self._aws, *_SERVICES)
-        self._refresher = Refresher(self, Sources(self), interval=interval)
+        self._clock = Clock()
+        self._example = next(simulate(environment.pipeline, seed=0, start=self._clock.now()).records())
+        self._counter = CallCounter(self._clock.monotonic)
+        self._counter.watch(self._environment.aws, *_SERVICES)
+        self._refresher = Refresher(self._environment, Sources(self._environment), interval=interval, clock=self._clock)
 
     async def show(self) -> None:
         """Build the page for one tab and keep it while the tab is there."""
         client = ui.context.client
         actions = Actions(self._send, self._redrive, self._query, self._resources, self._tab_seen)
         page = Page(
-            profile=self._aws.profile,
-            names=self._names,
+            environment=self._environment,
+            example=self._example,
             model=self._refresher.model,
             spending=self._counter.spending,
-            now_ms=_now_ms,
+            now_ms=self._clock.now_ms,
             actions=actions,
         )
         client.on_delete(lambda: self._refresher.lose(client.id))
@@ -81,33 +83,34 @@ class Console:
     def _tab_seen(self, tab: str, visible: bool) -> None:
         self._refresher.see(tab, visible=visible)
 
-    async def _send(self, tick: Tick) -> str:
-        accepted = await self._try(lambda: send_tick(self, tick))
-        return f"Sent {tick.symbol} at {text.price(tick.price)}: SQS message {accepted.message_id}"
+    async def _send(self, record: Record) -> str:
+        accepted = await self._try(lambda: send_record(self._environment, record))
+        value = getattr(record, self._environment.contract.charted)
+        return f"Sent {record.group} at {text.number(value)}: SQS message {accepted.message_id}"
 
     async def _redrive(self, message_id: str | None) -> Redrive:
         if message_id is None:
-            return await self._try(lambda: redrive_all(self))
-        return await self._try(lambda: redrive_one(self, message_id))
+            return await self._try(lambda: redrive_all(self._environment))
+        return await self._try(lambda: redrive_one(self._environment, message_id))
 
     async def _query(self, name: str, engine: str | None) -> Result:
-        return await self._try(lambda: run_query(self, name, engine))
+        return await self._try(lambda: run_query(self._environment, name, engine))
 
     async def _resources(self) -> Sequence[ResourceStatus]:
-        return await self._try(lambda: status(self._aws, self._settings))
+        return await self._try(lambda: status(self._environment, self._settings))
 
     async def _try(self, call: Callable[[], _Answer]) -> _Answer:
         """Call AWS in a thread; then read again at once. What AWS refuses becomes one line for the person."""
         try:
             return await asyncio.to_thread(call)
         except (BotoCoreError, ClientError, CannotRunError, OSError) as error:
-            raise RuntimeError(" ".join(part for part in explain(error, self) if part)) from error
+            raise RuntimeError(" ".join(part for part in explain(error, self._environment) if part)) from error
         finally:
             self._refresher.hurry()
 
 
 def serve(
-    aws: Aws,
+    environment: Environment,
     settings: Settings,
     *,
     host: str,
@@ -117,7 +120,7 @@ def serve(
     announce: Callable[[str], None],
 ) -> None:
     """Serve the console until interrupted; port 0 takes any free one. Raises `CannotRunError` for a port in use."""
-    console = Console(aws, settings, interval=interval)
+    console = Console(environment, settings, interval=interval)
     listener = _listen(host, port)
     url = _url(listener)
 
@@ -168,7 +171,3 @@ def _url(listener: socket.socket) -> str:
     if ip_address(address).is_unspecified:  # a container: the page is reached through a port published on loopback
         address = "127.0.0.1"
     return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
-
-
-def _now_ms() -> int:
-    return int(datetime.now(UTC).timestamp() * 1000)

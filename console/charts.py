@@ -1,8 +1,8 @@
 """Chart options for ECharts, as pure functions of what is shown.
 
 Colours are Okabe and Ito's, which colour-blind people can tell apart; shapes and words say the same once more. Tooltips
-are drawn as text on the canvas, never as HTML, and no key of an option comes from a tick: NiceGUI would run a key that
-begins with a colon as JavaScript.
+are drawn as text on the canvas, never as HTML, and no key of an option comes from a record: NiceGUI would run a key
+that begins with a colon as JavaScript.
 """
 
 from collections.abc import Sequence
@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from console import text
-from console.model import Record, TrendPoint
+from console.model import Seen, TrendPoint
 
 BLUE: Final = "#0072B2"
 SKY: Final = "#56B4E9"
 ORANGE: Final = "#E69F00"
 VERMILION: Final = "#D55E00"
 _FONT: Final = "Roboto, system-ui, sans-serif"
-# The threshold belongs into the picture when prices come this near to it; further off, it would flatten the line.
+# The threshold belongs into the picture when values come this near to it; further off, it would flatten the line.
 _NEAR: Final = 0.2
 
 
@@ -36,27 +36,28 @@ LIGHT: Final = Look("#1b2430", "#5b6675", "#e3e8ee", "#ffffff", BLUE)
 DARK: Final = Look("#e6ebf2", "#9aa7b8", "#2a3442", "#161d27", SKY)
 
 
-def price_chart(records: Sequence[Record], threshold: float | None, look: Look) -> dict[str, Any]:
-    """Prices in the order of their events, the threshold as a dashed line, breaching ticks as triangles.
+def value_chart(name: str, records: Sequence[Seen], threshold: float | None, look: Look) -> dict[str, Any]:
+    """Values in the order of their events, the threshold as a dashed line, records with an alert as triangles.
 
-    One step per tick, not per second: a pause, or years between replayed days, leaves no gap.
+    One step per record, not per second: a pause, or years between replayed days, leaves no gap.
     """
-    span = records[-1].epoch_ms - records[0].epoch_ms if records else 0
-    prices = [record.price for record in records]
-    near = threshold is not None and bool(prices) and shows_threshold(prices, threshold)
-    breaches = [[index, record.price] for index, record in enumerate(records) if record.alert]
-    low, high = _range([*prices, threshold] if near and threshold is not None else prices)
+    times = [record.stored.record.epoch_ms for record in records]
+    span = times[-1] - times[0] if times else 0
+    values = [record.value for record in records]
+    near = threshold is not None and bool(values) and shows_threshold(values, threshold)
+    breaches = [[index, record.value] for index, record in enumerate(records) if record.stored.alert]
+    low, high = _range([*values, threshold] if near and threshold is not None else values)
     return {
         **_base(look),
         "grid": {"left": 8, "right": 10, "top": 12, "bottom": 4, "containLabel": True},
-        "xAxis": _x_axis([text.axis_label(record.epoch_ms, span) for record in records], look),
+        "xAxis": _x_axis([text.axis_label(at_ms, span) for at_ms in times], look),
         "yAxis": {**_y_axis(look), "min": low, "max": high},
         "series": [
             {
-                "name": "price",
+                "name": name,
                 "type": "line",
-                "data": prices,
-                "showSymbol": len(prices) < 2,
+                "data": values,
+                "showSymbol": len(values) < 2,
                 "symbolSize": 6,
                 "lineStyle": {"width": 2, "color": look.line},
                 "itemStyle": {"color": look.line},
@@ -76,13 +77,14 @@ def price_chart(records: Sequence[Record], threshold: float | None, look: Look) 
     }
 
 
-def shows_threshold(prices: Sequence[float], threshold: float) -> bool:
-    """Whether prices come near enough to the threshold for it to be in the picture."""
-    return max(prices) >= threshold * (1 - _NEAR) and min(prices) <= threshold * (1 + _NEAR)
+def shows_threshold(values: Sequence[float], threshold: float) -> bool:
+    """Whether values come near enough to the threshold for it to be in the picture."""
+    near = abs(threshold) * _NEAR
+    return max(values) >= threshold - near and min(values) <= threshold + near
 
 
 def flow_chart(trend: Sequence[TrendPoint], look: Look) -> dict[str, Any]:
-    """Ticks per second sent and stored."""
+    """Records per second sent and stored."""
     return _trend_chart(
         trend,
         look,
@@ -191,5 +193,5 @@ def _range(values: Sequence[float]) -> tuple[float | None, float | None]:
     if not values:
         return None, None
     low, high = min(values), max(values)
-    margin = (high - low) * 0.08 or high * 0.01
-    return round(low - margin, 2), round(high + margin, 2)
+    margin = (high - low) * 0.08 or abs(high) * 0.01 or 1
+    return low - margin, high + margin

@@ -1,13 +1,11 @@
 """`console`: the live page."""
 
-from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from bootstrap.options import with_settings
 from bootstrap.settings import Settings
-from profiles.names import Names
 from terminal import DEFAULT_PROFILE, BucketOption, PrefixOption, ProfileOption, console, finite, open_environment
 
 app = typer.Typer()
@@ -21,7 +19,7 @@ EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - inside a container only
 @with_settings
 def show(
     *,
-    settings: Callable[[Names], Settings],
+    settings: Settings,
     profile: ProfileOption = DEFAULT_PROFILE,
     prefix: PrefixOption = "",
     bucket: BucketOption = None,
@@ -46,10 +44,9 @@ def show(
     """
     from console.app import serve  # noqa: PLC0415 - takes a second to import, which no other command should pay
 
-    environment = open_environment(profile, prefix, bucket)
     serve(
-        environment.aws,
-        settings(environment.names),
+        open_environment(profile, prefix, bucket),
+        settings,
         host=EVERY_ADDRESS if in_container else LOOPBACK,
         port=port,
         interval=interval,

@@ -1,24 +1,24 @@
 """Finding new records in the bucket with few LIST calls, though S3 lists only in the order of the keys.
 
-Two ways, because a key says when a tick happened, not when it was stored:
+Two ways, because a key says when something happened, not when it was stored:
 
 - A sweep reads the whole prefix, a few pages each time, and starts again at its end. It finds everything, also replayed
-  ticks of years ago, and it is what the number of stored objects comes from. A small bucket is swept each time.
-- In between, where a sweep takes long, each symbol is listed from where its last writes were: new ticks of a running
-  market are there. A look-back covers ticks that were stored out of order.
+  records of years ago, and it is what the number of stored objects comes from. A small bucket is swept each time.
+- In between, where a sweep takes long, each group is listed from where its last writes were: new records of a
+  running producer are there. A look-back covers records that were stored out of order.
 """
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from pipeline.tick import PROCESSED_PREFIX
+from runtime.contract import Contract
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 SWEEP_PAGES: Final = 3  # LIST calls of a sweep each time; a page has 1,000 keys
-SYMBOLS_FOLLOWED: Final = 12
+GROUPS_FOLLOWED: Final = 12
 LOOK_BACK_KEYS: Final = 200
 KNOWN_KEYS: Final = 250_000  # what is remembered, about 35 MB; past that the count reads "250,000+"
 
@@ -28,16 +28,17 @@ class Found:
     """An object that wasn't known before. `modified`: when S3 stored it, seconds since 1970."""
 
     key: str
-    symbol: str
+    group: str
     modified: float
 
 
 @dataclass
 class RecordListing:
-    """What is known of the objects under `processed/`. Not for several threads."""
+    """What is known of the objects under the contract's prefix. Not for several threads."""
 
     s3: "S3Client"
     bucket: str
+    contract: Contract[Any]
     sweep_pages: int = SWEEP_PAGES
     known: set[str] = field(default_factory=set)
     complete: bool = False
@@ -55,11 +56,11 @@ class RecordListing:
         """The objects that are new since the last time, in no particular order."""
         found, wrapped = self._sweep()
         if not wrapped:
-            for symbol, writes in sorted(self._writes.items(), key=lambda item: item[0])[:SYMBOLS_FOLLOWED]:
-                page, _ = self._page(f"{PROCESSED_PREFIX}{symbol}/", min(writes))
+            for group, writes in sorted(self._writes.items(), key=lambda item: item[0])[:GROUPS_FOLLOWED]:
+                page, _ = self._page(self.contract.folder(group), min(writes))
                 found += self._take(page)
         for item in sorted(found, key=lambda item: (item.modified, item.key)):
-            self._writes.setdefault(item.symbol, deque(maxlen=LOOK_BACK_KEYS)).append(item.key)
+            self._writes.setdefault(item.group, deque(maxlen=LOOK_BACK_KEYS)).append(item.key)
             self._newest = max(self._newest, item.modified)
         return found
 
@@ -68,7 +69,7 @@ class RecordListing:
         found: list[Found] = []
         started_at_beginning = not self._cursor
         for _ in range(self.sweep_pages):
-            page, more = self._page(PROCESSED_PREFIX, self._cursor)
+            page, more = self._page(self.contract.prefix, self._cursor)
             found += self._take(page)
             if not more:
                 self._finish_sweep()
@@ -86,7 +87,10 @@ class RecordListing:
     def _page(self, prefix: str, after: str) -> tuple[list[Found], bool]:
         answer = self.s3.list_objects_v2(Bucket=self.bucket, Prefix=prefix, StartAfter=after)
         objects = answer.get("Contents", [])
-        page = [Found(item["Key"], _symbol(item["Key"]), item["LastModified"].timestamp()) for item in objects]
+        page = [
+            Found(item["Key"], self.contract.group_of_key(item["Key"]), item["LastModified"].timestamp())
+            for item in objects
+        ]
         return page, answer["IsTruncated"]
 
     def _take(self, page: list[Found]) -> list[Found]:
@@ -98,10 +102,4 @@ class RecordListing:
 
     def _plausible(self, item: Found) -> bool:
         """Whether an unknown object is a new one, when not all are remembered."""
-        return item.symbol != "" and (not self.full or item.modified > self._newest)
-
-
-def _symbol(key: str) -> str:
-    """`TSLA` of `processed/TSLA/…`; nothing for a key of another shape."""
-    symbol, slash, _ = key.removeprefix(PROCESSED_PREFIX).partition("/")
-    return symbol if slash else ""
+        return item.group != "" and (not self.full or item.modified > self._newest)

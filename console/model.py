@@ -7,15 +7,16 @@ from bisect import insort
 from collections import deque
 from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
-from typing import Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from operations.alerts import Alert
 from operations.deadletters import DeadLetter
 from operations.metrics import Invocation
 from operations.queues import Depth
+from runtime.contract import Stored, moment
 
-POINTS_PER_SYMBOL: Final = 120
-SYMBOLS_SHOWN: Final = 12
+POINTS_PER_GROUP: Final = 120
+GROUPS_SHOWN: Final = 12
 LATENCIES_KEPT: Final = 1000
 LAST_RECORDS: Final = 50
 RATE_SECONDS: Final = 20.0
@@ -36,58 +37,65 @@ class _Message(Protocol):
 _AnyMessage = TypeVar("_AnyMessage", bound=_Message)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Record:
-    """One stored record; ordered by event time. Times are milliseconds since 1970, the price is in dollars."""
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One stored record, the key of its object, and the value that charts show of it."""
 
-    epoch_ms: int
-    tick_id: str
-    symbol: str
-    price: float
-    volume: int
-    processed_ms: int
-    latency_ms: int
-    alert: bool
-    key: str = ""
+    stored: Stored[Any]
+    key: str
+    value: float
+
+    @property
+    def moment(self) -> tuple[int, str]:
+        """Sorts by event time."""
+        return moment(self.stored.record)
+
+    @property
+    def processed_ms(self) -> int:
+        """When the function built it, in milliseconds since 1970."""
+        return self.stored.processed_ms
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionFacts:
-    """What the live function is told. `mapping`: its event source mapping's state; `trouble`: what is wrong with it."""
+    """What is known of the live function.
+
+    `threshold`: the charted value from which on there are alerts; `mapping`: its event source mapping's state;
+    `trouble`: what is wrong with what it is told.
+    """
 
     threshold: float | None = None
-    layout: str = "tick"
-    cooldown_seconds: float | None = None
     mapping: str = ""
     trouble: str = ""
 
 
 @dataclass
 class Series:
-    """The newest records of one symbol in the order of their events, at most `POINTS_PER_SYMBOL`."""
+    """The newest records of one group in the order of their events, at most `POINTS_PER_GROUP`."""
 
-    symbol: str
-    records: list[Record] = field(default_factory=list)
+    group: str
+    records: list[Seen] = field(default_factory=list)
     last_processed_ms: int = 0
 
-    def add(self, record: Record) -> None:
+    def add(self, record: Seen) -> None:
         """Put a record where it belongs; the one that was processed longest ago makes room."""
-        if any(known.tick_id == record.tick_id and known.epoch_ms == record.epoch_ms for known in self.records):
+        if any(known.stored.record == record.stored.record for known in self.records):
             return
-        insort(self.records, record)
+        insort(self.records, record, key=lambda known: known.moment)
         self.last_processed_ms = max(self.last_processed_ms, record.processed_ms)
-        if len(self.records) > POINTS_PER_SYMBOL:
-            self.records.remove(min(self.records, key=lambda known: (known.processed_ms, known)))
+        if len(self.records) > POINTS_PER_GROUP:
+            self.records.remove(min(self.records, key=lambda known: (known.processed_ms, known.moment)))
 
     @property
-    def last(self) -> Record:
+    def last(self) -> Seen:
         """The latest event."""
         return self.records[-1]
 
     @property
-    def change_percent(self) -> float:
-        """From the first shown price to the last."""
-        return 100 * (self.last.price / self.records[0].price - 1)
+    def change_percent(self) -> float | None:
+        """From the first shown value to the last; None where the first is not above zero."""
+        first = self.records[0].value
+        return 100 * (self.last.value / first - 1) if first > 0 else None
 
 
 @dataclass
@@ -121,7 +129,7 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class TrendPoint:
-    """What was true at one refresh: ticks per second, ticks waiting, milliseconds."""
+    """What was true at one refresh: records per second, messages waiting, milliseconds."""
 
     at_ms: int
     sent: float
@@ -158,7 +166,7 @@ class Model:
     oldest_seconds: float | None = None
     unread: int = 0
     series: dict[str, Series] = field(default_factory=dict)
-    last_records: list[Record] = field(default_factory=list)
+    last_records: list[Seen] = field(default_factory=list)
     latencies: deque[int] = field(default_factory=lambda: deque(maxlen=LATENCIES_KEPT))
     alerts: list[Alert] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
@@ -184,43 +192,44 @@ class Model:
 
     @property
     def sent(self) -> int | None:
-        """All ticks ever sent. Nothing is lost, so they are those waiting, in flight, stored and dead-lettered."""
+        """All records ever sent. Nothing is lost, so they are those waiting, in flight, stored and dead-lettered."""
         if self.stored is None or self.queue is None or self.dead is None:
             return None
         return self.stored + self.queue.total + self.dead.total
 
     @property
     def age_seconds(self) -> float | None:
-        """How long the oldest tick has been waiting: CloudWatch's figure, else how long the last ones had waited."""
+        """How long the oldest message has been waiting: CloudWatch's figure, else how long the last ones had waited."""
         if self.queue is not None and self.queue.total == 0:
             return 0.0
         if self.oldest_seconds is not None:
             return self.oldest_seconds
         return max(list(self.latencies)[-20:], default=0) / 1000 or None
 
-    def add_records(self, records: Iterable[Record]) -> None:
+    def add_records(self, records: Iterable[Seen]) -> None:
         """Records that were read from the bucket, each object's all at once."""
         records = list(records)
         self.records_read += len(records)
         self.objects_read += len({record.key for record in records})
         for record in sorted(records, key=lambda record: record.processed_ms):
-            self.series.setdefault(record.symbol, Series(record.symbol)).add(record)
-            self.latencies.append(record.latency_ms)
+            group = record.stored.record.group
+            self.series.setdefault(group, Series(group)).add(record)
+            self.latencies.append(record.stored.latency_ms)
             self.last_records.append(record)
         self.last_records = sorted(self.last_records, key=lambda record: record.processed_ms)[-LAST_RECORDS:]
 
     def shown_series(self) -> list[Series]:
-        """The symbols that were written last, at most `SYMBOLS_SHOWN`, by name so that charts stay in their place."""
-        newest = sorted(self.series.values(), key=lambda series: series.last_processed_ms)[-SYMBOLS_SHOWN:]
-        return sorted(newest, key=lambda series: series.symbol)
+        """The groups that were written last, at most `GROUPS_SHOWN`, by name so that charts stay in their place."""
+        newest = sorted(self.series.values(), key=lambda series: series.last_processed_ms)[-GROUPS_SHOWN:]
+        return sorted(newest, key=lambda series: series.group)
 
     def keep_only(self, keys: Set[str]) -> None:
         """Objects were deleted from the bucket: forget the records that were in them."""
         self.last_records = [record for record in self.last_records if record.key in keys]
-        for symbol, series in list(self.series.items()):
+        for group, series in list(self.series.items()):
             series.records = [record for record in series.records if record.key in keys]
             if not series.records:
-                del self.series[symbol]
+                del self.series[group]
 
     def see_alerts(self, seen: list[Alert], expected: int) -> None:
         """What a look into the inbox showed, of `expected` messages."""
@@ -270,7 +279,7 @@ class Model:
             counter.forget()
 
     def latency_percentiles(self) -> tuple[float | None, ...]:
-        """p50, p95 and p99 of the milliseconds from SQS accepting a tick to its processing, of the last records."""
+        """p50, p95 and p99 of the milliseconds from SQS accepting a message to its processing, of the last records."""
         return tuple(percentile(self.latencies, rank) for rank in PERCENTILES)
 
     def duration_percentiles(self) -> tuple[float | None, ...]:

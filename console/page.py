@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from nicegui import ui
 from nicegui.events import GenericEventArguments
-from pipeline.tick import Tick
 
 from analytics.result import Result
 from bootstrap import ResourceStatus
@@ -17,15 +16,15 @@ from console.model import Model
 from console.panels.flow import FlowPanel
 from console.panels.messages import AlertsPanel, DeadLettersPanel
 from console.panels.parts import icon
-from console.panels.prices import PricesPanel
 from console.panels.queries import QueriesPanel
 from console.panels.records import RecordsPanel
 from console.panels.resources import ResourcesPanel
 from console.panels.send import SendPanel
 from console.panels.trends import LatencyPanel, RatesPanel
+from console.panels.values import ValuesPanel
 from operations.deadletters import Redrive
-from profiles.names import Names
-from profiles.session import Profile
+from profiles.environment import Environment
+from runtime.fields import Record
 
 _STYLE: Final = Path(__file__).with_name("style.css")
 _LOOK_SECONDS: Final = 0.25
@@ -45,7 +44,7 @@ _BRIDGE: Final = """
 class Actions:
     """What the page can ask for. Each raises `RuntimeError` with one line for the person where it fails."""
 
-    send: Callable[[Tick], Awaitable[str]]
+    send: Callable[[Record], Awaitable[str]]
     redrive: Callable[[str | None], Awaitable[Redrive]]
     query: Callable[[str, str | None], Awaitable[Result]]
     resources: Callable[[], Awaitable[Sequence[ResourceStatus]]]
@@ -58,8 +57,8 @@ class Page:
     def __init__(
         self,
         *,
-        profile: Profile,
-        names: Names,
+        environment: Environment,
+        example: Record,
         model: Model,
         spending: Callable[[], Spending],
         now_ms: Callable[[], int],
@@ -75,21 +74,22 @@ class Page:
         ui.add_css(_STYLE)
         self._theme = ui.dark_mode(None)
         self._theme_chosen = False  # on this page, with a click
-        self._head(profile, names)
+        self._head(environment)
+        contract = environment.contract
         with ui.element("div").classes("page") as figures:
             self._trouble()
-            self._flow = FlowPanel(names)
+            self._flow = FlowPanel(environment)
             with ui.element("div").classes("columns"):
                 with ui.element("div").classes("column-wide"):
-                    self._prices = PricesPanel()
-                    self._rates = RatesPanel()
+                    self._values = ValuesPanel(contract)
+                    self._rates = RatesPanel(contract)
                     self._dead_letters = DeadLettersPanel(self._redrive, self._ask_redrive_all)
-                    self._records = RecordsPanel()
-                    self._queries = QueriesPanel(actions.query)
+                    self._records = RecordsPanel(contract)
+                    self._queries = QueriesPanel(environment.pipeline, actions.query)
                 with ui.element("div").classes("column-narrow"):
                     self._alerts = AlertsPanel()
-                    self._send = SendPanel(actions.send)
-                    self._latency = LatencyPanel()
+                    self._send = SendPanel(contract, example, actions.send)
+                    self._latency = LatencyPanel(contract)
                     self._resources = ResourcesPanel(actions.resources)
         self._foot()
         ui.skip_link("Skip to the live figures", target=figures)
@@ -112,7 +112,7 @@ class Page:
         now_ms = self._now_ms()
         self._show_state()
         self._flow.update(self._model)
-        self._prices.update(self._model, dark=self._is_dark)
+        self._values.update(self._model, dark=self._is_dark)
         self._alerts.update(self._model, now_ms)
         self._send.update(self._model)
         self._rates.update(self._model, dark=self._is_dark)
@@ -120,7 +120,8 @@ class Page:
         self._dead_letters.update(self._model, now_ms)
         self._records.update(self._model, now_ms)
 
-    def _head(self, profile: Profile, names: Names) -> None:
+    def _head(self, environment: Environment) -> None:
+        profile, names = environment.aws.profile, environment.names
         with ui.element("header").classes("head"):
             with ui.element("div").classes("brand"):
                 icon("candlestick_chart")

@@ -1,18 +1,18 @@
 """Which of the found objects to read: there may be more than is worth paying for, and the newest matter most."""
 
 from collections.abc import Iterable
-from typing import Final
-
-from pipeline.tick import InvalidTickError, parse_record
+from typing import Any, Final
 
 from console.listing import Found
-from console.model import POINTS_PER_SYMBOL, Record
+from console.model import POINTS_PER_GROUP, Seen
+from runtime.contract import Contract
+from runtime.fields import InvalidRecordError
 
 READS_AT_ONCE: Final = 40  # GET calls of one refresh, at most
 
 
 class ReadingList:
-    """Objects that were found and not read yet: the newest of each symbol, as many as a chart has points."""
+    """Objects that were found and not read yet: the newest of each group, as many as a chart has points."""
 
     def __init__(self) -> None:
         self._unread: dict[str, list[Found]] = {}
@@ -23,13 +23,13 @@ class ReadingList:
     def add(self, found: Iterable[Found]) -> None:
         """Note new objects; what a chart would not show any more is dropped."""
         for item in found:
-            self._unread.setdefault(item.symbol, []).append(item)
-        for symbol, unread in self._unread.items():
+            self._unread.setdefault(item.group, []).append(item)
+        for group, unread in self._unread.items():
             unread.sort(key=lambda item: (item.modified, item.key))
-            self._unread[symbol] = unread[-POINTS_PER_SYMBOL:]
+            self._unread[group] = unread[-POINTS_PER_GROUP:]
 
     def take(self, count: int = READS_AT_ONCE) -> list[str]:
-        """The keys to read now: symbols take turns, each with its newest."""
+        """The keys to read now: groups take turns, each with its newest."""
         keys: list[str] = []
         while len(keys) < count and len(self):
             for unread in self._unread.values():
@@ -38,26 +38,13 @@ class ReadingList:
         return keys
 
 
-def records_in(key: str, body: bytes) -> list[Record]:
+def records_in(contract: Contract[Any], key: str, body: bytes) -> list[Seen]:
     """The records of one object, one per line. Lines that break the data contract are left out."""
     records = []
     for line in body.splitlines():
         try:
-            found = parse_record(line)
-        except InvalidTickError:
+            stored = contract.parse_stored(line)
+        except InvalidRecordError:
             continue
-        tick = found.tick
-        records.append(
-            Record(
-                epoch_ms=tick.epoch_ms,
-                tick_id=tick.tick_id,
-                symbol=tick.symbol,
-                price=tick.price,
-                volume=tick.volume,
-                processed_ms=found.processed_ms,
-                latency_ms=found.latency_ms,
-                alert=found.alert,
-                key=key,
-            )
-        )
+        records.append(Seen(stored, key, getattr(stored.record, contract.charted)))
     return records

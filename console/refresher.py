@@ -6,17 +6,14 @@ Pace: while somebody looks, every `interval` seconds; every `QUIET_SECONDS` once
 
 import asyncio
 import logging
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnectionError
 
 from console.listing import Found
-from console.model import FunctionFacts, Model, Record, Trouble
+from console.model import FunctionFacts, Model, Seen, Trouble
 from console.reading import ReadingList
 from console.sources import Sources
 from operations.alerts import Alert
@@ -25,6 +22,7 @@ from operations.metrics import Invocation
 from operations.queues import Depth
 from profiles.environment import MISSING_QUEUE_CODES, Environment, up_command
 from profiles.errors import CannotRunError
+from runtime.clock import Clock
 
 QUIET_SECONDS: Final = 10.0
 QUIET_AFTER_SECONDS: Final = 60.0
@@ -48,7 +46,7 @@ class Reading:
 
     depths: tuple[Depth, Depth, Depth] | None = None
     found: list[Found] | None = None
-    records: list[Record] = field(default_factory=list)
+    records: list[Seen] = field(default_factory=list)
     facts: FunctionFacts | None = None
     invocations: list[Invocation] | None = None
     age_was_due: bool = False
@@ -66,23 +64,21 @@ class Refresher:
         environment: Environment,
         sources: Sources,
         *,
-        interval: float = 2.0,
-        clock: Callable[[], float] = time.monotonic,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        interval: float,
+        clock: Clock,
     ) -> None:
         self.model = Model()
         self._environment = environment
         self._sources = sources
         self._interval = interval
         self._clock = clock
-        self._now = now
         self._tabs: dict[str, bool] = {}
         self._wake = asyncio.Event()
         self._unread = ReadingList()
         self._due: dict[str, float] = {}
-        self._changed_at = clock()
+        self._changed_at = clock.monotonic()
         self._read_at = float("-inf")
-        self._log_since_ms = self._now_ms() - LOG_LOOK_BACK_MS
+        self._log_since_ms = self._clock.now_ms() - LOG_LOOK_BACK_MS
         self._peeked: dict[str, Depth] = {}
 
     def see(self, tab: str, *, visible: bool) -> None:
@@ -98,7 +94,7 @@ class Refresher:
 
     def hurry(self) -> None:
         """Read now, and keep the quick pace for a while: somebody did something."""
-        self._changed_at = self._clock()
+        self._changed_at = self._clock.monotonic()
         self._peeked.clear()
         self._wake.set()
 
@@ -108,7 +104,7 @@ class Refresher:
             return None
         if not any(self._tabs.values()):
             return HIDDEN_SECONDS
-        quiet = self._clock() - self._changed_at > QUIET_AFTER_SECONDS and self.model.trouble is None
+        quiet = self._clock.monotonic() - self._changed_at > QUIET_AFTER_SECONDS and self.model.trouble is None
         return max(self._interval, QUIET_SECONDS) if quiet else self._interval
 
     async def run(self) -> None:
@@ -126,10 +122,10 @@ class Refresher:
 
     async def refresh(self) -> None:
         """Read what is due and take it into the model."""
-        if self._clock() - self._read_at > 2 * QUIET_SECONDS:
+        if self._clock.monotonic() - self._read_at > 2 * QUIET_SECONDS:
             self.model.forget_rates()
         reading = await asyncio.to_thread(self.read)
-        self._read_at = self._clock()
+        self._read_at = self._clock.monotonic()
         self._take(reading)
 
     async def _refresh_or_report(self) -> None:
@@ -169,7 +165,7 @@ class Refresher:
             reading.dead_letters = sources.dead_letters()
 
     def _is_due(self, name: str, seconds: float) -> bool:
-        now = self._clock()
+        now = self._clock.monotonic()
         if now < self._due.get(name, float("-inf")):
             return False
         self._due[name] = now + seconds
@@ -200,12 +196,12 @@ class Refresher:
             model.see_dead_letters(reading.dead_letters, model.dead.total if model.dead else 0)
         if reading.error is None:
             model.trouble = None
-            model.refreshed_ms = self._now_ms()
-            model.sample(self._clock(), model.refreshed_ms)
+            model.refreshed_ms = self._clock.now_ms()
+            model.sample(self._clock.monotonic(), model.refreshed_ms)
         else:
             self._take_error(reading.error)
         if before != (model.queue, model.dead, model.inbox, model.objects):
-            self._changed_at = self._clock()
+            self._changed_at = self._clock.monotonic()
         model.version += 1
 
     def _take_objects(self, reading: Reading) -> None:
@@ -222,26 +218,20 @@ class Refresher:
 
     def _take_invocations(self, invocations: list[Invocation]) -> None:
         self.model.add_invocations(invocations)
-        self.model.invoked_rate.sample(self._clock(), self.model.invocations_total or 0)
+        self.model.invoked_rate.sample(self._clock.monotonic(), self.model.invocations_total or 0)
         newest = max((invocation.at_ms for invocation in invocations), default=0)
         self._log_since_ms = max(self._log_since_ms, newest - _LOG_OVERLAP_MS)
 
     def _take_error(self, error: Exception) -> None:
         text, advice = explain(error, self._environment)
-        since = self.model.trouble.since_ms if self.model.trouble else self._now_ms()
+        since = self.model.trouble.since_ms if self.model.trouble else self._clock.now_ms()
         self.model.trouble = Trouble(text, advice, since)
         self._peeked.clear()
         self._due.clear()
         self.model.forget_rates()
 
-    def _now_ms(self) -> int:
-        return int(self._now().timestamp() * 1000)
 
-
-def explain(
-    error: Exception,
-    environment: Environment,
-) -> tuple[str, str]:
+def explain(error: Exception, environment: Environment) -> tuple[str, str]:
     """What is wrong, and what to do about it: one line each."""
     profile = environment.aws.profile
     where = profile.endpoint_url or "AWS"

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from pipeline.environment import ConfigurationError, Environment
 
 from console.listing import Found, RecordListing
-from console.model import FunctionFacts, Record
+from console.model import FunctionFacts, Seen
 from console.reading import records_in
 from operations.alerts import Alert, peek_inbox
 from operations.deadletters import DeadLetter, list_dead_letters
@@ -23,7 +22,9 @@ from operations.failures import failures_of
 from operations.metrics import Invocation, oldest_message_seconds, read_invocations
 from operations.queues import Depth, depth
 from profiles.environment import Environment, queue_url
+from profiles.pipeline import Pipeline
 from profiles.session import Aws
+from runtime import settings
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef
@@ -50,12 +51,9 @@ class ImpatientAws(Aws):
 class Sources:
     """Reads one environment."""
 
-    def __init__(
-        self,
-        environment: Environment,
-    ) -> None:
+    def __init__(self, environment: Environment) -> None:
         self._environment = environment
-        self._listing = RecordListing(self._environment.aws.s3, environment.names.bucket)
+        self._listing = RecordListing(environment.aws.s3, environment.names.bucket, environment.contract)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="read-record")
         self._urls: dict[str, str] = {}
         self._reasons: dict[str, str] = {}
@@ -66,7 +64,7 @@ class Sources:
         return self._listing
 
     def depths(self) -> tuple[Depth, Depth, Depth]:
-        """The tick queue, the dead-letter queue and the inbox."""
+        """The records' queue, the dead-letter queue and the inbox."""
         names = self._environment.names
         try:
             queue, dead, inbox = (
@@ -79,30 +77,27 @@ class Sources:
         return queue, dead, inbox
 
     def find_objects(self) -> list[Found]:
-        """Objects that are new under `processed/`."""
+        """Objects with records that are new."""
         return self._listing.find()
 
-    def read_records(self, keys: Sequence[str]) -> list[Record]:
+    def read_records(self, keys: Sequence[str]) -> list[Seen]:
         """The records in these objects, read concurrently. An object that is gone by now has none."""
         return list(chain.from_iterable(self._readers.map(self._read, keys)))
 
     def function_facts(self) -> FunctionFacts:
         """The live function's settings, and the state of its event source mapping."""
-        configuration = self._environment.aws.lambda_.get_function_configuration(
-            FunctionName=self._environment.names.function
-        )
-        mappings = self._environment.aws.lambda_.list_event_source_mappings(
-            FunctionName=self._environment.names.function
-        )
+        function, client = self._environment.names.function, self._environment.aws.lambda_
+        configuration = client.get_function_configuration(FunctionName=function)
+        mappings = client.list_event_source_mappings(FunctionName=function)
         states = [mapping.get("State", "") for mapping in mappings["EventSourceMappings"]]
-        return _facts(configuration, states[0] if states else "no mapping")
+        return _facts(self._environment.pipeline, configuration, states[0] if states else "no mapping")
 
     def invocations(self, since_ms: int) -> list[Invocation]:
         """The invocations that the function's log shows since then."""
         return read_invocations(self._environment, since_ms=since_ms)
 
     def oldest_message_seconds(self) -> float | None:
-        """Age of the oldest waiting tick, where CloudWatch knows it."""
+        """Age of the oldest waiting message, where CloudWatch knows it."""
         return oldest_message_seconds(self._environment, datetime.now(UTC))
 
     def alerts(self) -> list[Alert]:
@@ -110,9 +105,9 @@ class Sources:
         return peek_inbox(self._environment)
 
     def dead_letters(self) -> list[DeadLetter]:
-        """What is in the dead-letter queue. Why a valid tick failed is in the function's log, if it is still there."""
+        """What is in the dead-letter queue. Why a valid one failed is in the function's log, if it is still there."""
         letters = list_dead_letters(self._environment)
-        self._explain([letter for letter in letters if letter.is_valid_tick])
+        self._explain([letter for letter in letters if letter.is_valid])
         return [
             replace(letter, reason=f"{letter.reason}: {self._reasons[letter.message_id]}")
             if letter.message_id in self._reasons
@@ -124,7 +119,7 @@ class Sources:
         unknown = [letter for letter in letters if letter.message_id not in self._reasons]
         for letter in unknown[-_EXPLAINED_AT_ONCE:]:
             failures = failures_of(
-                self._environment, message_id=letter.message_id, tick_id=None, since_ms=letter.sent_ms
+                self._environment, message_id=letter.message_id, record_id=None, since_ms=letter.sent_ms
             )
             if failures:
                 self._reasons[letter.message_id] = failures[-1].reason
@@ -134,24 +129,19 @@ class Sources:
             self._urls[name] = queue_url(self._environment, name)
         return self._urls[name]
 
-    def _read(self, key: str) -> list[Record]:
+    def _read(self, key: str) -> list[Seen]:
+        s3, bucket = self._environment.aws.s3, self._environment.names.bucket
         try:
-            body = self._environment.aws.s3.get_object(Bucket=self._environment.names.bucket, Key=key)["Body"].read(
-                _LARGEST_OBJECT
-            )
-        except self._environment.aws.s3.exceptions.NoSuchKey:
+            body = s3.get_object(Bucket=bucket, Key=key)["Body"].read(_LARGEST_OBJECT)
+        except s3.exceptions.NoSuchKey:
             return []
-        return records_in(key, body)
+        return records_in(self._environment.contract, key, body)
 
 
-def _facts(configuration: "FunctionConfigurationResponseTypeDef", mapping: str) -> FunctionFacts:
+def _facts(pipeline: Pipeline, configuration: "FunctionConfigurationResponseTypeDef", mapping: str) -> FunctionFacts:
     try:
-        told = Environment.read(configuration.get("Environment", {}).get("Variables", {}))
-    except ConfigurationError as error:
+        told = settings.Environment.read(configuration.get("Environment", {}).get("Variables", {}), pipeline.settings)
+    except settings.ConfigurationError as error:
         return FunctionFacts(mapping=mapping, trouble=str(error))
-    return FunctionFacts(
-        threshold=told.alert_threshold,
-        layout=told.object_layout,
-        cooldown_seconds=told.alert_cooldown_seconds,
-        mapping=mapping,
-    )
+    limits = [limit for rule in pipeline.rules if (limit := rule.limit(told.settings)) is not None]
+    return FunctionFacts(threshold=min(limits, default=None), mapping=mapping)

@@ -1,7 +1,9 @@
 """Numbers and times as the page shows them. Times are UTC, as in everything that AWS logs and stores."""
 
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
+
+from runtime.contract import Contract
 
 UNKNOWN: Final = "\N{EN DASH}"
 _DAY_MS: Final = 86_400_000
@@ -21,9 +23,26 @@ def per_second(rate: float | None) -> str:
     )
 
 
-def price(dollars: float) -> str:
-    """`1,201.33`."""
-    return f"{dollars:,.2f}"
+def number(value: float) -> str:
+    """`1,201.33`; a whole number as it is, and three digits of a fraction too small for two decimal places."""
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.2f}" if not value or abs(value) >= 0.01 else f"{value:.3g}"
+
+
+def cell(value: Any) -> str:
+    """A record's value in a table."""
+    return number(value) if isinstance(value, int | float) else str(value or "")
+
+
+def with_article(noun: str) -> str:
+    """`a tick`, `an order`."""
+    return f"{'an' if noun[:1] in 'aeiou' else 'a'} {noun}"
+
+
+def groups(contract: Contract[Any]) -> str:
+    """What records are grouped by, in the plural: `symbols`."""
+    return f"{contract.record.GROUP[-1]}s"
 
 
 def percent(value: float) -> str:

@@ -8,7 +8,7 @@ from analytics.statements import named_queries
 from console import text
 from console.model import Model
 from console.panels.parts import icon
-from profiles.names import Names
+from profiles.environment import Environment
 
 
 @dataclass
@@ -37,15 +37,17 @@ class _Hop:
 class FlowPanel:
     """Producer → queue → function → bucket → SQL; below, where failures and alerts go."""
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, environment: Environment) -> None:
+        names, contract = environment.names, environment.contract
+        self._charted, self._groups = contract.charted, text.groups(contract)
         with ui.element("section").classes("card flow").props('id="flow" aria-label="The pipeline, live"'):
-            self._producer = self._node("producer", "sensors", "Producer", "ticks sent")
+            self._producer = self._node("producer", "sensors", "Producer", f"{contract.plural} sent")
             self._send = self._hop("h1", "sent")
-            self._queue = self._node("queue", "inbox", names.queue, "ticks waiting")
+            self._queue = self._node("queue", "inbox", names.queue, f"{contract.plural} waiting")
             self._receive = self._hop("h2", "invocations")
             self._function = self._node("function", "functions", names.function, "invocations")
             self._store = self._hop("h3", "stored")
-            self._bucket = self._node("bucket", "inventory_2", "S3 processed/", "records stored")
+            self._bucket = self._node("bucket", "inventory_2", f"S3 {contract.prefix}", "records stored")
             self._history = self._hop("h4", "", kind="last")
             self._sql = self._node("sql", "query_stats", "Athena SQL", "named queries")
             self._fail = self._hop("v1", "failed", kind="side")
@@ -53,7 +55,7 @@ class FlowPanel:
             self._alert = self._hop("v2", "alerts", kind="side")
             self._topic = self._node("topic", "notifications", names.topic, "alerts in the inbox")
         self._history.rate.set_text("")
-        self._sql.show(str(len(named_queries())), "run one below")
+        self._sql.show(str(len(named_queries(environment.pipeline))), "run one below")
 
     def update(self, model: Model) -> None:
         """Show the figures of now."""
@@ -74,13 +76,13 @@ class FlowPanel:
         )
         unread = f" · {model.unread:,} to read" if model.unread else ""
         self._bucket.show(
-            about + text.count(model.stored, more=model.objects_are_more), f"{len(model.series)} symbols{unread}"
+            about + text.count(model.stored, more=model.objects_are_more), f"{len(model.series)} {self._groups}{unread}"
         )
         self._dead.show(
             text.count(dead.total if dead else None), "each with its reason", alarm=bool(dead and dead.total)
         )
-        threshold = text.UNKNOWN if facts.threshold is None else text.price(facts.threshold)
-        self._topic.show(text.count(inbox.total if inbox else None), f"price ≥ {threshold}")
+        threshold = "" if facts.threshold is None else f"{self._charted} ≥ {text.number(facts.threshold)}"
+        self._topic.show(text.count(inbox.total if inbox else None), threshold)
         self._send.show(model.sent_rate.per_second())
         self._receive.show(model.invoked_rate.per_second())
         self._store.show(model.stored_rate.per_second())

@@ -42,7 +42,7 @@ class AlertsPanel:
             icon("change_history").classes("alarm-ink")
             with ui.element("div").classes("message-main"):
                 ui.label(printable(alert.subject)).classes("message-title")
-                ui.label(printable(alert.tick_id)).classes("muted mono clip")
+                ui.label(printable(alert.record_id)).classes("muted mono clip")
             ui.label(text.stamp(alert.sent_ms, now_ms)).classes("muted when")
         return row
 

@@ -10,6 +10,7 @@ from analytics.result import Result
 from analytics.statements import named_queries
 from console import text
 from console.panels.parts import card
+from profiles.pipeline import Pipeline
 from terminal.untrusted import printable
 
 _ROWS: Final = 100
@@ -21,9 +22,9 @@ _RIGHT: Final = ("double", "float", "real", "integer", "bigint", "decimal", "sma
 class QueriesPanel:
     """A query runs only when asked: on AWS it costs money."""
 
-    def __init__(self, run: Callable[[str, str | None], Awaitable[Result]]) -> None:
+    def __init__(self, pipeline: Pipeline, run: Callable[[str, str | None], Awaitable[Result]]) -> None:
         self._run = run
-        self._queries = named_queries()
+        self._queries = named_queries(pipeline)
         first = next(iter(self._queries))
         with card("Queries", "queries", hint="the same SQL on Athena and offline"):
             with ui.element("div").classes("query-row"):

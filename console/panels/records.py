@@ -5,39 +5,25 @@ from typing import Any, Final
 from nicegui import ui
 
 from console import text
-from console.model import Model, Record
+from console.actions import given_fields
+from console.model import Model, Seen
 from console.panels.parts import card, empty
+from runtime.contract import Contract
 
 SHOWN: Final = 12
 _WIDE: Final = {"classes": "wide mono", "headerClasses": "wide"}  # not on a phone
-_COLUMNS: Final[list[dict[str, Any]]] = [
-    {"name": "processed", "label": "Processed", "field": "processed", "align": "left"},
-    {"name": "symbol", "label": "Symbol", "field": "symbol", "align": "left"},
-    {"name": "price", "label": "Price", "field": "price", "align": "right"},
-    {"name": "volume", "label": "Volume", "field": "volume", "align": "right", **_WIDE},
-    {"name": "latency", "label": "Latency", "field": "latency", "align": "right"},
-    {"name": "alert", "label": "Alert", "field": "alert", "align": "left"},
-    {
-        "name": "tick",
-        "label": "Tick",
-        "field": "tick",
-        "align": "left",
-        "classes": "wide mono",
-        "headerClasses": "wide",
-    },
-]
 
 
 class RecordsPanel:
     """A table of the records that were processed last."""
 
-    def __init__(self) -> None:
-        self._shown: list[Record] = []
+    def __init__(self, contract: Contract[Any]) -> None:
+        self._contract = contract
+        self._shown: list[Seen] = []
         with card("Last records", "records", hint="times in UTC"):
             self._empty = empty("inventory_2", "Nothing stored yet.")
-            self._table = (
-                ui.table(columns=_COLUMNS, rows=[], row_key="key").classes("table").props("flat dense hide-bottom")
-            )
+            self._table = ui.table(columns=_columns(contract), rows=[], row_key="key")
+            self._table.classes("table").props("flat dense hide-bottom")
             self._table.props["aria-label"] = "Last records"
 
     def update(self, model: Model, now_ms: int) -> None:
@@ -47,17 +33,39 @@ class RecordsPanel:
         self._table.set_visibility(bool(newest))
         if newest != self._shown:
             self._shown = newest
-            self._table.rows = [_row(record, now_ms) for record in newest]
+            self._table.rows = [_row(self._contract, record, now_ms) for record in newest]
 
 
-def _row(record: Record, now_ms: int) -> dict[str, str]:
+def _columns(contract: Contract[Any]) -> list[dict[str, Any]]:
+    narrow = (*contract.record.GROUP, contract.charted)
+    return [
+        _column("processed"),
+        *(
+            _column(
+                f"field-{one.name}",
+                one.name,
+                align="left" if one.sql_type == "string" else "right",
+                **({} if one.name in narrow else _WIDE),
+            )
+            for one in given_fields(contract)
+        ),
+        _column("latency", align="right"),
+        _column("alert"),
+        _column("id", contract.noun, **_WIDE),
+    ]
+
+
+def _column(name: str, label: str = "", *, align: str = "left", **looks: str) -> dict[str, Any]:
+    return {"name": name, "label": (label or name).capitalize(), "field": name, "align": align, **looks}
+
+
+def _row(contract: Contract[Any], seen: Seen, now_ms: int) -> dict[str, str]:
+    stored = seen.stored
     return {
-        "key": f"{record.key}#{record.tick_id}",
-        "processed": text.stamp(record.processed_ms, now_ms),
-        "symbol": record.symbol,
-        "price": text.price(record.price),
-        "volume": f"{record.volume:,}",
-        "latency": text.milliseconds(record.latency_ms),
-        "alert": "breach" if record.alert else "",
-        "tick": record.tick_id,
+        "key": f"{seen.key}#{stored.record.id}",
+        "processed": text.stamp(stored.processed_ms, now_ms),
+        **{f"field-{one.name}": text.cell(getattr(stored.record, one.name)) for one in given_fields(contract)},
+        "latency": text.milliseconds(stored.latency_ms),
+        "alert": "breach" if stored.alert else "",
+        "id": stored.record.id,
     }

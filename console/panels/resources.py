@@ -42,11 +42,7 @@ class ResourcesPanel:
             self._show(found)
 
     def _show(self, found: Sequence[ResourceStatus]) -> None:
-        missing = sum(not resource.exists for resource in found)
-        drifted = sum(bool(resource.drift) for resource in found)
-        well = "all as declared"
-        parts = [f"{missing} missing"] * (missing > 0) + [f"{drifted} not as declared"] * (drifted > 0)
-        self._summary.set_text(f"{len(found)} resources: {', '.join(parts) or well}")
+        self._summary.set_text(summary(found))
         self._empty.set_visibility(False)
         self._list.clear()
         with self._list:
@@ -54,16 +50,27 @@ class ResourcesPanel:
                 _row(resource)
 
 
+def summary(found: Sequence[ResourceStatus]) -> str:
+    """How many resources there are, and how many of them are not as declared."""
+    counted = {
+        "missing": sum(not one.exists and not one.skipped for one in found),
+        "not as declared": sum(bool(one.drift) for one in found),
+        "that this endpoint can't have": sum(bool(one.skipped) for one in found),
+    }
+    parts = [f"{number} {what}" for what, number in counted.items() if number]
+    return f"{len(found)} resources: {', '.join(parts) or 'all as declared'}"
+
+
 def _row(resource: ResourceStatus) -> None:
-    well = resource.exists and not resource.drift
+    symbol, ink = look(resource)
     with ui.element("li").classes("resource"):
-        icon("check_circle" if well else "change_circle" if resource.exists else "cancel").classes(
-            "good-ink" if well else "alarm-ink"
-        )
+        icon(symbol).classes(ink)
         with ui.element("div").classes("message-main"):
             ui.label(resource.resource).classes("resource-name")
             if resource.arn:
                 ui.label(resource.arn).classes("muted mono clip")
+            if resource.skipped:
+                ui.label(printable(resource.skipped)).classes("muted")
             for difference in resource.drift:
                 live, declared = (
                     printable(text.shortened(str(value), _VALUE_CHARACTERS))
@@ -71,3 +78,12 @@ def _row(resource: ResourceStatus) -> None:
                 )
                 ui.label(f"{difference.attribute}: {live} instead of {declared}").classes("drift")
         ui.label(resource.state or ("there" if resource.exists else "missing")).classes("muted when")
+
+
+def look(resource: ResourceStatus) -> tuple[str, str]:
+    """Its icon, and the icon's colour: one that can't exist at this endpoint is neither good nor wrong."""
+    if resource.skipped:
+        return "remove_circle_outline", "muted"
+    if resource.as_declared:
+        return "check_circle", "good-ink"
+    return "change_circle" if resource.exists else "cancel", "alarm-ink"

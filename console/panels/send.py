@@ -1,31 +1,36 @@
-"""A form that sends one tick, so that a demo can cross the threshold by hand."""
+"""A form that sends one record, so that a demo can cross the threshold by hand."""
 
+import math
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final
 
 from nicegui import ui
-from pipeline.tick import InvalidTickError, Tick
 
 from console import text
-from console.actions import make_tick
+from console.actions import given_fields, make_record
 from console.model import Model
 from console.panels.parts import card
+from runtime.contract import Contract
+from runtime.fields import Field, InvalidRecordError, Record
 from terminal.untrusted import printable
 
-_OVER: Final = 1.33  # dollars
+_OVER: Final = 1.33
 
 
 class SendPanel:
-    """Symbol, price and volume; what the data contract refuses is said beside the button and not sent."""
+    """An input for each field that a person gives; what the data contract refuses is said beside it and not sent.
 
-    def __init__(self, send: Callable[[Tick], Awaitable[str]]) -> None:
+    `example` is a record with the values that the form begins with.
+    """
+
+    def __init__(self, contract: Contract[Any], example: Record, send: Callable[[Record], Awaitable[str]]) -> None:
+        self._contract = contract
+        self._is_whole = isinstance(getattr(example, contract.charted), int)
         self._send = send
         self._threshold: float | None = None
-        with card("Send a tick", "send"), ui.element("form").classes("form") as form:
+        with card(f"Send {text.with_article(contract.noun)}", "send"), ui.element("form").classes("form") as form:
             form.on("submit", self._submit, js_handler="(event) => { event.preventDefault(); emit(); }")
-            self._symbol = ui.input("Symbol", value="TSLA").props('outlined dense maxlength=10 autocomplete="off"')
-            self._price = ui.number("Price, $", value=1190.0, format="%.2f", step=0.01).props("outlined dense")
-            self._volume = ui.number("Volume", value=100, step=1).props("outlined dense")
+            self._inputs = {one.name: _input(one, getattr(example, one.name)) for one in given_fields(contract)}
             with ui.element("div").classes("form-buttons"):
                 ui.button("Send", icon="send").props('type="submit" unelevated no-caps')
                 self._over = ui.button("Over the threshold", icon="change_history", on_click=self._set_over)
@@ -39,21 +44,33 @@ class SendPanel:
 
     def _set_over(self) -> None:
         if self._threshold is not None:
-            self._price.set_value(round(self._threshold + _OVER, 2))
-            self._answer.set_text(f"The price is now over the threshold of {text.price(self._threshold)}: send it.")
+            over = round(self._threshold + _OVER, 2)
+            self._inputs[self._contract.charted].value = math.ceil(over) if self._is_whole else over
+            self._answer.set_text(
+                f"The {self._contract.charted} is now over the threshold of {text.number(self._threshold)}: send it."
+            )
             self._answer.classes(replace="answer")
 
     async def _submit(self) -> None:
         try:
-            tick = make_tick(self._symbol.value or "", self._price.value, self._volume.value)
-        except InvalidTickError as error:
+            record = make_record(self._contract, {name: one.value for name, one in self._inputs.items()})
+        except InvalidRecordError as error:
             self._say(f"Not sent: {error}", failed=True)
             return
         try:
-            self._say(await self._send(tick), failed=False)
+            self._say(await self._send(record), failed=False)
         except RuntimeError as error:
             self._say(f"Not sent: {error}", failed=True)
 
     def _say(self, sentence: str, *, failed: bool) -> None:
         self._answer.set_text(printable(sentence))
         self._answer.classes(replace="answer failed" if failed else "answer done")
+
+
+def _input(about: Field, value: Any) -> ui.input | ui.number:
+    """The name of the field and, for a number, its unit: `Price, in dollars`."""
+    name = about.name.replace("_", " ").capitalize()
+    if about.sql_type == "string":
+        return ui.input(name, value=value or "").props('outlined dense autocomplete="off"')
+    step = 0.01 if about.sql_type == "double" else 1
+    return ui.number(f"{name}, {about.meaning}", value=value, step=step).props("outlined dense")
