@@ -94,11 +94,12 @@ def produce(
     profile: terminal.ProfileOption = terminal.DEFAULT_PROFILE,
     prefix: terminal.PrefixOption = "",
     bucket: terminal.BucketOption = None,
+    pipeline: terminal.PipelineOption = None,
 ) -> None:
     """Send the records of a simulation or a file to the queue. Ctrl-C ends it cleanly, a second one at once."""
-    pipeline = load()
+    found = load(pipeline)
     factor = _speed(speed)
-    _check_range("--count", count, MAX_COUNT, pipeline.contract.plural)
+    _check_range("--count", count, MAX_COUNT, found.contract.plural)
     _check_range("--duration", duration, MAX_DURATION, "seconds")
     repeat = ""
     if replay is not None:
@@ -106,24 +107,24 @@ def produce(
         given = [option for option, value in unused.items() if value is not None]
         if given:
             raise CannotRunError(f"{given[0]} is for the simulation, not for --replay")
-        source = replayed(replays.find(replay, pipeline), count=count, speed=factor if speed else None)
+        source = replayed(replays.find(replay, found), count=count, speed=factor if speed else None)
     else:
         if resume and (seed is None or start is None):
             raise CannotRunError("--resume of a simulation needs its --seed and --start: the earlier run printed them")
-        simulation = _simulation(pipeline, groups, rate, seed, start)
+        simulation = _simulation(found, groups, rate, seed, start)
         source = simulated(simulation, count=count, duration=duration, speed=factor if speed else 1.0)
         repeat = f"--seed {simulation.seed} --start {iso_utc(simulation.start)}"
-    environment = terminal.open_environment(profile, prefix, bucket)
+    environment = terminal.open_environment(profile, prefix, bucket, pipeline)
     production = Production(environment, source, manifest=manifest, resume=resume)
     if repeat:
         terminal.errors.print(f"simulation: repeat it with {repeat}")
     if resume:
-        found = (
+        state = (
             f"continuing {production.manifest}"
             if production.resumed
             else "nothing to continue in this environment; starting from the beginning"
         )
-        terminal.errors.print(f"resume: {found}", markup=False, soft_wrap=True)
+        terminal.errors.print(f"resume: {state}", markup=False, soft_wrap=True)
     try:
         with terminal.stopped_by_signals(production.stop):
             watch(production)
@@ -131,7 +132,7 @@ def produce(
         production.abandon()
         raise
     finally:
-        _report(production.summary(), pipeline.contract, as_json)
+        _report(production.summary(), found.contract, as_json)
     if production.failed:
         raise typer.Exit(terminal.EXIT_CHECK_FAILED)
 

@@ -165,15 +165,12 @@ class _Reader:
             values = {one.name: one.from_text(cells[one.name]) for one in given}
             return self._contract.make({self._contract.record.ID: record_id, **values})
         except InvalidRecordError as error:
-            self._fail_at(next(one for one in given if one.name == error.field), cells, places, str(error))
-
-    def _fail_at(self, column: Field, cells: dict[str, str], places: dict[str, int], reason: str) -> NoReturn:
-        cell = cells[column.name]
-        shown = cell if len(cell) <= 40 else cell[:39] + "…"
-        self._fail(
-            f"column {places[column.name] + 1} ({column.name}) is {shown!r}{f' ({reason})' if reason else ''}; "
-            f"expected {column.expected}"
-        )
+            bad = next((one for one in given if one.name == error.field), None)
+            if bad is None:  # the contract refuses the ids that are made here
+                self._fail(str(error))
+            cell = cells[bad.name] if len(cells[bad.name]) <= 40 else cells[bad.name][:39] + "…"
+            reason = f" ({error})" if str(error) else ""
+            self._fail(f"column {places[bad.name] + 1} ({bad.name}) is {cell!r}{reason}; expected {bad.expected}")
 
     def _fail(self, what: str, line: int | None = None) -> NoReturn:
         raise ReplayError(f"{self._name}, line {line or self._line}: {what}")

@@ -8,9 +8,10 @@ from itertools import islice, pairwise
 from pathlib import Path
 
 import pytest
-from pipeline.tick import MAX_VOLUME, Tick, encode, parse
 
-from producer.market import LEVELS, Market
+from pipeline.contract import CONTRACT, Tick
+from pipeline.source import LEVELS, Market
+from runtime.fields import LARGEST_INT
 
 START = datetime(2026, 1, 5, 14, 30, tzinfo=UTC)
 # The first 1,000 ticks of seed 7, as one hash: they may never change, or a resumed run would send other ticks.
@@ -18,11 +19,11 @@ GOLDEN = "713f00480e101d232d55df3883dad6d3406f15410c22445ad169394768404d52"
 
 
 def first(count: int, market: Market) -> list[Tick]:
-    return list(islice(market.ticks(), count))
+    return list(islice(market.records(), count))
 
 
 def fingerprint(ticks: list[Tick]) -> str:
-    return hashlib.sha256("\n".join(map(encode, ticks)).encode()).hexdigest()
+    return hashlib.sha256("\n".join(map(CONTRACT.encode, ticks)).encode()).hexdigest()
 
 
 def test_same_seed_same_ticks_for_ever() -> None:
@@ -39,9 +40,9 @@ def interpreters() -> list[str]:
 def test_same_seed_same_ticks_on_every_python(python: str) -> None:
     program = (
         "import hashlib; from itertools import islice; from datetime import UTC, datetime;"
-        "from pipeline.tick import encode; from producer.market import Market;"
-        "ticks = islice(Market(7, datetime(2026, 1, 5, 14, 30, tzinfo=UTC)).ticks(), 1000);"
-        "print(hashlib.sha256('\\n'.join(map(encode, ticks)).encode()).hexdigest())"
+        "from pipeline.contract import CONTRACT; from pipeline.source import Market;"
+        "ticks = islice(Market(7, datetime(2026, 1, 5, 14, 30, tzinfo=UTC)).records(), 1000);"
+        "print(hashlib.sha256('\\n'.join(map(CONTRACT.encode, ticks)).encode()).hexdigest())"
     )
     answer = subprocess.run(
         [python, "-c", program],
@@ -59,7 +60,7 @@ def test_same_seed_same_ticks_on_every_python(python: str) -> None:
     [
         Market(8, START),
         Market(7, START + timedelta(milliseconds=1)),
-        Market(7, START, symbols=("AAPL", "TSLA")),
+        Market(7, START, groups=("AAPL", "TSLA")),
         Market(7, START, rate=21),
     ],
 )
@@ -70,8 +71,8 @@ def test_other_parameters_make_other_ids(other: Market) -> None:
 
 
 def test_every_tick_obeys_the_data_contract() -> None:
-    for tick in first(2000, Market(3, START, symbols=("TSLA", "BRK.B", "X"))):
-        assert parse(encode(tick), message_id="", sent_timestamp_ms=0) == tick
+    for tick in first(2000, Market(3, START, groups=("TSLA", "BRK.B", "X"))):
+        assert CONTRACT.parse(CONTRACT.encode(tick), message_id="", sent_timestamp_ms=0) == tick
 
 
 def test_ticks_are_evenly_spaced_from_the_start() -> None:
@@ -97,13 +98,13 @@ def test_a_chart_moves_but_does_not_leap() -> None:
 
 def test_prices_at_a_penny_level_stay_above_zero(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(LEVELS, "PENNY", 0.01)
-    assert {tick.price for tick in first(500, Market(1, START, symbols=("PENNY",)))} == {0.01}
+    assert {tick.price for tick in first(500, Market(1, START, groups=("PENNY",)))} == {0.01}
 
 
 def test_volumes_are_whole_and_some_are_above_15000() -> None:
     volumes = [tick.volume for tick in first(5000, Market(2, START))]
     share = sum(volume > 15_000 for volume in volumes) / len(volumes)
-    assert all(isinstance(volume, int) and 0 < volume <= MAX_VOLUME for volume in volumes)
+    assert all(isinstance(volume, int) and 0 < volume <= LARGEST_INT for volume in volumes)
     assert 0.02 < share < 0.05
 
 
@@ -117,5 +118,5 @@ def test_a_half_minute_demo_crosses_the_threshold_for_nearly_every_seed() -> Non
 
 
 def test_the_market_opens_below_the_threshold() -> None:
-    opening = [first(1, Market(seed, START, symbols=("TSLA",)))[0].price for seed in range(100)]
+    opening = [first(1, Market(seed, START, groups=("TSLA",)))[0].price for seed in range(100)]
     assert all(1165 < price < 1190 for price in opening)

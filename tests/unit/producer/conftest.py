@@ -13,8 +13,9 @@ from botocore.exceptions import ClientError
 
 from profiles.names import Names
 from profiles.session import Profile
+from tests.support.environments import stock_names
 
-NAMES = Names("000000000000")
+NAMES = stock_names("000000000000")
 PROFILE = Profile("local", "http://localhost:4566")
 
 
@@ -49,6 +50,7 @@ class FakeSqs:
         self._lock = threading.Lock()
         self.created = 1_767_623_400  # 2026-01-05T14:30:00Z
         self.calls: list[list[str]] = []
+        self.bodies: list[str] = []
         self.accepted: list[tuple[str, float]] = []
         self.attempts: dict[str, int] = {}
         self.answer: Callable[[str, int], dict[str, Any] | None] = lambda _id, _attempt: None
@@ -68,6 +70,7 @@ class FakeSqs:
         answer: dict[str, Any] = {"Successful": [], "Failed": []}
         with self._lock:
             for entry in Entries:
+                self.bodies.append(entry["MessageBody"])
                 tick_id = json.loads(entry["MessageBody"])["tick_id"]
                 self.attempts[tick_id] = self.attempts.get(tick_id, 0) + 1
                 failure = self.answer(tick_id, self.attempts[tick_id])

@@ -8,16 +8,18 @@ import pytest
 from typer.testing import CliRunner
 
 import terminal
+from pipeline.contract import CONTRACT
+from pipeline.source import Market
 from producer.cli import app
 from producer.manifest import sent_ids
-from producer.market import Market
 from profiles.errors import CannotRunError
 from profiles.names import Names
+from tests.support.environments import at
 
 
 @pytest.fixture(autouse=True)
 def environment(aws: Any, names: Names, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(terminal, "open_environment", lambda *_: terminal.Environment(aws, names))
+    monkeypatch.setattr(terminal, "open_environment", lambda *_: at(aws, names))
 
 
 def produce(*options: str) -> Any:
@@ -28,15 +30,15 @@ def test_a_market_is_repeated_by_its_seed_and_start(sqs: Any) -> None:
     options = ("--seed", "7", "--start", "2026-01-05T15:30:00+01:00", "--duration", "2", "--speed", "max")
     answer = produce(*options)
     assert answer.exit_code == 0
-    assert "market: repeat it with --seed 7 --start 2026-01-05T14:30:00.000Z" in answer.stderr
+    assert "simulation: repeat it with --seed 7 --start 2026-01-05T14:30:00.000Z" in answer.stderr
     market = Market(7, datetime(2026, 1, 5, 14, 30, tzinfo=UTC))
-    assert sorted(sqs.accepted_ids) == [tick.tick_id for tick in islice(market.ticks(), 40)]
+    assert sorted(sqs.accepted_ids) == [tick.tick_id for tick in islice(market.records(), 40)]
 
 
 def test_the_printed_seed_and_start_repeat_a_random_run(sqs: Any) -> None:
     first = produce("--count", "15", "--speed", "max")
-    printed = next(line for line in first.stderr.splitlines() if line.startswith("market: "))
-    produce(*printed.removeprefix("market: repeat it with ").split(), "--count", "15", "--speed", "max")
+    printed = next(line for line in first.stderr.splitlines() if line.startswith("simulation: "))
+    produce(*printed.removeprefix("simulation: repeat it with ").split(), "--count", "15", "--speed", "max")
     assert len(sqs.accepted_ids) == 30
     assert len(set(sqs.accepted_ids)) == 15
 
@@ -46,7 +48,7 @@ def test_json_is_all_there_is_on_standard_output(tmp_path: Path) -> None:
     answer = produce("--count", "12", "--speed", "max", "--json", "--manifest", str(path))
     document = json.loads(answer.stdout)
     assert (document["sent"], document["failed"], document["manifest"]) == (12, 0, str(path))
-    assert len(sent_ids(path)) == 12
+    assert len(sent_ids(path, CONTRACT)) == 12
 
 
 def test_a_bad_line_is_an_error_after_the_summary(tmp_path: Path) -> None:
@@ -74,13 +76,13 @@ def test_failed_ticks_are_named_and_end_with_1(sqs: Any) -> None:
         (["--speed", "0"], "--speed 0: expected max, or a factor from 0.000001 to 1000000"),
         (["--seed", "9" * 50], "--seed is out of range: expected a whole number from -9223372036854775808 to 92233720"),
         (["--speed", "fast"], "--speed fast: expected max"),
-        (["--symbols", ","], "--symbols is empty"),
+        (["--symbols", ","], "--groups is empty"),
         (["--symbols", "TSLA,TSLA"], "names a symbol twice"),
-        (["--symbols", "T SLA"], "--symbols: symbol 'T SLA' does not match"),
+        (["--symbols", "T SLA"], "--groups: symbol 'T SLA' does not match"),
         (["--start", "today"], "--start today: timestamp 'today' is not ISO 8601"),
-        (["--resume"], "--resume of a market needs its --seed and --start"),
-        (["--replay", "daily-closes", "--rate", "5"], "--rate is for the simulated market, not for --replay"),
-        (["--replay", "daily-closes", "--symbols", "IBM"], "--symbols is for the simulated market"),
+        (["--resume"], "--resume of a simulation needs its --seed and --start"),
+        (["--replay", "daily-closes", "--rate", "5"], "--rate is for the simulation, not for --replay"),
+        (["--replay", "daily-closes", "--symbols", "IBM"], "--groups is for the simulation"),
         (["--replay", "nowhere.csv"], "there is no file nowhere.csv"),
     ],
 )

@@ -1,5 +1,7 @@
+import json
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -7,22 +9,22 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
-from pipeline.tick import Tick
 
+from pipeline.contract import CONTRACT, Tick
+from pipeline.source import Market
 from producer.manifest import Sent, latest_path, read, sent_ids
-from producer.market import Market
-from producer.production import MAX_HOLD_SECONDS, Production, replayed, simulated
+from producer.production import MAX_HOLD_SECONDS, Production, Source, replayed, simulated
 from producer.replay import Replay, ReplayError
 from profiles.errors import CannotRunError
 from profiles.names import Names
-from tests.support.environments import at
+from tests.support.environments import at, stock_names
 
 MARKET = Market(7, datetime(2026, 1, 5, 14, 30, tzinfo=UTC))
 HEADER = "timestamp,symbol,price,volume\n"
 
 
 def ids(count: int, market: Market = MARKET) -> list[str]:
-    return [tick.tick_id for tick in islice(market.ticks(), count)]
+    return [tick.tick_id for tick in islice(market.records(), count)]
 
 
 @pytest.fixture
@@ -38,13 +40,27 @@ def produce(aws: Any, names: Names, clock: Any) -> Callable[..., Production]:
 
 def test_all_ticks_are_sent_once_in_batches_of_ten_and_noted(produce: Callable[..., Production], sqs: Any) -> None:
     told: list[Sent] = []
-    production = produce(on_tick=told.append)
+    production = produce(on_record=told.append)
     summary = production.run()
     assert sorted(sqs.accepted_ids) == ids(95)
     assert sorted(map(len, sqs.calls)) == [5] + [10] * 9
     assert (summary.sent, summary.failed, summary.skipped) == (95, 0, 0)
-    assert sent_ids(summary.manifest) == {each.tick.tick_id for each in told} == set(ids(95))
-    assert all(each.message_id == f"m-{each.tick.tick_id}" for each in read(summary.manifest))
+    assert sent_ids(summary.manifest, CONTRACT) == {each.record.id for each in told} == set(ids(95))
+    assert all(each.message_id == f"m-{each.record.id}" for each in read(summary.manifest, CONTRACT))
+
+
+def test_each_record_carries_the_run_that_sent_it(produce: Callable[..., Production], sqs: Any) -> None:
+    summary = produce().run()
+    assert {json.loads(line)["run"] for line in summary.manifest.read_text().splitlines()} == {MARKET.run}
+    assert {json.loads(body)["run"] for body in sqs.bodies} == {MARKET.run}
+
+
+def test_an_invalid_record_ends_the_run_after_the_records_before_it(produce: Callable[..., Production]) -> None:
+    good, bad = islice(MARKET.records(), 2)
+    production = produce(Source("r", [good, replace(bad, price=-1.0)], None, None))
+    with pytest.raises(CannotRunError, match=r"the source made an invalid tick: price -1\.0 is not above 0"):
+        production.run()
+    assert production.sent == 1
 
 
 class Departures:
@@ -67,10 +83,10 @@ class Departures:
     def __exit__(self, *_: object) -> None:
         return
 
-    def submit(self, ticks: list[Tick]) -> None:
-        self.batches.append((self.clock.monotonic() - self.began, [tick.tick_id for tick in ticks]))
+    def submit(self, records: list[Tick]) -> None:
+        self.batches.append((self.clock.monotonic() - self.began, [record.id for record in records]))
         self.clock.pass_by(self.busy)
-        self.accepted([Sent(tick, "m") for tick in ticks])
+        self.accepted([Sent(record, "m") for record in records])
 
 
 @pytest.fixture
@@ -110,7 +126,7 @@ def test_a_speed_of_sixty_plays_a_minute_in_a_second(
 ) -> None:
     path = tmp_path / "t.csv"
     path.write_text(HEADER + "".join(f"2026-01-05T14:{minute:02}:00Z,TSLA,1,1\n" for minute in range(5)))
-    produce(replayed(Replay(path), speed=60.0)).run()
+    produce(replayed(Replay(path, CONTRACT), speed=60.0)).run()
     assert [round(moment, 3) for moment, _ in departures.batches] == [0.0, 1.0, 2.0, 3.0, 4.0]
 
 
@@ -123,7 +139,7 @@ def test_entries_that_sqs_could_not_take_are_sent_again_alone(produce: Callable[
     assert (summary.sent, summary.failed) == (95, 0)
     assert {tick_id: sqs.attempts[tick_id] for tick_id in weak} == dict.fromkeys(weak, 4)
     assert {attempts for tick_id, attempts in sqs.attempts.items() if tick_id not in weak} == {1}
-    assert sorted(each.tick.tick_id for each in read(summary.manifest)) == ids(95)
+    assert sorted(each.record.id for each in read(summary.manifest, CONTRACT)) == ids(95)
 
 
 def test_what_the_sender_is_to_blame_for_is_not_sent_again(produce: Callable[..., Production], sqs: Any) -> None:
@@ -133,9 +149,9 @@ def test_what_the_sender_is_to_blame_for_is_not_sent_again(produce: Callable[...
     )
     summary = produce().run()
     (failure,) = summary.failures
-    assert (failure.tick_id, failure.code, failure.sender_fault) == (bad, "InvalidMessageContents", True)
+    assert (failure.id, failure.code, failure.sender_fault) == (bad, "InvalidMessageContents", True)
     assert (summary.sent, summary.failed, sqs.attempts[bad]) == (94, 1, 1)
-    assert bad not in sent_ids(summary.manifest)
+    assert bad not in sent_ids(summary.manifest, CONTRACT)
 
 
 def test_entries_that_fail_for_good_are_given_up_after_a_while(
@@ -190,7 +206,7 @@ def test_a_refusal_ends_the_run_with_its_reason(
     with pytest.raises(CannotRunError, match=r"SQS refused the ticks: .*AccessDenied"):
         production.run()
     assert production.sent == 30
-    assert len(sent_ids(production.manifest)) == 30
+    assert len(sent_ids(production.manifest, CONTRACT)) == 30
 
 
 def test_stopping_finishes_what_is_on_its_way(produce: Callable[..., Production], sqs: Any) -> None:
@@ -198,12 +214,12 @@ def test_stopping_finishes_what_is_on_its_way(produce: Callable[..., Production]
     production = produce(
         simulated(MARKET, speed=None),
         stop=stop,
-        on_tick=lambda sent: stop.set() if sent.tick.tick_id == ids(51)[50] else None,
+        on_record=lambda sent: stop.set() if sent.record.id == ids(51)[50] else None,
     )
     summary = production.run()
     accepted = sorted(sqs.accepted_ids)
     assert accepted == ids(len(accepted)), "without a gap: nothing that was begun is left out"
-    assert sent_ids(summary.manifest) == set(accepted)
+    assert sent_ids(summary.manifest, CONTRACT) == set(accepted)
     assert summary.sent == len(accepted) >= 51
 
 
@@ -227,16 +243,16 @@ def test_ticks_before_a_bad_line_are_sent_and_resume_sends_exactly_the_rest(
     path = tmp_path / "t.csv"
     rows = [f"2026-01-05T14:30:00Z,TSLA,{price},1\n" for price in range(1, 40)]
     path.write_text(HEADER + "".join([*rows[:23], "oops\n", *rows[23:]]))
-    broken = produce(replayed(Replay(path)))
+    broken = produce(replayed(Replay(path, CONTRACT)))
     with pytest.raises(ReplayError, match="line 25"):
         broken.run()
     assert broken.summary().sent == 23
 
     path.write_text(HEADER + "".join(rows))
-    mended = produce(replayed(Replay(path)), resume=True)
+    mended = produce(replayed(Replay(path, CONTRACT)), resume=True)
     summary = mended.run()
     assert (summary.skipped, summary.sent, summary.manifest) == (23, 16, broken.manifest)
-    assert sorted(sqs.accepted_ids) == sorted(tick.tick_id for tick in Replay(path).ticks())
+    assert sorted(sqs.accepted_ids) == sorted(record.id for record in Replay(path, CONTRACT).records())
 
 
 @pytest.mark.parametrize("lines", range(0, 31, 3))
@@ -253,7 +269,7 @@ def test_resuming_after_a_kill_loses_nothing_and_makes_no_other_tick(
 
     second = produce(simulated(MARKET, count=30, speed=None), resume=True).run()
     assert (second.skipped, second.sent) == (lines, 30 - lines)
-    assert sorted(each.tick.tick_id for each in read(second.manifest)) == ids(30)
+    assert sorted(each.record.id for each in read(second.manifest, CONTRACT)) == ids(30)
 
 
 def test_resuming_what_never_ran_starts_from_the_beginning(produce: Callable[..., Production], names: Names) -> None:
@@ -269,15 +285,15 @@ def test_a_run_that_sent_nothing_leaves_no_manifest_that_hides_the_last_one(
     last = produce().run()
     path = tmp_path / "t.csv"
     path.write_text("when,what\n")
-    nothing = [produce(replayed(Replay(path))), produce(simulated(MARKET, count=0))]
+    nothing = [produce(replayed(Replay(path, CONTRACT))), produce(simulated(MARKET, count=0))]
     with pytest.raises(ReplayError):
         nothing[0].run()
-    assert nothing[1].run().line.endswith("no manifest")
+    assert nothing[1].run().line(CONTRACT).endswith("no manifest")
 
     # then the last manifest is that of the run
     assert not any(production.manifest.exists() for production in nothing)
     assert latest_path(at(aws, names)) == last.manifest
-    assert last.line.endswith(f"manifest {last.manifest}")
+    assert last.line(CONTRACT).endswith(f"manifest {last.manifest}")
 
 
 def test_a_named_manifest_is_not_overwritten(produce: Callable[..., Production], tmp_path: Path) -> None:
@@ -295,13 +311,12 @@ def test_a_slow_queue_slows_the_source_down(produce: Callable[..., Production], 
 
     def ticks() -> Any:
         nonlocal taken
-        for tick in islice(MARKET.ticks(), 2000):
+        for tick in islice(MARKET.records(), 2000):
             taken += 1
             ahead.append(taken - len(sqs.accepted))
             yield tick
 
-    source = simulated(MARKET, count=0)
-    production = produce(type(source)(source.run, ticks(), None, None))
+    production = produce(Source(MARKET.run, ticks(), None, None))
     assert production.run().sent == 2000
     assert max(ahead) <= 10 * (2 * 8 + 2)
 
@@ -312,4 +327,4 @@ def test_a_missing_queue_says_what_to_run(aws: Any, sqs: Any, aws_error: Callabl
 
     sqs.get_queue_url = missing
     with pytest.raises(CannotRunError, match=r"no queue alice-StockQueue .*run: stockpipe up --prefix alice"):
-        Production(aws, Names("000000000000", "alice"), simulated(MARKET, count=1))
+        Production(at(aws, stock_names("000000000000", "alice")), simulated(MARKET, count=1))

@@ -12,14 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.contract import CONTRACT
+from pipeline.source import Market
 from producer.manifest import sent_ids
-from producer.market import Market
 from producer.production import Production, simulated
 from producer.sender import Verdict, read_answer
 from profiles.errors import CannotRunError
 from profiles.names import Names
 from profiles.session import open_endpoint
-from tests.support.environments import at
+from tests.support.environments import at, stock_names
 from tests.support.sqs_stand_in import Entries, SqsStandIn, accepted
 
 MARKET = Market(7, datetime(2026, 1, 5, 14, 30, tzinfo=UTC))
@@ -122,7 +123,7 @@ def malformed(kind: str, entries: Entries) -> bytes:
 
 
 def market_ids(count: int) -> list[str]:
-    return [tick.tick_id for tick in islice(MARKET.ticks(), count)]
+    return [tick.tick_id for tick in islice(MARKET.records(), count)]
 
 
 def test_no_tick_vanishes_whatever_is_answered_first(tmp_path: Path) -> None:
@@ -143,11 +144,11 @@ def test_no_tick_vanishes_whatever_is_answered_first(tmp_path: Path) -> None:
         path = tmp_path / "m.jsonl"
         aws = open_endpoint(stand_in.endpoint_url)
         source = simulated(MARKET, count=200, speed=None)
-        summary = Production(aws, Names("000000000000"), source, manifest=path).run()
+        summary = Production(at(aws, stock_names("000000000000")), source, manifest=path).run()
 
     # then each is sent, and in the manifest
     assert (summary.sent, summary.failed) == (200, 0)
-    assert sent_ids(path) == set(market_ids(200))
+    assert sent_ids(path, CONTRACT) == set(market_ids(200))
     # and nothing counts as sent that was in malformed answers only: at most the entries that were whole in them
     assert len(acknowledged) >= 200 - 2 * 10
 
@@ -167,16 +168,16 @@ def test_what_is_never_answered_well_is_reported(tmp_path: Path, clock: Any, kin
         path = tmp_path / "m.jsonl"
         aws = open_endpoint(stand_in.endpoint_url)
         source = simulated(MARKET, count=200, speed=None)
-        production = Production(aws, Names("000000000000"), source, manifest=path, clock=clock)
+        production = Production(at(aws, stock_names("000000000000")), source, manifest=path, clock=clock)
         with suppress(CannotRunError):  # it may be given up when only the seven batches are left
             production.run()
         summary = production.summary()
 
     # then each tick is in the manifest or reported
-    reported = {failure.tick_id for failure in summary.failures}
-    assert len(sent_ids(path)) == summary.sent
-    assert sent_ids(path) | reported == set(market_ids(summary.sent + summary.failed))
-    assert not sent_ids(path) & reported
+    reported = {failure.id for failure in summary.failures}
+    assert len(sent_ids(path, CONTRACT)) == summary.sent
+    assert sent_ids(path, CONTRACT) | reported == set(market_ids(summary.sent + summary.failed))
+    assert not sent_ids(path, CONTRACT) & reported
     assert reported
     assert reported <= unlucky
 

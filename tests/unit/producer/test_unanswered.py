@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
+from pipeline.contract import CONTRACT
+from pipeline.source import Market
 from producer.manifest import read, sent_ids
-from producer.market import Market
 from producer.production import LATE_SECONDS, Production, Source, Summary, simulated
 from producer.sender import CLIENT_SETTINGS, FINISH_SECONDS, PATIENCE_SECONDS, WORKERS
 from profiles.errors import CannotRunError
@@ -124,14 +125,14 @@ def test_a_stopped_run_waits_a_few_seconds_for_answers(start: Any, sqs: Any, clo
 
     # then it ends within seconds; what has no answer is reported, and the manifest has what was accepted
     summary = run.result()
-    assert summary.sent == 30 == len(sent_ids(summary.manifest))
+    assert summary.sent == 30 == len(sent_ids(summary.manifest, CONTRACT))
     assert summary.failed >= 10 * WORKERS
     assert {failure.code for failure in summary.failures} <= {"NoAnswer", "NotSent"}
 
     # and answers that come too late change nothing
     frozen.thaw.set()
     wait_until(lambda: len(sqs.accepted) == 30 + 10 * WORKERS)
-    assert production.summary().sent == 30 == len(sent_ids(summary.manifest))
+    assert production.summary().sent == 30 == len(sent_ids(summary.manifest, CONTRACT))
 
 
 @pytest.mark.parametrize("answered", [0, 3])
@@ -168,11 +169,11 @@ def test_an_abandoned_run_ends_at_once_with_a_whole_manifest(start: Any, sqs: An
     wait_until(lambda: frozen.hanging == WORKERS and production.sent == 30)
     production.abandon()
     summary = production.summary()
-    assert summary.sent == 30 == len(list(read(summary.manifest)))
+    assert summary.sent == 30 == len(list(read(summary.manifest, CONTRACT)))
     assert summary.failed >= 10 * WORKERS
     frozen.thaw.set()
     wait_until(run.done)
-    assert production.summary().sent == 30 == len(list(read(summary.manifest)))
+    assert production.summary().sent == 30 == len(list(read(summary.manifest, CONTRACT)))
 
 
 class Shell:
@@ -202,7 +203,7 @@ class Shell:
 
 
 def ids(count: int) -> set[str]:
-    return {tick.tick_id for tick in islice(MARKET.ticks(), count)}
+    return {tick.tick_id for tick in islice(MARKET.records(), count)}
 
 
 OPTIONS = ("--seed", "7", "--start", "2026-01-05T14:30:00Z", "--speed", "max")
@@ -218,7 +219,7 @@ def test_a_second_ctrl_c_ends_at_once_though_threads_hang(tmp_path: Path) -> Non
     with SqsStandIn() as stand_in:
         stand_in.answer = freezes_after(5)
         process = shell.start(stand_in, *OPTIONS)
-        wait_until(lambda: stand_in.frozen == WORKERS and len(sent_ids(shell.manifest)) == 50)
+        wait_until(lambda: stand_in.frozen == WORKERS and len(sent_ids(shell.manifest, CONTRACT)) == 50)
 
         # when another run wants to resume it meanwhile, it is refused
         _, err = shell.start(stand_in, *OPTIONS, "--resume").communicate(timeout=60)
@@ -240,8 +241,10 @@ def test_a_second_ctrl_c_ends_at_once_though_threads_hang(tmp_path: Path) -> Non
         assert process.returncode == 130, said + err
         assert out.startswith("sent 50 ticks in ")
         assert "Traceback" not in err
-        answered = [json.loads(entry["MessageBody"])["tick_id"] for batch in stand_in.batches[:5] for entry in batch]
-        assert sorted(each.message_id for each in read(shell.manifest)) == sorted(f"m-{each}" for each in answered)
+        answered = {
+            f"m-{json.loads(entry['MessageBody'])['tick_id']}" for batch in stand_in.batches[:5] for entry in batch
+        }
+        assert {each.message_id for each in read(shell.manifest, CONTRACT)} == answered
 
 
 def test_a_full_disk_is_reported_and_resumed(tmp_path: Path) -> None:
@@ -252,7 +255,7 @@ def test_a_full_disk_is_reported_and_resumed(tmp_path: Path) -> None:
         out, err = process.communicate(timeout=60)
 
         # then it says how many ticks SQS has that the manifest hasn't, and every line of that is whole
-        written = sent_ids(shell.manifest)
+        written = sent_ids(shell.manifest, CONTRACT)
         lost = sum(len(batch) for batch in stand_in.batches) - len(written)
         assert process.returncode == 2
         assert out.startswith(f"sent {len(written)} ticks in ")
@@ -266,4 +269,4 @@ def test_a_full_disk_is_reported_and_resumed(tmp_path: Path) -> None:
         out, err = process.communicate(timeout=60)
         assert process.returncode == 0, err
         assert out.startswith(f"sent {400 - len(written)} ticks in ")
-        assert sent_ids(shell.manifest) == ids(400)
+        assert sent_ids(shell.manifest, CONTRACT) == ids(400)
