@@ -38,9 +38,7 @@ _NUMBERS: dict[str, Callable[[str], Any]] = {
 }
 
 
-def check_workgroup(
-    environment: Environment,
-) -> None:
+def check_workgroup(environment: Environment) -> None:
     """Ask Athena for the workgroup. Raises `ClientError`, or `HistoryError` where only the workgroup is missing."""
     try:
         environment.aws.athena.get_work_group(WorkGroup=environment.names.workgroup)

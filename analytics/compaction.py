@@ -139,9 +139,7 @@ def compact(
     return Compaction(engine.name, added, written, deleted, tuple(kept))
 
 
-def existing(
-    environment: Environment,
-) -> dict[Partition, str]:
+def existing(environment: Environment) -> dict[Partition, str]:
     """The partitions that are there, with the ETags of their objects."""
     table = table_of(environment)
     return partitions(
@@ -207,9 +205,7 @@ def table_of(environment: Environment) -> TableDefinition:
     """The compacted table. Raises `HistoryError` if the pipeline has none, or doesn't say how it is filled."""
     table = compacted_table(environment)
     if table is None or not (environment.pipeline.sql / "compaction").is_dir():
-        raise HistoryError(
-            f"the pipeline in {environment.pipeline.folder} has no sql/compaction: it can't be compacted"
-        )
+        raise HistoryError(f"{environment.pipeline.sql} has no folder compaction, so records can't be compacted")
     return table
 
 
@@ -263,7 +259,7 @@ def _verified(
 
 
 def _is_event_time(fields: dict[str, Any]) -> bool:
-    """Whether a record's `timestamp`, which the compacted table doesn't have, is the same time as `event_time`, written in UTC."""
+    """Whether a record's `timestamp`, which the compacted table doesn't have, is its `event_time`, written in UTC."""
     timestamp, event_time = fields["timestamp"], fields.get("event_time")
     if not isinstance(timestamp, str) or not isinstance(event_time, str) or not timestamp.endswith(("Z", "+00:00")):
         return False

@@ -61,7 +61,7 @@ def run_compaction(
     progress: Progress = lambda _: None,
     announce: Progress | None = None,
 ) -> Compaction:
-    """Bring the compacted table up to date; the parameters are those of `run_query`. Safe to interrupt and to repeat."""
+    """Bring the compacted table up to date; parameters as those of `run_query`. Safe to interrupt and to repeat."""
     engine = engine or choose_engine(environment, announce or progress)
     worker: Engine = OfflineCompactor(environment, progress)
     if engine == "duckdb":

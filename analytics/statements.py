@@ -33,7 +33,7 @@ class NamedQuery:
 
 
 def named_queries(pipeline: Pipeline) -> dict[str, NamedQuery]:
-    """All named queries by name, in alphabetical order. Raises `HistoryError` for one that doesn't say what it reads."""
+    """All named queries by name, in alphabetical order. Raises `HistoryError` if one has no header `Reads`."""
     files = (file for file in pipeline.sql.glob("*.sql") if not file.name.startswith("create_"))
     return {file.stem: _read(file.stem, file.read_text(encoding="utf-8")) for file in sorted(files)}
 

@@ -3,19 +3,20 @@
 import csv
 import gzip
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from pathlib import Path
+from datetime import datetime
 
-from pipeline.tick import Tick, encode_record, record_key, to_record
+from pipeline.contract import CONTRACT, Tick
+from runtime.clock import from_epoch_ms, iso_utc, to_epoch_ms
+from tests.support.environments import STOCKS
 
-DAILY_CLOSES = Path(__file__).parents[2] / "producer" / "data" / "daily-closes-2000-2013.csv.gz"
+DAILY_CLOSES = STOCKS.folder / "data" / "daily-closes-2000-2013.csv.gz"
 
 
 def record(tick: Tick, *, latency_ms: int = 25, alert: bool = False) -> bytes:
     """The stored object of a tick, processed `latency_ms` after it was sent, which was at its event time."""
-    processed_at = datetime.fromtimestamp((tick.epoch_ms + latency_ms) / 1000, UTC)
-    return encode_record(
-        to_record(tick, sent_timestamp_ms=tick.epoch_ms, processed_at=processed_at, alert=alert)
+    processed_at = from_epoch_ms(tick.epoch_ms + latency_ms)
+    return CONTRACT.encode_stored(
+        tick, sent_timestamp_ms=tick.epoch_ms, processed_at=processed_at, alert=alert
     ).encode()
 
 
@@ -23,9 +24,8 @@ def made_tick(
     number: int, symbol: str = "TSLA", *, start: str = "2026-01-05T14:30:00+00:00", step_ms: int = 250
 ) -> Tick:
     """The `number`th tick of a symbol: a price and a volume that follow from it, one every `step_ms`."""
-    epoch_ms = int(datetime.fromisoformat(start).timestamp() * 1000) + number * step_ms
-    moment = datetime.fromtimestamp(epoch_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return Tick(f"{symbol}-{number}", symbol, 1000 + number % 37 + 0.25, 100 + number % 1000 * 80, moment)
+    moment = from_epoch_ms(to_epoch_ms(datetime.fromisoformat(start)) + number * step_ms)
+    return Tick(f"{symbol}-{number}", symbol, 1000 + number % 37 + 0.25, 100 + number % 1000 * 80, iso_utc(moment))
 
 
 def daily_closes() -> Iterator[Tick]:
@@ -37,4 +37,4 @@ def daily_closes() -> Iterator[Tick]:
 
 def key_of(tick: Tick) -> str:
     """The key of a tick's object."""
-    return record_key(tick)
+    return CONTRACT.key(tick)

@@ -10,9 +10,10 @@ import pytest
 from analytics import offline
 from analytics.result import Result
 from analytics.store import read_csv, write_csv
+from profiles.environment import Environment
 from profiles.names import Names
 from profiles.session import Aws, open_endpoint
-from tests.support.environments import at
+from tests.support.environments import at, stock_names
 from tests.support.small_s3 import SmallS3, small_s3
 
 _numbers = itertools.count(1)
@@ -22,9 +23,16 @@ _numbers = itertools.count(1)
 class History:
     """An environment of its own: an empty bucket on a loopback S3, and an empty cache."""
 
-    aws: Aws
-    names: Names
+    environment: Environment
     s3: SmallS3
+
+    @property
+    def aws(self) -> Aws:
+        return self.environment.aws
+
+    @property
+    def names(self) -> Names:
+        return self.environment.names
 
     def put(self, key: str, body: bytes) -> None:
         self.s3.put(self.names.bucket, key, body)
@@ -39,8 +47,8 @@ def loopback_s3() -> Iterator[SmallS3]:
 @pytest.fixture
 def history(loopback_s3: SmallS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> History:
     monkeypatch.setenv("STOCKPIPE_CACHE_DIR", str(tmp_path / "cache"))
-    names = Names("000000000000", bucket_override=f"bucket-{next(_numbers)}")
-    return History(open_endpoint(loopback_s3.endpoint_url), names, loopback_s3)
+    names = stock_names("000000000000", bucket_override=f"bucket-{next(_numbers)}")
+    return History(at(open_endpoint(loopback_s3.endpoint_url), names), loopback_s3)
 
 
 DUCKDB_TYPES = {"varchar": "VARCHAR", "double": "DOUBLE", "integer": "INT", "bigint": "BIGINT", "boolean": "BOOLEAN"}
@@ -59,13 +67,13 @@ class StandIn:
         self.statements: list[str] = []
         self.locations: dict[str, str] = {}
 
-    def run(self, aws: Any, names: Any, sql: str, **_: Any) -> Result:
+    def run(self, environment: Environment, sql: str, **_: Any) -> Result:
         self.statements.append(sql)
         created = re.match(r"CREATE TABLE \w+\.(compacting_\w+) WITH .*? AS\n", sql, re.DOTALL)
         if created:
-            self._create(created[1], offline.run(at(aws, names), sql[created.end() :]))
+            self._create(created[1], offline.run(environment, sql[created.end() :]))
         elif sql.startswith(("SELECT", "--")) and "CREATE EXTERNAL" not in sql:
-            return offline.run(at(aws, names), sql)
+            return offline.run(environment, sql)
         return Result((), (), "athena", 0, 0.0)
 
     def get_table(self, *, Name: str, **_: str) -> Any:  # noqa: N803  (Glue's own spelling)

@@ -11,19 +11,16 @@ import pytest
 from analytics import run_query
 from analytics.compact_athena import AthenaCompactor
 from analytics.compaction import compact
-from tests.support.environments import at
 from tests.support.history_data import key_of, made_tick, record
 from tests.unit.analytics.conftest import History, StandIn
 
 
 def run(history: History) -> Any:
-    return compact(
-        at(history.aws, history.names), AthenaCompactor(at(history.aws, history.names)), delete_compacted=True
-    )
+    return compact(history.environment, AthenaCompactor(history.environment), delete_compacted=True)
 
 
 def stored_ids(history: History) -> list[str]:
-    rows = run_query(at(history.aws, history.names), "SELECT tick_id FROM ticks ORDER BY 1", "duckdb").rows
+    rows = run_query(history.environment, "SELECT tick_id FROM ticks ORDER BY 1", "duckdb").rows
     return [tick_id for (tick_id,) in rows]
 
 
@@ -35,7 +32,7 @@ def test_athena_compacts_deletes_what_is_verified_and_leaves_no_staging(history:
 
     done = run(history)
 
-    assert (done.ticks_added, done.partitions_written, done.objects_deleted, len(done.objects_kept)) == (10, 2, 10, 1)
+    assert (done.added, done.partitions_written, done.objects_deleted, len(done.objects_kept)) == (10, 2, 10, 1)
     assert stored_ids(history) == sorted(tick.tick_id for tick in ticks)
     assert history.s3.keys(history.names.bucket, "athena-results/") == []
     assert any(sql.startswith("DROP TABLE") for sql in stand_in.statements)

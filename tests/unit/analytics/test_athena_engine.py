@@ -11,10 +11,10 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from botocore.stub import Stubber
 
 from analytics import HistoryError, athena, history
-from profiles.names import Names
 from profiles.session import Aws, open_endpoint
+from tests.support.environments import at, stock_names
 
-NAMES = Names("000000000000")
+NAMES = stock_names("000000000000")
 SQL = "SELECT symbol FROM records"
 STARTED = {"QueryString": SQL, "WorkGroup": "stock", "QueryExecutionContext": {"Database": "stock_data"}}
 
@@ -60,7 +60,7 @@ def results(*rows: list[str | None], columns: list[tuple[str, str]], more: str =
 
 def run(aws: Aws, said: list[str] | None = None, slept: list[float] | None = None) -> Any:
     said, slept = [] if said is None else said, [] if slept is None else slept
-    return athena.run(aws, NAMES, SQL, progress=said.append, sleep=slept.append)
+    return athena.run(at(aws, NAMES), SQL, progress=said.append, sleep=slept.append)
 
 
 def test_queued_running_succeeded_with_progress_types_and_cost(aws: Aws, stub: Stubber) -> None:
@@ -141,7 +141,7 @@ def test_ctrl_c_stops_the_query_on_athena(aws: Aws, stub: Stubber) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        athena.run(aws, NAMES, SQL, sleep=interrupted)
+        athena.run(at(aws, NAMES), SQL, sleep=interrupted)
 
 
 def test_a_query_that_can_not_be_stopped_does_not_hide_what_happened(aws: Aws, stub: Stubber) -> None:
@@ -164,7 +164,7 @@ def test_ctrl_c_is_ctrl_c_though_the_query_can_not_be_stopped(aws: Aws, stub: St
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        athena.run(aws, NAMES, SQL, sleep=interrupted)
+        athena.run(at(aws, NAMES), SQL, sleep=interrupted)
 
 
 @pytest.mark.parametrize("code", ["ThrottlingException", "TooManyRequestsException"])
@@ -192,7 +192,7 @@ def test_throttling_is_retried_by_botocore(code: str, monkeypatch: pytest.Monkey
         return AWSResponse(request.url, 200, HTTPHeaders(), Body('{"WorkGroup":{"Name":"stock"}}'))
 
     aws.athena.meta.events.register("before-send.athena", answer)
-    athena.check_workgroup(aws, NAMES)
+    athena.check_workgroup(at(aws, NAMES))
     assert len(calls) == 3
 
 
@@ -202,29 +202,29 @@ def test_throttling_is_retried_by_botocore(code: str, monkeypatch: pytest.Monkey
 def test_an_endpoint_without_athena_means_duckdb_with_one_line(aws: Aws, stub: Stubber, code: str, status: int) -> None:
     stub.add_client_error("get_work_group", code, "API for service athena not yet implemented", status)
     said: list[str] = []
-    assert history.choose_engine(aws, NAMES, said.append) == "duckdb"
+    assert history.choose_engine(at(aws, NAMES), said.append) == "duckdb"
     assert len(said) == 1
     assert "no Athena" in said[0]
 
 
 def test_where_the_workgroup_is_athena_is_the_engine(aws: Aws, stub: Stubber) -> None:
     stub.add_response("get_work_group", {"WorkGroup": {"Name": "stock"}}, {"WorkGroup": "stock"})
-    assert history.choose_engine(aws, NAMES) == "athena"
+    assert history.choose_engine(at(aws, NAMES)) == "athena"
 
 
 def test_a_missing_workgroup_is_not_a_missing_athena(aws: Aws, stub: Stubber) -> None:
     stub.add_client_error("get_work_group", "InvalidRequestException", "WorkGroup stock is not found.")
     with pytest.raises(HistoryError, match="stockpipe up"):
-        history.choose_engine(aws, NAMES)
+        history.choose_engine(at(aws, NAMES))
 
 
 def test_a_refused_permission_is_not_a_missing_athena(aws: Aws, stub: Stubber) -> None:
     stub.add_client_error("get_work_group", "AccessDeniedException", "not authorized", 403)
     with pytest.raises(ClientError, match="not authorized"):
-        history.choose_engine(aws, NAMES)
+        history.choose_engine(at(aws, NAMES))
 
 
 def test_nothing_at_the_address_is_not_a_missing_athena(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
     with pytest.raises(EndpointConnectionError):
-        history.choose_engine(open_endpoint("http://127.0.0.1:1"), NAMES)
+        history.choose_engine(at(open_endpoint("http://127.0.0.1:1"), NAMES))

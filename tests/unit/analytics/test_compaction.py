@@ -3,12 +3,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pipeline.tick import Tick
 
 from analytics import run_query
 from analytics.history import run_compaction
 from analytics.statements import named_queries
-from tests.support.environments import at
+from pipeline.contract import Tick
+from tests.support.environments import STOCKS
 from tests.support.history_data import daily_closes, key_of, made_tick, record
 from tests.unit.analytics.conftest import History
 
@@ -18,11 +18,11 @@ class KilledError(BaseException):
 
 
 def ask(history: History, sql: str) -> tuple[tuple[Any, ...], ...]:
-    return run_query(at(history.aws, history.names), sql, "duckdb").rows
+    return run_query(history.environment, sql, "duckdb").rows
 
 
 def compact(history: History, *, delete_compacted: bool = False) -> Any:
-    return run_compaction(at(history.aws, history.names), "duckdb", delete_compacted=delete_compacted)
+    return run_compaction(history.environment, "duckdb", delete_compacted=delete_compacted)
 
 
 def store(history: History, ticks: Iterator[Tick] | list[Tick]) -> None:
@@ -42,7 +42,7 @@ def ids_in_ticks(history: History) -> list[str]:
 def test_a_partition_per_day_and_symbol(history: History) -> None:
     store(history, two_days())
     done = compact(history)
-    assert (done.ticks_added, done.partitions_written) == (26, 3)
+    assert (done.added, done.partitions_written) == (26, 3)
     assert history.s3.keys(history.names.bucket, "curated/") == [
         "curated/day=2026-01-05/symbol=AAPL/ticks.parquet",
         "curated/day=2026-01-05/symbol=TSLA/ticks.parquet",
@@ -53,9 +53,9 @@ def test_a_partition_per_day_and_symbol(history: History) -> None:
 def test_named_queries_give_the_same_on_ticks_as_on_the_json_objects(history: History) -> None:
     store(history, two_days())
     compact(history)
-    for name in named_queries():
-        stored = run_query(at(history.aws, history.names), name, "duckdb")
-        compacted = run_query(at(history.aws, history.names), name, "duckdb", table="ticks")
+    for name in named_queries(STOCKS):
+        stored = run_query(history.environment, name, "duckdb")
+        compacted = run_query(history.environment, name, "duckdb", table="ticks")
         assert compacted.columns == stored.columns, name
         assert len(compacted.rows) == len(stored.rows), name
         for of_ticks, of_json in zip(compacted.rows, stored.rows, strict=True):
@@ -70,8 +70,8 @@ def test_the_known_answers_of_the_real_data_come_from_ticks_too(history: History
     for symbol, lines in by_symbol.items():
         history.put(f"processed/{symbol}/1-batch.json", b"".join(lines))
     compact(history)
-    json_rows = run_query(at(history.aws, history.names), "average_price", "duckdb").rows
-    rows = run_query(at(history.aws, history.names), "average_price", "duckdb", table="ticks").rows
+    json_rows = run_query(history.environment, "average_price", "duckdb").rows
+    rows = run_query(history.environment, "average_price", "duckdb", table="ticks").rows
     assert [(row[0], row[2]) for row in rows] == [(row[0], row[2]) for row in json_rows]
     averages = {row[0]: f"{row[1]:.6f}" for row in rows}
     assert averages == {row[0]: f"{row[1]:.6f}" for row in json_rows}
@@ -84,7 +84,7 @@ def test_running_it_again_changes_nothing(history: History) -> None:
     compact(history)
     before = dict(history.s3.objects)
     done = compact(history)
-    assert (done.ticks_added, done.partitions_written) == (0, 0)
+    assert (done.added, done.partitions_written) == (0, 0)
     assert history.s3.objects == before
 
 
@@ -92,7 +92,7 @@ def test_late_ticks_are_picked_up_into_their_old_partition(history: History) -> 
     store(history, [made_tick(n) for n in range(5)])
     compact(history, delete_compacted=True)
     store(history, [made_tick(n) for n in range(3, 9)])
-    assert compact(history).ticks_added == 4
+    assert compact(history).added == 4
     assert ids_in_ticks(history) == sorted(f"TSLA-{n}" for n in range(9))
 
 
@@ -118,7 +118,7 @@ def test_what_is_no_tick_is_neither_compacted_nor_deleted(history: History) -> N
     for key, body in odd.items():
         history.put(key, body)
     done = compact(history, delete_compacted=True)
-    assert (done.ticks_added, done.objects_deleted, len(done.objects_kept)) == (2, 1, 4)
+    assert (done.added, done.objects_deleted, len(done.objects_kept)) == (2, 1, 4)
     assert history.s3.keys(history.names.bucket, "processed/") == sorted(odd)
 
 
@@ -127,7 +127,7 @@ def test_a_tick_id_that_names_two_different_ticks_keeps_its_second_object(histor
     other = Tick(one.tick_id, "AAPL", one.price, one.volume, one.timestamp)
     store(history, [one, other])
     done = compact(history, delete_compacted=True)
-    assert (done.ticks_added, done.objects_deleted, len(done.objects_kept)) == (1, 1, 1)
+    assert (done.added, done.objects_deleted, len(done.objects_kept)) == (1, 1, 1)
 
 
 def test_an_object_that_changed_after_the_look_is_not_deleted(history: History) -> None:

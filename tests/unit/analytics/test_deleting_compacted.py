@@ -9,7 +9,6 @@ import pytest
 from analytics.compact_athena import AthenaCompactor
 from analytics.compact_offline import OfflineCompactor
 from analytics.compaction import Compaction, Partition, compact, existing
-from tests.support.environments import at
 from tests.support.history_data import key_of, made_tick, record
 from tests.unit.analytics.conftest import History
 
@@ -69,11 +68,11 @@ Run = Callable[[], Compaction]
 
 @pytest.fixture(params=["duckdb", "athena"])
 def run(request: pytest.FixtureRequest, history: History) -> Run:
-    engine: Any = OfflineCompactor(at(history.aws, history.names))
+    engine: Any = OfflineCompactor(history.environment)
     if request.param == "athena":
         request.getfixturevalue("stand_in")
-        engine = AthenaCompactor(at(history.aws, history.names))
-    return lambda: compact(at(history.aws, history.names), engine, delete_compacted=True)
+        engine = AthenaCompactor(history.environment)
+    return lambda: compact(history.environment, engine, delete_compacted=True)
 
 
 def test_what_table_ticks_does_not_hold_is_kept_and_named(history: History, run: Run) -> None:
@@ -138,7 +137,7 @@ def test_foreign_files_beside_the_partitions_get_into_no_statement(history: Hist
     )
     for key in (*foreign, partition):
         history.put(key, b"x")
-    assert list(existing(at(history.aws, history.names))) == [Partition("2026-01-05", "TSLA")]
+    assert list(existing(history.environment)) == [Partition("2026-01-05", "TSLA")]
 
 
 def as_ticks_of_their_own(body: bytes, key: str) -> bytes:

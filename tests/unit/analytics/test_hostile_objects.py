@@ -16,7 +16,6 @@ from analytics.history import run_compaction
 from analytics.scratch import scratch_folder
 from analytics.store import UNUSED_DAYS
 from profiles.folders import cache_folder
-from tests.support.environments import at
 from tests.support.history_data import key_of, made_tick, record
 from tests.unit.analytics.conftest import History
 
@@ -25,14 +24,14 @@ PARTITION = "curated/day=2026-01-05/symbol=TSLA/ticks.parquet"
 
 
 def ask(history: History, sql: str) -> tuple[tuple[Any, ...], ...]:
-    return run_query(at(history.aws, history.names), sql, "duckdb").rows
+    return run_query(history.environment, sql, "duckdb").rows
 
 
 @pytest.fixture
 def compacted(history: History) -> bytes:
     """A bucket with one good partition; gives the partition's file."""
     history.put(key_of(TICK), record(TICK))
-    run_compaction(at(history.aws, history.names), "duckdb", delete_compacted=True)
+    run_compaction(history.environment, "duckdb", delete_compacted=True)
     return history.s3.body(history.names.bucket, PARTITION)
 
 
@@ -166,7 +165,7 @@ def test_a_parquet_file_that_can_not_be_read_is_named_and_loses_nothing(
         assert "\n" not in str(refused.value)
         assert ask(history, "SELECT tick_id FROM ticks WHERE day = '2026-01-05'") == (("TSLA-1",),)
     with pytest.raises(HistoryError, match=rf"'{key}' can't be read as a Parquet file"):
-        run_compaction(at(history.aws, history.names), "duckdb", delete_compacted=True)
+        run_compaction(history.environment, "duckdb", delete_compacted=True)
     assert history.s3.keys(history.names.bucket, "processed/") == [key_of(made_tick(2))]
     history.s3.remove(f"{history.names.bucket}/{key}")
     assert ask(history, "SELECT COUNT(*) FROM ticks") == ((1,),)
@@ -178,7 +177,7 @@ def test_partitions_in_folders_of_other_names_mix_with_no_others(history: Histor
     rows = ask(history, "SELECT day, symbol, price FROM ticks ORDER BY day")
     assert rows == (("2026-01-05", "TSLA", TICK.price), ("2026-01-07", "IBM", TICK.price))
     history.put(key_of(made_tick(2)), record(made_tick(2)))
-    assert run_compaction(at(history.aws, history.names), "duckdb").ticks_added == 1
+    assert run_compaction(history.environment, "duckdb").added == 1
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o027])
@@ -219,7 +218,7 @@ def test_a_damaged_file_in_the_cache_is_one_line_that_says_what_to_remove(histor
     ask(history, "SELECT COUNT(*) FROM records")
     (segment,) = (cache_folder() / "history").rglob("*.parquet")
     segment.write_bytes(segment.read_bytes()[:50])
-    for run in (ask, lambda *_: run_compaction(at(history.aws, history.names), "duckdb")):
+    for run in (ask, lambda *_: run_compaction(history.environment, "duckdb")):
         with pytest.raises(HistoryError, match=r"remove the folder .*history$") as refused:
             run(history, "SELECT COUNT(*) FROM records")
         assert "\n" not in str(refused.value)

@@ -7,7 +7,7 @@ import pytest
 from analytics import HistoryError, run_query, statements
 from analytics.statements import named_queries
 from profiles.folders import cache_folder
-from tests.support.environments import at
+from tests.support.environments import STOCKS
 from tests.support.history_data import daily_closes, key_of, made_tick, record
 from tests.unit.analytics.conftest import History
 
@@ -31,7 +31,7 @@ def stored(history: History, count: int, symbol: str = "TSLA") -> None:
 
 
 def ask(history: History, sql: str) -> tuple[tuple[Any, ...], ...]:
-    return run_query(at(history.aws, history.names), sql, "duckdb").rows
+    return run_query(history.environment, sql, "duckdb").rows
 
 
 def test_the_known_answers_of_the_real_data_at_full_precision(history: History) -> None:
@@ -42,8 +42,8 @@ def test_the_known_answers_of_the_real_data_at_full_precision(history: History) 
         for start in range(0, len(lines), 100):
             history.put(f"processed/{symbol}/{start}-batch.json", b"".join(lines[start : start + 100]))
 
-    averages = run_query(at(history.aws, history.names), "average_price", "duckdb")
-    maxima = dict(run_query(at(history.aws, history.names), "maximum_price", "duckdb").rows)
+    averages = run_query(history.environment, "average_price", "duckdb")
+    maxima = dict(run_query(history.environment, "maximum_price", "duckdb").rows)
 
     assert [(symbol, f"{average:.6f}", count) for symbol, average, count in averages.rows] == [
         ("AAPL", "151.108241", 3270),
@@ -58,15 +58,15 @@ def test_the_known_answers_of_the_real_data_at_full_precision(history: History) 
 
 def test_every_named_query_answers(history: History) -> None:
     stored(history, 300)
-    for name in named_queries():
-        result = run_query(at(history.aws, history.names), name, "duckdb")
+    for name in named_queries(STOCKS):
+        result = run_query(history.environment, name, "duckdb")
         assert result.rows, name
         assert result.engine == "duckdb"
 
 
 def test_candles_open_and_close_with_the_first_and_last_tick_of_the_minute(history: History) -> None:
     stored(history, 480)  # four a second: two minutes
-    candles = run_query(at(history.aws, history.names), "candles", "duckdb").as_dicts()
+    candles = run_query(history.environment, "candles", "duckdb").as_dicts()
     prices = [made_tick(number).price for number in range(480)]
     assert [candle["minute"] for candle in candles] == ["2026-01-05 14:30", "2026-01-05 14:31"]
     assert [candle["open"] for candle in candles] == [prices[0], prices[240]]
@@ -77,7 +77,7 @@ def test_candles_open_and_close_with_the_first_and_last_tick_of_the_minute(histo
 
 def test_adversarial_objects_break_no_query_and_change_no_count_of_the_rest(history: History) -> None:
     stored(history, 50)
-    before = {name: run_query(at(history.aws, history.names), name, "duckdb").as_dicts() for name in named_queries()}
+    before = {name: run_query(history.environment, name, "duckdb").as_dicts() for name in named_queries(STOCKS)}
 
     for name, body in ADVERSARIAL.items():
         history.put(f"processed/TSLA/{name}.json", body)
@@ -85,8 +85,8 @@ def test_adversarial_objects_break_no_query_and_change_no_count_of_the_rest(hist
     history.put("processed/ODD/packed.json.gz", gzip.compress(record(made_tick(1, "GZIP"))))
     history.put("processed/TSLA/_hidden.json", record(made_tick(1, "HIDDEN")))
 
-    for name in named_queries():
-        now = run_query(at(history.aws, history.names), name, "duckdb").as_dicts()
+    for name in named_queries(STOCKS):
+        now = run_query(history.environment, name, "duckdb").as_dicts()
         if name != "ingestion":  # counts per minute, whatever the symbol
             assert [row for row in now if row.get("symbol") == "TSLA"] == [
                 row for row in before[name] if row.get("symbol") == "TSLA"
@@ -144,9 +144,9 @@ def test_only_folders_that_the_condition_leaves_are_read(
 def test_path_is_there_when_asked_for_and_hidden_from_stars(history: History) -> None:
     stored(history, 1)
     path = f"s3://{history.names.bucket}/{key_of(made_tick(0))}"
-    plain = run_query(at(history.aws, history.names), "SELECT * FROM records", "duckdb")
+    plain = run_query(history.environment, "SELECT * FROM records", "duckdb")
     assert [column.name for column in plain.columns] == ["symbol", "price", "volume", "processed_at"]
-    both = run_query(at(history.aws, history.names), 'SELECT *, "$path" FROM records', "duckdb")
+    both = run_query(history.environment, 'SELECT *, "$path" FROM records', "duckdb")
     assert [column.name for column in both.columns][-2:] == ["processed_at", "$path"]
     assert both.rows[0][-1] == path
 
@@ -175,7 +175,7 @@ def test_trino_semantics(history: History) -> None:
     assert ask(history, "SELECT 7 / 2, 7.0 / 2, COUNT(*), price / 2 FROM records GROUP BY price") == (
         (3, 3.5, 1, made_tick(0).price / 2),
     )
-    result = run_query(at(history.aws, history.names), "SELECT COUNT(*), 1 AS one FROM records", "duckdb")
+    result = run_query(history.environment, "SELECT COUNT(*), 1 AS one FROM records", "duckdb")
     assert [column.name for column in result.columns] == ["_col0", "one"]
     (row,) = ask(history, "SELECT from_iso8601_timestamp(event_time) FROM record_details")
     assert row[0].isoformat() == "2026-01-05T14:30:00+00:00"
@@ -183,15 +183,15 @@ def test_trino_semantics(history: History) -> None:
 
 def test_an_unknown_name_gets_suggestions(history: History) -> None:
     with pytest.raises(HistoryError, match="Did you mean average_price"):
-        run_query(at(history.aws, history.names), "averge-price", "duckdb")
+        run_query(history.environment, "averge-price", "duckdb")
 
 
 def test_an_empty_table_says_why_it_may_be_empty(history: History) -> None:
     history.put("other/file", b"x")
-    result = run_query(at(history.aws, history.names), "average_price", "duckdb")
+    result = run_query(history.environment, "average_price", "duckdb")
     assert result.rows == ()
     assert "no tick was sent yet" in result.notes[0]
-    result = run_query(at(history.aws, history.names), "average_price", "duckdb", table="ticks")
+    result = run_query(history.environment, "average_price", "duckdb", table="ticks")
     assert "stockpipe compact" in result.notes[0]
 
 

@@ -9,10 +9,10 @@ from sqlglot import exp
 from analytics import HistoryError, run_query
 from analytics.parsing import parse_reading
 from analytics.statements import named_queries
-from profiles.names import Names
 from profiles.session import open_endpoint
+from tests.support.environments import STOCKS, at, stock_names
 
-NAMES = Names("000000000000")
+NAMES = stock_names("000000000000")
 
 CHANGING = (
     "drop table records",
@@ -54,13 +54,13 @@ READING = (
 def test_what_changes_something_is_refused_before_any_engine_sees_it(sql: str, engine: str | None) -> None:
     aws = open_endpoint("http://127.0.0.1:1")
     with Stubber(aws.athena), pytest.raises(HistoryError, match="only reads"):
-        run_query(aws, NAMES, sql, engine)
+        run_query(at(aws, NAMES), sql, engine)
 
 
 @pytest.mark.parametrize("sql", ["select 1; drop table records", "drop table records; select 1"])
 def test_nothing_hides_behind_another_statement(sql: str) -> None:
     with pytest.raises(HistoryError, match="one query at a time"):
-        run_query(open_endpoint("http://127.0.0.1:1"), NAMES, sql, "athena")
+        run_query(at(open_endpoint("http://127.0.0.1:1"), NAMES), sql, "athena")
 
 
 @pytest.mark.parametrize("sql", READING)
@@ -74,14 +74,15 @@ def test_what_reads_gets_to_athena_as_it_is(sql: str) -> None:
     with Stubber(aws.athena) as stub:
         stub.add_client_error("start_query_execution", "InvalidRequestException", "seen", expected_params=expected)
         with pytest.raises(HistoryError, match="seen"):
-            run_query(aws, NAMES, sql, "athena")
+            run_query(at(aws, NAMES), sql, "athena")
 
 
-@pytest.mark.parametrize("name", named_queries())
+@pytest.mark.parametrize("name", named_queries(STOCKS))
 def test_every_named_query_reads(name: str) -> None:
-    assert isinstance(parse_reading(named_queries()[name].render(NAMES)), exp.Query)
+    sql = named_queries(STOCKS)[name].render(at(open_endpoint("http://127.0.0.1:1"), NAMES))
+    assert isinstance(parse_reading(sql), exp.Query)
 
 
 def test_show_is_for_athena() -> None:
     with pytest.raises(HistoryError, match="the offline engine answers queries"):
-        run_query(open_endpoint("http://127.0.0.1:1"), NAMES, "show tables", "duckdb")
+        run_query(at(open_endpoint("http://127.0.0.1:1"), NAMES), "show tables", "duckdb")

@@ -11,7 +11,6 @@ from typer.testing import CliRunner
 
 from analytics import HistoryError
 from analytics.cli import app
-from terminal import Environment
 from tests.support.history_data import key_of, made_tick, record
 from tests.unit.analytics.conftest import History
 
@@ -22,7 +21,7 @@ def stockpipe(history: History, monkeypatch: pytest.MonkeyPatch) -> Any:
         for symbol in ("AAPL", "TSLA"):
             tick = made_tick(number, symbol)
             history.put(key_of(tick), record(tick))
-    monkeypatch.setattr("analytics.cli.open_environment", lambda *_: Environment(history.aws, history.names))
+    monkeypatch.setattr("analytics.cli.open_environment", lambda *_: history.environment)
 
     def invoke(*arguments: str) -> Any:
         return CliRunner().invoke(app, arguments)
@@ -179,11 +178,13 @@ def test_files_that_can_not_be_read_or_written_are_one_line(stockpipe: Any, tmp_
         ("--file", str(tmp_path / "latin.sql")),
         ("--file", str(tmp_path / "plain.sql"), "--format", "csv", "--output", str(tmp_path / "no" / "folder.csv")),
         ("--file", str(tmp_path / "plain.sql"), "--format", "csv", "--output", str(tmp_path)),
+        ("--file", str(tmp_path / "plain.sql"), "--table", "prices"),
+        ("average_price", "--table", "prices"),
     ):
         done = stockpipe("query", "--engine", "duckdb", *arguments)
         assert isinstance(done.exception, HistoryError), repr(done.exception)
         assert "\n" not in str(done.exception)
-    for refused in (("--file", str(tmp_path)), ("--file", "nowhere.sql"), ("average_price", "--table", "prices")):
+    for refused in (("--file", str(tmp_path)), ("--file", "nowhere.sql")):
         assert stockpipe("query", "--engine", "duckdb", *refused).exit_code == 2
     for option in ("--time-limit", "--memory-limit"):
         for value in ("0", "-1", "nan", "x", "99999999"):

@@ -20,7 +20,6 @@ from analytics.cli import app
 from analytics.limits import Limits, run_within
 from analytics.scratch import scratch_folder
 from profiles.folders import cache_folder
-from tests.support.environments import at
 from tests.support.history_data import key_of, made_tick, record
 from tests.support.waiting import wait_until
 from tests.unit.analytics.conftest import History
@@ -32,7 +31,7 @@ SPILLS = f"SELECT x0, x1 FROM {', '.join(f'{TEN} AS t{n}(x{n})' for n in range(7
 
 
 def ask(history: History, sql: str, limit: Limits) -> None:
-    run_query(at(history.aws, history.names), sql, "duckdb", limit=limit)
+    run_query(history.environment, sql, "duckdb", limit=limit)
 
 
 def scratch() -> list[Path]:
@@ -134,10 +133,10 @@ def start(history: History, sql: str, *options: str) -> subprocess.Popen[str]:
     """`stockpipe query` as a process of its own, on the test's bucket."""
     program = (
         "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from analytics import cli\nfrom terminal import Environment, run\n"
-        "from profiles.names import Names\nfrom profiles.session import open_endpoint\n"
-        f"names = Names('000000000000', bucket_override={history.names.bucket!r})\n"
-        f"environment = Environment(open_endpoint({history.s3.endpoint_url!r}), names)\n"
+        "from analytics import cli\nfrom terminal import run\nfrom profiles.session import open_endpoint\n"
+        "from tests.support.environments import at, stock_names\n"
+        f"names = stock_names('000000000000', bucket_override={history.names.bucket!r})\n"
+        f"environment = at(open_endpoint({history.s3.endpoint_url!r}), names)\n"
         "cli.open_environment = lambda *_: environment\n"
         "run(cli.app)\n"
     )

@@ -9,9 +9,8 @@ import pytest
 from analytics import HistoryError, dialect, offline, run_query
 from analytics.attach import Attacher
 from analytics.limits import Limits
-from analytics.statements import table_of
+from analytics.statements import tables
 from profiles.folders import cache_folder
-from tests.support.environments import at
 from tests.support.history_data import key_of, made_tick, record
 from tests.unit.analytics.conftest import History
 
@@ -95,7 +94,7 @@ def places(history: History, tmp_path: Path) -> dict[str, str]:
     history.put(key_of(made_tick(1)), record(made_tick(1)))
     secret = tmp_path / "secret.csv"
     secret.write_text("secret\n", encoding="utf-8")
-    run_query(at(history.aws, history.names), "SELECT COUNT(*) FROM records", "duckdb")
+    run_query(history.environment, "SELECT COUNT(*) FROM records", "duckdb")
     (segment,) = (cache_folder() / "history").rglob("*.parquet")
     other = segment.parents[1] / "other" / "other.parquet"
     other.parent.mkdir()
@@ -107,7 +106,7 @@ def test_what_is_no_table_of_ours_is_refused_before_an_object_is_read(history: H
     history.s3.requests.clear()
     for sql in READS_FILES + CHANGES_SOMETHING + TELLS_OF_THE_SYSTEM:
         with pytest.raises(HistoryError) as refused:
-            run_query(at(history.aws, history.names), sql.format(**places), "duckdb")
+            run_query(history.environment, sql.format(**places), "duckdb")
         assert "\n" not in str(refused.value), sql
     assert history.s3.requests == []
     assert not Path(places["place"]).exists()
@@ -120,9 +119,9 @@ def locked(history: History, places: dict[str, str]) -> Iterator[duckdb.DuckDBPy
     limit = Limits.chosen()
     with offline.connect(limit) as connection:
         connection.execute(f"CREATE SCHEMA {history.names.database}")
-        attacher = Attacher(at(history.aws, history.names), connection, limit)
-        attacher.attach(table_of(history.names, "records"))
-        offline.lock(connection, history.names, attacher.files)
+        attacher = Attacher(history.environment, connection, limit)
+        attacher.attach(tables(history.environment)["records"])
+        offline.lock(connection, history.environment, attacher.files)
         yield connection
 
 
@@ -146,12 +145,12 @@ def test_duckdb_itself_opens_no_other_file_and_changes_no_setting(
 def test_whatever_the_translation_would_let_through_only_one_select_is_run(
     history: History, places: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = dialect.translate("SELECT 1 AS x", history.names)
+    one = dialect.translate("SELECT 1 AS x", history.environment)
     for sql in (*CHANGES_SOMETHING, "SELECT 1; SELECT 2"):
         planted = dialect.Translation(one.athena_sql, sql.format(**places), (), False, one.tree)
         monkeypatch.setattr(dialect, "translate", lambda *_, planted=planted: planted)
         with pytest.raises(HistoryError, match=r"one SELECT at a time"):
-            run_query(at(history.aws, history.names), "SELECT 1 AS x", "duckdb")
+            run_query(history.environment, "SELECT 1 AS x", "duckdb")
     assert not Path(places["place"]).exists()
 
 
@@ -173,4 +172,4 @@ def test_with_and_unnest_are_sources_like_any_table(history: History, places: di
         "SELECT x FROM (VALUES (1)) AS t(x)",
         "SELECT COUNT(*) FROM awsdatacatalog.stock_data.records, LATERAL (SELECT 1) AS t",
     ):
-        assert run_query(at(history.aws, history.names), sql, "duckdb").rows == ((1,),), sql
+        assert run_query(history.environment, sql, "duckdb").rows == ((1,),), sql

@@ -44,7 +44,7 @@ def test_a_table_shows_hostile_text_without_obeying_it() -> None:
 
 
 def test_a_chart_shows_hostile_text_without_obeying_it() -> None:
-    drawn = as_chart(RESULT, width=100, colour=False)
+    drawn = as_chart(RESULT, group=(), width=100, colour=False)
     assert not [one for one in drawn if one != "\n" and not one.isprintable()]
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from analytics.serde import MalformedJsonError, read_rows
 
-COLUMNS = (("symbol", "TEXT"), ("price", "DOUBLE"), ("volume", "INT"), ("latency_ms", "BIGINT"), ("alert", "BOOLEAN"))
+COLUMNS = (("symbol", "string"), ("price", "double"), ("volume", "int"), ("latency_ms", "bigint"), ("alert", "boolean"))
 NULLS = (None,) * 5
 
 
