@@ -19,7 +19,7 @@ from profiles.errors import CannotRunError
 from profiles.session import Aws, open_endpoint
 from runtime.clock import Clock
 from tests.support.aws_calls import Answer, FakeClock, HurriedClock, acceptance, refusal, refuse_times
-from tests.support.environments import STOCKS, stock_settings
+from tests.support.environments import STOCKS, at, stock_settings
 from tests.support.sandboxes import Sandbox, sandbox_on
 
 _QUEUE_EXISTS = "A queue already exists with the same name and a different value for attribute VisibilityTimeout"
