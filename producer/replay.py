@@ -144,12 +144,12 @@ class _Reader:
         names = [name.strip().lower() for name in header]
         places = {}
         for column in self._columns:
-            found = names.count(column.name)
+            found = names.count(column.name.lower())
             if found > 1 or (column.required and not found):
                 what = "there is more than one column" if found else "there is no column"
                 self._fail(f"{what} {column.name}; {self._expected_header}")
             if found:
-                places[column.name] = names.index(column.name)
+                places[column.name] = names.index(column.name.lower())
         return places
 
     def _record(self, row: list[str], width: int, places: dict[str, int]) -> Record:

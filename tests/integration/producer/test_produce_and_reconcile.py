@@ -9,20 +9,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline.tick import encode
-
 import bootstrap
-from bootstrap import Settings
 from operations.reconcile import reconcile
+from pipeline.contract import CONTRACT
+from pipeline.source import Market
 from producer.manifest import ManifestWriter, Sent, all_paths, earlier_paths, read, sent_ids
-from producer.market import Market
 from producer.production import Production, simulated
-from profiles.names import Names
-from tests.support.environments import at
+from tests.support.environments import at, stock_names, stock_settings
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
-MARKET = ("--seed", "7", "--start", "2026-01-05T14:30:00Z", "--symbols", "AAPL,NFLX,TSLA")
+MARKET = ("--seed", "7", "--start", "2026-01-05T14:30:00Z", "--groups", "AAPL,NFLX,TSLA")
 MARKET_START = datetime(2026, 1, 5, 14, 30, tzinfo=UTC)
 
 
@@ -31,7 +28,7 @@ class Shell:
 
     def __init__(self, engine: Any, prefix: str, state: Path) -> None:
         self.aws = engine.aws
-        self.names = Names(self.aws.account, prefix)
+        self.environment = at(self.aws, stock_names(self.aws.account, prefix))
         self.state = state
         self._environ = {
             **os.environ,
@@ -67,7 +64,7 @@ class Shell:
 
 def check_commands(shell: Shell) -> None:
     # given an environment
-    bootstrap.up(shell.aws, Settings(names=shell.names))
+    bootstrap.up(shell.environment, stock_settings())
 
     # when half a minute of market is played as fast as possible
     played = shell.produce(*MARKET, "--duration", "30", "--rate", "3", "--speed", "max", "--json")
@@ -84,10 +81,10 @@ def check_commands(shell: Shell) -> None:
 
     # and when a replay is interrupted, it ends cleanly and says what it sent
     paced = shell.start("producer/producer.py", "--replay", "daily-closes", "--count", "120", "--speed", "500000")
-    wait_until(lambda: len(shell.manifests()) == 2 and len(sent_ids(shell.manifests()[1])) >= 10)
+    wait_until(lambda: len(shell.manifests()) == 2 and len(sent_ids(shell.manifests()[1], CONTRACT)) >= 10)
     paced.send_signal(signal.SIGINT)
     out, err = paced.communicate(timeout=60)
-    sent = sent_ids(shell.manifests()[1])
+    sent = sent_ids(shell.manifests()[1], CONTRACT)
     assert paced.returncode == 0, err
     assert 10 <= len(sent) < 120
     assert out.startswith(f"sent {len(sent)} ticks in ")
@@ -96,27 +93,27 @@ def check_commands(shell: Shell) -> None:
     rest = shell.produce("--replay", "daily-closes", "--count", "120", "--resume")
     assert rest.returncode == 0, rest.stderr
     assert rest.stdout.startswith(f"sent {120 - len(sent)} ticks in ")
-    assert len(list(read(shell.manifests()[1]))) == 120
+    assert len(list(read(shell.manifests()[1], CONTRACT))) == 120
     proof = shell.reconcile()
     assert proof.returncode == 0, proof.stdout
     assert proof.stdout.startswith("reconciled: 120 produced = 120 stored + 0 dead-lettered; missing 0, duplicated 0, ")
 
     # and a tick that is nowhere is named
     with ManifestWriter(shell.manifests()[1], resume=True) as writer:
-        lost = next(iter(Market(1, MARKET_START).ticks()))
+        lost = next(iter(Market(1, MARKET_START).records()))
         writer.append([Sent(lost, "none")])
     proof = shell.reconcile()
     assert proof.returncode == 1
     assert f"missing: {lost.tick_id}" in proof.stdout
-    bootstrap.down(shell.aws, Settings(names=shell.names))
+    bootstrap.down(shell.environment, stock_settings())
 
 
 def check_kill(shell: Shell) -> None:
     """kill -9 at any moment, then --resume: every tick is stored once, none twice."""
-    bootstrap.up(shell.aws, Settings(names=shell.names))
+    bootstrap.up(shell.environment, stock_settings())
     command = (*MARKET, "--rate", "100", "--count", "150")
     killed = shell.start("producer/producer.py", *command)
-    wait_until(lambda: len(shell.manifests()) == 1 and len(sent_ids(shell.manifests()[0])) >= 30)
+    wait_until(lambda: len(shell.manifests()) == 1 and len(sent_ids(shell.manifests()[0], CONTRACT)) >= 30)
     killed.kill()
     killed.communicate(timeout=60)
 
@@ -126,28 +123,28 @@ def check_kill(shell: Shell) -> None:
     proof = shell.reconcile()
     assert proof.returncode == 0, proof.stdout
     assert proof.stdout.startswith("reconciled: 150 produced = 150 stored + 0 dead-lettered; missing 0, duplicated 0, ")
-    bootstrap.down(shell.aws, Settings(names=shell.names))
+    bootstrap.down(shell.environment, stock_settings())
 
 
 def check_dead_letters(engine: Any, prefix: str, folder: Path) -> None:
     """A tick that sits in the dead-letter queue is found there, again and again, by its id."""
-    aws, names = engine.aws, Names(engine.aws.account, prefix)
-    bootstrap.up(aws, Settings(names=names))
-    market = Market(7, MARKET_START, symbols=("AAPL", "GOOG"))
+    environment = at(engine.aws, stock_names(engine.aws.account, prefix))
+    bootstrap.up(environment, stock_settings())
+    market = Market(7, MARKET_START, groups=("AAPL", "GOOG"))
     path = folder / "run.jsonl"
-    Production(at(aws, names), simulated(market, count=20, speed=None), manifest=path).run()
-    dead = [tick for tick, _ in zip(Market(8, MARKET_START, symbols=("AAPL",)).ticks(), range(12), strict=False)]
-    queue = aws.sqs.get_queue_url(QueueName=names.dead_letter_queue)["QueueUrl"]
+    Production(environment, simulated(market, count=20, speed=None), manifest=path).run()
+    dead = [tick for tick, _ in zip(Market(8, MARKET_START, groups=("AAPL",)).records(), range(12), strict=False)]
+    queue = engine.aws.sqs.get_queue_url(QueueName=environment.names.dead_letter_queue)["QueueUrl"]
     with ManifestWriter(path, resume=True) as writer:
         for tick in dead:
-            message = aws.sqs.send_message(QueueUrl=queue, MessageBody=encode(tick))
+            message = engine.aws.sqs.send_message(QueueUrl=queue, MessageBody=CONTRACT.encode(tick))
             writer.append([Sent(tick, message["MessageId"])])
     for _ in range(2):
-        result = reconcile(at(aws, names), [path], wait_seconds=60)
+        result = reconcile(environment, [path], wait_seconds=60)
         assert result.holds
         assert result.line.startswith("reconciled: 32 produced = 20 stored + 12 dead-lettered; missing 0, duplicated 0")
         assert {letter.tick_id for letter in result.dead_lettered} == {tick.tick_id for tick in dead}
-    bootstrap.down(aws, Settings(names=names))
+    bootstrap.down(environment, stock_settings())
 
 
 def test_commands_on_ministack(ministack: Any, tmp_path: Path) -> None:
@@ -176,15 +173,15 @@ def test_dead_letters_on_localstack(localstack: Any, tmp_path: Path) -> None:
 
 def check_new_environment(engine: Any, prefix: str) -> None:
     """What was sent before `down` isn't looked for in what `up` makes anew."""
-    aws, names = engine.aws, Names(engine.aws.account, prefix)
-    bootstrap.up(aws, Settings(names=names))
-    sent = Production(at(aws, names), simulated(Market(7, MARKET_START), count=20, speed=None)).run()
-    assert all_paths(at(aws, names)) == [sent.manifest]
-    bootstrap.down(aws, Settings(names=names))
-    bootstrap.up(aws, Settings(names=names))
-    assert all_paths(at(aws, names)) == []
-    assert earlier_paths(at(aws, names)) == [sent.manifest]
-    bootstrap.down(aws, Settings(names=names))
+    environment = at(engine.aws, stock_names(engine.aws.account, prefix))
+    bootstrap.up(environment, stock_settings())
+    sent = Production(environment, simulated(Market(7, MARKET_START), count=20, speed=None)).run()
+    assert all_paths(environment) == [sent.manifest]
+    bootstrap.down(environment, stock_settings())
+    bootstrap.up(environment, stock_settings())
+    assert all_paths(environment) == []
+    assert earlier_paths(environment) == [sent.manifest]
+    bootstrap.down(environment, stock_settings())
 
 
 def test_a_new_environment_on_ministack(ministack: Any) -> None:
