@@ -1,1 +1,1 @@
-"""Is it healthy, and what happened to each tick?"""
+"""Is it healthy, and what happened to each record?"""

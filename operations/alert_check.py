@@ -4,15 +4,16 @@ The inbox is subscribed to the topic like any other subscriber, so it shows what
 explain why an alert is not there: the function writes them, and they are correct even if nothing was delivered.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from operations import stored
 from operations.alerts import INBOX_LIMIT, Inbox, count_alerts
 from profiles.environment import Environment
 from profiles.names import Names
+from runtime.alerts import Marker
+from runtime.clock import from_epoch_ms
 
 # Another reader of the inbox gives messages back within this time.
 _PATIENCE_SECONDS = 7
@@ -65,7 +66,7 @@ def look_for_alerts(
     absent = sorted(window for window in windows if window not in inbox.alerts)
     told = [
         (Unseen(window, why), known)
-        for window, marker in stored.read_markers(environment.aws.s3, environment.names.bucket, absent)
+        for window, marker in stored.read_markers(environment, absent)
         for why, known in [_explain(marker, inbox, environment.names, datetime.now(UTC))]
     ]
     return Alerts(
@@ -76,18 +77,17 @@ def look_for_alerts(
     )
 
 
-def _explain(marker: Mapping[str, Any], inbox: Inbox, names: Names, now: datetime) -> tuple[str, bool]:
+def _explain(marker: Marker, inbox: Inbox, names: Names, now: datetime) -> tuple[str, bool]:
     """Why a window's alert is not in the inbox, and whether it counts as missing; otherwise it is unknown."""
-    said = f"its marker says {str(marker['state'])[:40]}" if "state" in marker else "it has no marker"
-    if marker.get("state") == "published":
-        said = f"SNS accepted it as message {str(marker.get('sns_message_id'))[:40]} at {_time(marker)}"
+    said = f"its marker says {marker.state[:40]}" if marker.state else "it has no marker"
+    if marker.is_published:
+        said = f"SNS accepted it as message {marker.sns_message_id[:40] or '?'} at {_time(marker)}"
     if inbox.unseen:
         return f"{said}; about {inbox.unseen:,} messages of {names.inbox_queue} could not be seen", False
-    if marker.get("state") != "published":
+    if not marker.is_published:
         return f"{said}, and it is not in {names.inbox_queue}", True
     keeps = timedelta(seconds=inbox.keeps_seconds)
-    published_at = _published_at(marker)
-    if published_at and published_at < now - keeps:
+    if marker.published_ms is not None and from_epoch_ms(marker.published_ms) < now - keeps:
         return f"{said}; {names.inbox_queue} keeps messages for {keeps.days} days", False
     return (
         f"{said}, but it is not in {names.inbox_queue}: it was not delivered, or it was purged or consumed since. "
@@ -96,14 +96,7 @@ def _explain(marker: Mapping[str, Any], inbox: Inbox, names: Names, now: datetim
     )
 
 
-def _published_at(marker: Mapping[str, Any]) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(marker["published_at"])
-    except (KeyError, TypeError, ValueError):
-        return None
-    return found if found.tzinfo else None
-
-
-def _time(marker: Mapping[str, Any]) -> str:
-    published_at = _published_at(marker)
-    return published_at.isoformat(timespec="seconds") if published_at else "an unknown time"
+def _time(marker: Marker) -> str:
+    if marker.published_ms is None:
+        return "an unknown time"
+    return from_epoch_ms(marker.published_ms).isoformat(timespec="seconds")

@@ -7,10 +7,10 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipeline.tick import ALERTS_PREFIX
-
 from operations.queues import PEEK_LIMIT, browse, depth, peek, sent_ms
 from profiles.environment import Environment, queue_url
+from runtime.alerts import marker_key_of
+from runtime.contract import Contract
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageTypeDef
@@ -21,39 +21,23 @@ INBOX_LIMIT = 20_000  # messages: looking at so many takes a minute or so
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One message of the topic. `fields` is its JSON body; empty where the body is something else, kept in `body`."""
+    """One message of the topic. `fields` is its JSON body; empty where the body is something else, kept in `body`.
+
+    `record_id`: the record that it is about; empty if it doesn't say.
+    """
 
     message_id: str
     subject: str
     body: str
     fields: dict[str, Any]
     sent_ms: int
-
-    @property
-    def symbol(self) -> str:
-        """The symbol that breached, or nothing."""
-        return str(self.fields.get("symbol", ""))
-
-    @property
-    def marker_key(self) -> str | None:
-        """The key of the marker of the window that was alerted; None if the message does not have it."""
-        symbol, window = self.fields.get("symbol"), self.fields.get("window")
-        if not isinstance(symbol, str) or not isinstance(window, str):
-            return None
-        return f"{ALERTS_PREFIX}{symbol}/{window}.json"
-
-    @property
-    def tick_id(self) -> str:
-        """The tick that breached, or nothing."""
-        return str(self.fields.get("tick_id", ""))
+    record_id: str = ""
 
 
 def peek_inbox(environment: Environment, *, limit: int = PEEK_LIMIT) -> list[Alert]:
     """Up to `limit` alerts in the inbox queue, oldest first; none is consumed."""
-    return [
-        read_alert(message)
-        for message in peek(environment.aws, queue_url(environment, environment.names.inbox_queue), limit=limit)
-    ]
+    url = queue_url(environment, environment.names.inbox_queue)
+    return [read_alert(environment.contract, message) for message in peek(environment.aws, url, limit=limit)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +65,7 @@ def count_alerts(environment: Environment, windows: Collection[str], *, limit: i
     seen = 0
     with closing(browse(environment.aws, url, limit=limit, thorough=True)) as messages:
         for seen, message in enumerate(messages, start=1):
-            key = read_alert(message).marker_key
+            key = marker_key_of(environment.contract, read_alert(environment.contract, message).fields)
             if key is not None and key in windows:
                 alerts[key] += 1
             if seen >= counted and len(alerts) == len(windows):
@@ -89,19 +73,21 @@ def count_alerts(environment: Environment, windows: Collection[str], *, limit: i
     return Inbox(dict(alerts), seen, max(0, counted - seen), int(attributes["MessageRetentionPeriod"]))
 
 
-def read_alert(message: "MessageTypeDef") -> Alert:
+def read_alert(contract: Contract[Any], message: "MessageTypeDef") -> Alert:
     """An inbox message: SNS's envelope around the alert, or the alert itself where delivery is raw.
 
     https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html
     """
     envelope = _object(message["Body"])
     text = str(envelope["Message"]) if "Message" in envelope and "TopicArn" in envelope else message["Body"]
+    fields = _object(text)
     return Alert(
         message_id=str(envelope.get("MessageId", message["MessageId"])),
         subject=str(envelope.get("Subject") or "(no subject)"),
         body=text,
-        fields=_object(text),
+        fields=fields,
         sent_ms=sent_ms(message),
+        record_id=str(fields.get(contract.record.ID, "")),
     )
 
 

@@ -1,102 +1,124 @@
-"""Ticks that compaction has moved: to table `ticks`, Parquet under `curated/`, after `--delete-compacted` only there.
+"""Records that compaction has moved to the compacted table, after `--delete-compacted` only there.
 
-They are read with the offline engine, on every endpoint: it fetches only the files of the days and symbols in question,
+They are read with the offline engine, on every endpoint: it fetches only the files of the days and groups in question,
 and those only once.
 """
 # ruff: noqa: S608  (Athena's SQL has no parameters here; every value is quoted)
 
-from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+import json
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import duckdb
-from pipeline.tick import Tick
 
 from analytics import run_query
 from analytics.result import HistoryError
-from analytics.statements import table_of
-from operations.stored import Found
-from operations.tick_search import StoredTick
+from analytics.statements import compacted_table
+from operations.record_search import StoredRecord
+from operations.stored import Content, Found
 from profiles.environment import Environment
 from profiles.errors import CannotRunError
-from profiles.names import Names
-
-_COLUMNS = ("tick_id", "symbol", "price", "volume", "event_time", "processed_at", "latency_ms", "alert")
-
-
-def is_anything_compacted(
-    environment: Environment,
-) -> bool:
-    """Whether table `ticks` has any file. One listing."""
-    table = table_of(environment.names, "ticks")
-    return (
-        environment.aws.s3.list_objects_v2(Bucket=table.bucket, Prefix=table.prefix, MaxKeys=1).get("KeyCount", 0) > 0
-    )
+from runtime.clock import from_epoch_ms
+from runtime.contract import Contract
+from runtime.fields import InvalidRecordError, Record
 
 
-def find_compacted(environment: Environment, ticks: Iterable[Tick], found: Callable[[list[Found]], None]) -> None:
-    """Hand what is compacted to `found`, symbol by symbol: these ticks, and others of their days.
+def is_anything_compacted(environment: Environment) -> bool:
+    """Whether the compacted table has any file. One listing."""
+    table = compacted_table(environment)
+    if table is None:
+        return False
+    listed = environment.aws.s3.list_objects_v2(Bucket=table.bucket, Prefix=table.prefix, MaxKeys=1)
+    return listed.get("KeyCount", 0) > 0
+
+
+def find_compacted(environment: Environment, records: Iterable[Record], found: Callable[[list[Found]], None]) -> None:
+    """Hand what is compacted to `found`, group by group: these records, and others of their days.
 
     Costs one listing if nothing is compacted. Raises `CannotRunError` if the table can't be read.
     """
     if not is_anything_compacted(environment):
         return
-    for symbol, (first, last) in sorted(_spans(ticks).items()):
-        where = f"symbol = {_quoted(symbol)} AND day BETWEEN '{_day(first)}' AND '{_day(last)}'"
-        sql = f'SELECT tick_id, symbol, price, volume, event_time, "$path" FROM ticks WHERE {where}'
-        found([Found(row[0], _key(environment.names, path), Tick(*row)) for *row, path in _query(environment, sql)])
+    contract = environment.contract
+    for group, (first, last) in sorted(_spans(records).items()):
+        where = [*_in_group(contract, group), f"day BETWEEN '{_day(first)}' AND '{_day(last)}'"]
+        rows = _query(environment, where)
+        found([Found(str(values[contract.record.ID]), key, _content(contract, values)) for key, values in rows])
 
 
 def find_one(
-    environment: Environment, tick_id: str, *, tick: Tick | None = None, symbol: str | None = None
-) -> StoredTick | None:
-    """A tick by its id. Where the tick is known, only its day's file is read, else those of the symbol, else all.
+    environment: Environment, record_id: str, *, record: Record | None = None, group: str | None = None
+) -> StoredRecord | None:
+    """A record by its id. Where the record is known, only its day's file is read, else those of the group, else all.
 
     The table keeps neither the time as it was sent, only the same moment in UTC, nor which request stored the record.
     """
     if not is_anything_compacted(environment):
         return None
-    conditions = [f"tick_id = {_quoted(tick_id)}"]
-    if tick:
-        conditions.append(f"day = '{_day(tick.epoch_ms)}'")
-    if known := tick.symbol if tick else symbol:
-        conditions.append(f"symbol = {_quoted(known)}")
-    sql = f'SELECT {", ".join(_COLUMNS)}, "$path" FROM ticks WHERE {" AND ".join(conditions)}'
-    rows = _query(environment, sql)
-    if not rows:
-        return None
-    *values, path = rows[0]
-    record = dict(zip(_COLUMNS, values, strict=True))
-    return StoredTick(_key(environment.names, path), {**record, "timestamp": record["event_time"]}, "")
+    contract = environment.contract
+    where = [f"{contract.record.ID} = {_quoted(record_id)}"]
+    if record:
+        where.append(f"day = '{_day(record.epoch_ms)}'")
+    if known := record.group if record else group:
+        where += _in_group(contract, known)
+    for key, values in _query(environment, where):
+        try:
+            return StoredRecord(key, contract.parse_stored(json.dumps(values).encode()), "")
+        except InvalidRecordError:
+            return StoredRecord(key, None, "")
+    return None
 
 
-def _query(environment: Environment, sql: str) -> Sequence[tuple[Any, ...]]:
+def _query(environment: Environment, where: Iterable[str]) -> list[tuple[str, dict[str, Any]]]:
+    """The key and the stored fields of each row for which all conditions hold; `timestamp` is the `event_time`."""
+    table = compacted_table(environment)
+    name = table.name if table else ""
+    columns = [column for column, _ in environment.contract.columns() if column != "timestamp"]
+    sql = f'SELECT "$path", {", ".join(columns)} FROM {name} WHERE {" AND ".join(where)}'
     try:
-        return run_query(environment, sql, "duckdb").rows
+        rows = run_query(environment, sql, "duckdb").rows
     except (HistoryError, duckdb.Error) as error:
+        plural = environment.contract.plural
         raise CannotRunError(
-            f"table ticks can't be read, so it is not known which ticks are in it: {error}. See: stockpipe query "
-            f"--sql 'SELECT COUNT(*) FROM ticks' --engine duckdb"
+            f"table {name} can't be read, so it is not known which {plural} are in it: {error}. See: stockpipe query "
+            f"--sql 'SELECT COUNT(*) FROM {name}' --engine duckdb"
         ) from error
+    found = []
+    for path, *cells in rows:
+        values = dict(zip(columns, cells, strict=True))
+        found.append((_key(environment, path), {**values, "timestamp": values["event_time"]}))
+    return found
 
 
-def _spans(ticks: Iterable[Tick]) -> dict[str, tuple[int, int]]:
-    """Symbol → the first and last event time, in milliseconds."""
+def _content(contract: Contract[Any], values: dict[str, Any]) -> Content:
+    try:
+        record: Record = contract.make(values)
+    except InvalidRecordError as error:
+        return str(error)
+    return record
+
+
+def _spans(records: Iterable[Record]) -> dict[str, tuple[int, int]]:
+    """Group → the first and last event time, in milliseconds."""
     spans: dict[str, tuple[int, int]] = {}
-    for tick in ticks:
-        at = tick.epoch_ms
-        first, last = spans.get(tick.symbol, (at, at))
-        spans[tick.symbol] = min(first, at), max(last, at)
+    for record in records:
+        at = record.epoch_ms
+        first, last = spans.get(record.group, (at, at))
+        spans[record.group] = min(first, at), max(last, at)
     return spans
 
 
+def _in_group(contract: Contract[Any], group: str) -> list[str]:
+    return [f"{name} = {_quoted(part)}" for name, part in zip(contract.record.GROUP, group.split("/"), strict=False)]
+
+
 def _day(epoch_ms: int) -> str:
-    return datetime.fromtimestamp(epoch_ms / 1000, UTC).date().isoformat()
+    return from_epoch_ms(epoch_ms).date().isoformat()
 
 
 def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _key(names: Names, path: str) -> str:
-    return path.removeprefix(f"s3://{names.bucket}/")
+def _key(environment: Environment, path: str) -> str:
+    return path.removeprefix(f"s3://{environment.names.bucket}/")

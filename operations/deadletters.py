@@ -2,10 +2,10 @@
 
 Sending back (redrive) has two ways. SQS's own message move task, where the endpoint has it:
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_StartMessageMoveTask.html
-Else a copy: each message is sent to the tick queue first and deleted from the dead-letter queue only when SQS has
-accepted it. Interrupted at any point, a message is in one of the queues or in both; in both is harmless, because a tick
-that is stored twice lands on the same key. (A tick without an id or a time has its message's, which a copy would lose:
-so the copy has them written out.)
+Else a copy: each message is sent to the queue first and deleted from the dead-letter queue only when SQS has accepted
+it. Interrupted at any point, a message is in one of the queues or in both; in both is harmless, because a record that
+is stored twice lands on the same key. (A record without an id or a time has its message's, which a copy would lose: so
+the copy has them written out.)
 """
 
 import json
@@ -13,24 +13,16 @@ import math
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import ClientError
-from pipeline.tick import InvalidTickError, encode, parse
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from operations.queues import (
-    BATCH,
-    PEEK_LIMIT,
-    Held,
-    browse,
-    depth,
-    peek,
-    sent_ms,
-)
+from operations.queues import BATCH, PEEK_LIMIT, Held, browse, depth, peek, sent_ms
 from profiles.environment import Environment, queue_url
 from profiles.errors import CannotRunError
-from profiles.session import Aws
+from runtime.contract import Contract
+from runtime.fields import InvalidRecordError
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import (
@@ -49,36 +41,26 @@ _POLL_SECONDS = 0.5
 # Bytes in one SendMessageBatch: AWS takes four times as much by now, other endpoints don't.
 _BATCH_BYTES = 262_144
 
-VALID_TICK = "a valid tick: processing it failed"
-
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One message that failed too often. `sent_ms`: when it was first sent, milliseconds since 1970."""
+    """One message that failed too often. `sent_ms`: when it was first sent, milliseconds since 1970.
+
+    `record_id`: the id that the body tells, though it may be invalid otherwise. `is_valid`: nothing is wrong with the
+    message itself, so the function's log has the reason.
+    """
 
     message_id: str
     body: str
     reason: str
     sent_ms: int
     receive_count: int
-
-    @property
-    def is_valid_tick(self) -> bool:
-        """Nothing is wrong with the message itself, so the function's log has the reason."""
-        return self.reason == VALID_TICK
-
-    @property
-    def tick_id(self) -> str | None:
-        """The id that the body tells, though it may be invalid otherwise."""
-        try:
-            tick_id = json.loads(self.body)["tick_id"]
-        except (ValueError, TypeError, KeyError, RecursionError):
-            return None
-        return tick_id if isinstance(tick_id, str) else None
+    record_id: str | None = None
+    is_valid: bool = False
 
     def is_called(self, some_id: str) -> bool:
-        """Whether this is its message id or its tick id."""
-        return some_id in (self.message_id, self.tick_id)
+        """Whether this is its message id or its record's id."""
+        return some_id in (self.message_id, self.record_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,42 +74,37 @@ class Redrive:
 
 def list_dead_letters(environment: Environment, *, limit: int = PEEK_LIMIT) -> list[DeadLetter]:
     """Up to `limit` dead letters with their reasons, oldest first; none is consumed."""
-    return [
-        _read(message)
-        for message in peek(environment.aws, queue_url(environment, environment.names.dead_letter_queue), limit=limit)
-    ]
+    url = queue_url(environment, environment.names.dead_letter_queue)
+    return [_read(environment.contract, message) for message in peek(environment.aws, url, limit=limit)]
 
 
-def read_all(aws: Aws, url: str, *, thorough: bool = False) -> Generator[DeadLetter, None, None]:
+def read_all(environment: Environment, *, thorough: bool = False) -> Generator[DeadLetter, None, None]:
     """All dead letters, however many, each once; visible to others again when the iterator ends or is closed.
 
     As many as SQS counts; with `thorough`, until it has nothing more (`operations.queues.browse`).
     """
-    with closing(browse(aws, url, thorough=thorough)) as messages:
-        yield from (_read(message) for message in messages)
+    url = queue_url(environment, environment.names.dead_letter_queue)
+    with closing(browse(environment.aws, url, thorough=thorough)) as messages:
+        yield from (_read(environment.contract, message) for message in messages)
 
 
 def find(environment: Environment, *ids: str) -> DeadLetter | None:
-    """The dead letter with one of these message ids or tick ids."""
-    with closing(
-        read_all(environment.aws, queue_url(environment, environment.names.dead_letter_queue), thorough=True)
-    ) as letters:
+    """The dead letter with one of these message ids or record ids."""
+    with closing(read_all(environment, thorough=True)) as letters:
         return next((letter for letter in letters if any(map(letter.is_called, ids))), None)
 
 
-def reason_of(message: "MessageTypeDef") -> str:
-    """Why the data contract refuses a message, or `VALID_TICK`."""
+def reason_of(contract: Contract[Any], message: "MessageTypeDef") -> str:
+    """Why the data contract refuses a message; empty if it doesn't."""
     try:
-        parse(message["Body"], message_id=message["MessageId"], sent_timestamp_ms=sent_ms(message))
-    except InvalidTickError as error:
+        contract.parse(message["Body"], message_id=message["MessageId"], sent_timestamp_ms=sent_ms(message))
+    except InvalidRecordError as error:
         return str(error)
-    return VALID_TICK
+    return ""
 
 
-def redrive_all(
-    environment: Environment,
-) -> Redrive:
-    """Send every dead letter back to the tick queue."""
+def redrive_all(environment: Environment) -> Redrive:
+    """Send every dead letter back to the queue."""
     try:
         # With a destination, messages that were put into the dead-letter queue by hand can be moved, too.
         task = environment.aws.sqs.start_message_move_task(
@@ -144,16 +121,16 @@ def redrive_all(
 
 
 def redrive_one(environment: Environment, some_id: str) -> Redrive:
-    """Send one dead letter back, by message id or tick id.
+    """Send one dead letter back, by message id or record id.
 
     Moved 0: it is no longer there, or AWS didn't hand it out this time.
     """
-    return Redrive(_copy(environment, lambda message: _read(message).is_called(some_id), enough=1), "copy")
+    return Redrive(
+        _copy(environment, lambda message: _read(environment.contract, message).is_called(some_id), enough=1), "copy"
+    )
 
 
-def purge(
-    environment: Environment,
-) -> None:
+def purge(environment: Environment) -> None:
     """Delete every dead letter, those included that arrive meanwhile.
 
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_PurgeQueue.html
@@ -162,17 +139,21 @@ def purge(
         environment.aws.sqs.purge_queue(QueueUrl=queue_url(environment, environment.names.dead_letter_queue))
     except environment.aws.sqs.exceptions.PurgeQueueInProgress as error:
         raise CannotRunError(
-            f"{environment.names.dead_letter_queue} was purged in the last 60 s, and AWS takes one purge a minute: try again later"
+            f"{environment.names.dead_letter_queue} was purged in the last 60 s, and AWS takes one purge a minute: "
+            "try again later"
         ) from error
 
 
-def _read(message: "MessageTypeDef") -> DeadLetter:
+def _read(contract: Contract[Any], message: "MessageTypeDef") -> DeadLetter:
+    reason = reason_of(contract, message)
     return DeadLetter(
         message_id=message["MessageId"],
         body=message["Body"],
-        reason=reason_of(message),
+        reason=reason or f"a valid {contract.noun}: processing it failed",
         sent_ms=sent_ms(message),
         receive_count=int(message["Attributes"].get("ApproximateReceiveCount", "0")),
+        record_id=contract.told_id(message["Body"]),
+        is_valid=not reason,
     )
 
 
@@ -208,10 +189,8 @@ def _copy(environment: Environment, wanted: "Callable[[MessageTypeDef], bool]", 
 
     If SQS counts none (its count may be a minute old), it goes on until SQS returns nothing more.
     """
-    source, target = (
-        queue_url(environment, environment.names.dead_letter_queue),
-        queue_url(environment, environment.names.queue),
-    )
+    source = queue_url(environment, environment.names.dead_letter_queue)
+    target = queue_url(environment, environment.names.queue)
     todo = depth(environment.aws, source).total or math.inf
     held = Held(environment.aws, source)
     moved = looked_at = 0
@@ -221,7 +200,7 @@ def _copy(environment: Environment, wanted: "Callable[[MessageTypeDef], bool]", 
             if not messages:
                 break
             looked_at += len(messages)
-            accepted = _move(environment.aws, source, target, [message for message in messages if wanted(message)])
+            accepted = _move(environment, source, target, [message for message in messages if wanted(message)])
             held.forget(accepted)
             moved += len(accepted)
     finally:
@@ -229,22 +208,23 @@ def _copy(environment: Environment, wanted: "Callable[[MessageTypeDef], bool]", 
     return moved
 
 
-def _move(aws: Aws, source: str, target: str, messages: "list[MessageTypeDef]") -> list[str]:
+def _move(environment: Environment, source: str, target: str, messages: "list[MessageTypeDef]") -> list[str]:
     """Send, then delete; the ids of the messages that were moved."""
-    return [message_id for batch in _batches(messages) for message_id in _move_batch(aws, source, target, batch)]
-
-
-def _move_batch(aws: Aws, source: str, target: str, messages: "list[MessageTypeDef]") -> list[str]:
-    sent = aws.sqs.send_message_batch(QueueUrl=target, Entries=list(_entries(messages))).get("Successful", [])
-    accepted = [messages[int(entry["Id"])] for entry in sent]
-    if accepted:
-        aws.sqs.delete_message_batch(
-            QueueUrl=source,
-            Entries=[
-                {"Id": str(index), "ReceiptHandle": message["ReceiptHandle"]} for index, message in enumerate(accepted)
-            ],
-        )
-    return [message["MessageId"] for message in accepted]
+    moved = []
+    for batch in _batches(messages):
+        entries = list(_entries(environment.contract, batch))
+        sent = environment.aws.sqs.send_message_batch(QueueUrl=target, Entries=entries).get("Successful", [])
+        accepted = [batch[int(entry["Id"])] for entry in sent]
+        if accepted:
+            environment.aws.sqs.delete_message_batch(
+                QueueUrl=source,
+                Entries=[
+                    {"Id": str(index), "ReceiptHandle": message["ReceiptHandle"]}
+                    for index, message in enumerate(accepted)
+                ],
+            )
+        moved += [message["MessageId"] for message in accepted]
+    return moved
 
 
 def _batches(messages: "Iterable[MessageTypeDef]") -> "Iterator[list[MessageTypeDef]]":
@@ -268,19 +248,21 @@ def _bytes(message: "MessageTypeDef") -> int:
     return sum(len(text.encode()) for text in texts)
 
 
-def _entries(messages: "Iterable[MessageTypeDef]") -> "Iterable[SendMessageBatchRequestEntryTypeDef]":
+def _entries(
+    contract: Contract[Any], messages: "Iterable[MessageTypeDef]"
+) -> "Iterable[SendMessageBatchRequestEntryTypeDef]":
     for index, message in enumerate(messages):
-        yield {"Id": str(index), "MessageBody": _body(message), "MessageAttributes": _attributes(message)}
+        yield {"Id": str(index), "MessageBody": _body(contract, message), "MessageAttributes": _attributes(message)}
 
 
-def _body(message: "MessageTypeDef") -> str:
-    """The body; where it is a tick that takes its id or its time from the message, both are written out."""
+def _body(contract: Contract[Any], message: "MessageTypeDef") -> str:
+    """The body; where it is a record that takes its id or its time from the message, both are written out."""
     body = message["Body"]
     try:
-        tick = parse(body, message_id=message["MessageId"], sent_timestamp_ms=sent_ms(message))
-    except InvalidTickError:
+        record = contract.parse(body, message_id=message["MessageId"], sent_timestamp_ms=sent_ms(message))
+    except InvalidRecordError:
         return body
-    return body if {"tick_id", "timestamp"} <= json.loads(body).keys() else encode(tick)
+    return body if {contract.record.ID, "timestamp"} <= json.loads(body).keys() else contract.encode(record)
 
 
 def _attributes(message: "MessageTypeDef") -> "dict[str, MessageAttributeValueTypeDef]":

@@ -1,24 +1,20 @@
-"""How the operator's commands show times and tables."""
+"""How the operator's commands show times, tables and values."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import typer
-from pipeline.tick import iso_utc
 from rich.table import Table
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def moment(at_ms: int) -> datetime:
-    """The UTC time of milliseconds since 1970."""
-    return _EPOCH + timedelta(milliseconds=at_ms)
+from runtime.clock import from_epoch_ms, iso_utc
+from runtime.contract import Contract
+from runtime.fields import Record, values_of
 
 
 def timestamp(at_ms: int) -> str:
     """`2026-01-05T14:30:00.250Z`."""
-    return iso_utc(moment(at_ms))
+    return iso_utc(from_epoch_ms(at_ms))
 
 
 def clock_time(at_ms: int) -> str:
@@ -41,6 +37,20 @@ def plain_table(*columns: str) -> Table:
     for column in columns:
         table.add_column(column, overflow="fold")
     return table
+
+
+def as_document(contract: Contract[Any], value: Any) -> Any:
+    """A value for JSON: dataclasses as objects, in which fields are named after the contract's record."""
+    if isinstance(value, Record):
+        return values_of(value)
+    if is_dataclass(value):
+        names = {
+            "record_id": contract.record.ID,
+            "record": contract.noun,
+            "is_valid": f"is_valid_{contract.noun}",
+        }
+        return {names.get(one.name, one.name): as_document(contract, getattr(value, one.name)) for one in fields(value)}
+    return [as_document(contract, one) for one in value] if isinstance(value, tuple | list) else value
 
 
 def print_json_line(value: Any) -> None:

@@ -1,24 +1,30 @@
 """What the live function is told: its environment variables, which readers go by rather than by their own options."""
 
-from pipeline.environment import ConfigurationError, Environment
+from typing import Any
 
 from profiles.environment import Environment, up_command
 from profiles.errors import CannotRunError
+from runtime import settings
+from runtime.fields import Record
 
 
-def read_environment(
-    environment: Environment,
-) -> Environment:
+def read_environment(environment: Environment) -> settings.Environment[Any]:
     """The live function's environment. Raises `CannotRunError` where there is no function, or a broken one."""
-    lambda_ = environment.aws.lambda_
+    lambda_, function = environment.aws.lambda_, environment.names.function
     try:
-        configuration = lambda_.get_function_configuration(FunctionName=environment.names.function)
-        return Environment.read(configuration.get("Environment", {}).get("Variables", {}))
+        configuration = lambda_.get_function_configuration(FunctionName=function)
+        variables = configuration.get("Environment", {}).get("Variables", {})
+        return settings.Environment.read(variables, environment.pipeline.settings)
     except lambda_.exceptions.ResourceNotFoundException as error:
-        raise CannotRunError(
-            f"there is no function {environment.names.function}; run: {up_command(environment)}"
-        ) from error
-    except ConfigurationError as error:
-        raise CannotRunError(
-            f"function {environment.names.function}: {error}; run: {up_command(environment)}"
-        ) from error
+        raise CannotRunError(f"there is no function {function}; run: {up_command(environment)}") from error
+    except settings.ConfigurationError as error:
+        raise CannotRunError(f"function {function}: {error}; run: {up_command(environment)}") from error
+
+
+def alert_windows(environment: Environment, function: settings.Environment[Any], record: Record) -> tuple[str, ...]:
+    """The keys of the markers of a record's alert windows: one for each rule that applies."""
+    return tuple(
+        environment.contract.alert_key(rule.name, record, function.settings.alert_cooldown_seconds)
+        for rule in environment.pipeline.rules
+        if rule.applies(record, function.settings)
+    )

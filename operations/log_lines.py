@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from pipeline.tick import to_epoch_ms
-
 from operations.function_log import LogEvent
+from runtime.clock import to_epoch_ms
 
 _LAMBDA = re.compile(
     r"(?P<what>START|END|REPORT|INIT_START|INIT_REPORT)\b(?: RequestId: (?P<id>\S+))?(?P<rest>.*)", re.DOTALL

@@ -42,7 +42,7 @@ def read_invocations(environment: Environment, *, since_ms: int, pages: int = _M
 
 
 def oldest_message_seconds(environment: Environment, now: datetime) -> float | None:
-    """Age of the oldest tick in the queue; None where the endpoint has no such metric (the emulators).
+    """Age of the oldest message in the queue; None where the endpoint has no such metric (the emulators).
 
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
     """

@@ -198,7 +198,7 @@ def peek(aws: Aws, url: str, *, limit: int = PEEK_LIMIT) -> "list[MessageTypeDef
     """Up to `limit` messages, oldest first as far as SQS tells, none of them consumed.
 
     During this time they are hidden from others (after a kill: for `hidden_seconds`), and it counts as a receive. So
-    use it only for queues that nobody consumes (dead letters, the inbox), never for the tick queue.
+    use it only for queues that nobody consumes (dead letters, the inbox), never for the queue that the function reads.
     """
     return sorted(browse(aws, url, limit=limit), key=sent_ms)
 

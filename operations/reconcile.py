@@ -1,29 +1,26 @@
 """The proof that nothing was lost: what was produced is stored exactly once or dead-lettered, and alerts were sent.
 
 The manifest says what SQS accepted; the bucket, the dead-letter queue and the alert inbox show what happened to it.
-Ticks of others, or of earlier runs, are left out. Nothing is changed: messages are read and made visible again.
+Records of others, or of earlier runs, are left out. Nothing is changed: messages are read and made visible again.
 """
 
 import secrets
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-
-from pipeline.environment import Environment
-from pipeline.tick import alert_marker_key
 
 from operations import compacted, deadletters, stored
 from operations.alert_check import Alerts, look_for_alerts
 from operations.ledger import Ledger
-from operations.live_function import read_environment
+from operations.live_function import alert_windows, read_environment
 from operations.queues import depth
 from operations.reconciliation import Altered, Duplicate, Reconciliation
 from producer import manifest
-from producer.clock import Clock, SystemClock
 from profiles.environment import Environment, queue_url, up_command
 from profiles.errors import CannotRunError
+from runtime.clock import Clock
 
 POLL_SECONDS = 0.25
 # SQS's counts are approximate: only a queue that has been empty for so long counts as idle.
@@ -45,45 +42,47 @@ def reconcile(
     """Compare manifests with what is there.
 
     Looks again until everything is accounted for, the queue has been idle for a while, or `wait_seconds` passed without
-    progress. Progress means that the queue is shorter than ever before, or that more ticks are stored. While there is
+    progress. Progress means that the queue is shorter than ever before, or that more records are stored. While there is
     progress there is no time limit. With 0 it looks once. Records with an object of their own are compared with the
     manifest at the end: as many as `sample` says (None: all), chosen at random, the same for the same `seed`.
     `observer` is told what it waits for. Raises `CannotRunError` if the environment or a manifest doesn't exist.
     """
-    clock = clock or SystemClock()
+    clock = clock or Clock()
     seed = secrets.randbelow(_SEEDS) if seed is None else seed
     pause = threading.Event()
-    with Ledger() as ledger:
+    function = read_environment(environment)
+    where = replace(environment, names=replace(environment.names, bucket_override=function.bucket))
+    queue = queue_url(environment, environment.names.queue)
+    with Ledger(environment.contract, partial(alert_windows, environment, function)) as ledger:
         for path in manifests:
-            ledger.add_produced(manifest.read(path))
-        where = _Where.find(environment)
+            ledger.add_produced(manifest.read(path, environment.contract))
         progress = _Progress(wait_seconds, clock.monotonic())
         idle_since: float | None = None
         while True:
-            on_its_way = depth(environment.aws, where.queue_url).total
+            on_its_way = depth(environment.aws, queue).total
             now = clock.monotonic()
             progress.saw_queued(on_its_way, now)
             idle_since = (now if idle_since is None else idle_since) if on_its_way == 0 else None
             if idle_since is not None or now >= progress.deadline:
-                _find_stored(where, ledger)
+                _find_stored(where, ledger, up_command(environment))
                 if progress.saw_stored(ledger.count_stored(), now) and idle_since is not None:
                     idle_since = now
                 enough = now >= progress.deadline or (idle_since is not None and now - idle_since >= QUIET_SECONDS)
                 _find_dead(where, ledger, thorough=enough)
                 lost = ledger.count_lost()
                 if not lost and not enough:
-                    # SQS's count may have hidden a dead letter whose tick is stored as well.
+                    # SQS's count may have hidden a dead letter whose record is stored as well.
                     _find_dead(where, ledger, thorough=True)
                     lost = ledger.count_lost()
                 if enough or not lost:
                     wait = partial(clock.wait, pause) if wait_seconds else None
-                    alerts = _look_for_alerts(where, ledger, wait)
+                    alerts = look_for_alerts(where, ledger.windows(), wait=wait)
                     if enough or not alerts.missing:
                         _compare(where, ledger, sample, seed)
                         return _conclude(ledger, alerts, on_its_way, seed)
                     observer(f"{len(alerts.missing):,} alerts are not in the inbox yet")
                 else:
-                    observer(f"{lost:,} of {ledger.count_produced():,} ticks not found yet")
+                    observer(f"{lost:,} of {ledger.count_produced():,} {environment.contract.plural} not found yet")
             else:
                 observer(f"{on_its_way:,} messages are in the queue")
             clock.wait(pause, min(POLL_SECONDS, max(0.0, progress.deadline - now)))
@@ -105,7 +104,7 @@ class _Progress:
             self.deadline = now + self._wait_seconds
 
     def saw_stored(self, count: int, now: float) -> bool:
-        """So many ticks are stored: whether that is more than before.
+        """So many records are stored: whether that is more than before.
 
         The first count has nothing to be compared with, so there will be a second one.
         """
@@ -118,43 +117,18 @@ class _Progress:
         return count > before
 
 
-@dataclass(frozen=True)
-class _Where:
-    """Where to look, as the live function has it; `names` with its bucket."""
-
-    environment: Environment
-    function: Environment
-    queue_url: str
-    dead_letter_queue_url: str
-
-    @classmethod
-    def find(
-        cls,
-        environment: Environment,
-    ) -> "_Where":
-        function = read_environment(environment)
-        return cls(
-            aws=environment.aws,
-            names=replace(environment.names, bucket_override=function.bucket),
-            function=function,
-            queue_url=queue_url(environment, environment.names.queue),
-            dead_letter_queue_url=queue_url(environment, environment.names.dead_letter_queue),
-        )
-
-
-def _find_stored(where: _Where, ledger: Ledger) -> None:
-    """Forget what was found, and find what is stored."""
-    s3, names = where.aws.s3, where.names
+def _find_stored(where: Environment, ledger: Ledger, repair: str) -> None:
+    """Forget what was found, and find what is stored. `repair`: the command that makes a missing bucket."""
     ledger.forget_found()
     try:
-        stored.find_ticks(s3, names.bucket, ledger.symbols(), ledger.add_stored, ledger.add_foreign)
-    except s3.exceptions.NoSuchBucket as error:
-        raise CannotRunError(f"there is no bucket {names.bucket}; run: {up_command(environment)}") from error
+        stored.find_records(where, ledger.groups(), ledger.add_stored, ledger.add_foreign)
+    except where.aws.s3.exceptions.NoSuchBucket as error:
+        raise CannotRunError(f"there is no bucket {where.names.bucket}; run: {repair}") from error
     _find_compacted(where, ledger)
 
 
-def _find_compacted(where: _Where, ledger: Ledger) -> None:
-    """Ticks that aren't under `processed/` may have been compacted and deleted there.
+def _find_compacted(where: Environment, ledger: Ledger) -> None:
+    """Records that have no object any more may have been compacted and deleted.
 
     Compaction writes before it deletes, so this comes second.
     """
@@ -162,27 +136,18 @@ def _find_compacted(where: _Where, ledger: Ledger) -> None:
         compacted.find_compacted(where, ledger.unstored(), ledger.add_compacted)
 
 
-def _find_dead(where: _Where, ledger: Ledger, *, thorough: bool) -> None:
-    """Find dead letters. It comes after what is stored: a tick in flight is then reported as missing.
+def _find_dead(where: Environment, ledger: Ledger, *, thorough: bool) -> None:
+    """Find dead letters. It comes after what is stored: a record in flight is then reported as missing.
 
     A thorough look takes a second even where there are none.
     """
-    ledger.add_dead(deadletters.read_all(where.aws, where.dead_letter_queue_url, thorough=thorough))
+    ledger.add_dead(deadletters.read_all(where, thorough=thorough))
 
 
-def _look_for_alerts(where: _Where, ledger: Ledger, wait: Callable[[float], None] | None) -> Alerts:
-    function = where.function
-    windows = {
-        alert_marker_key(tick, cooldown_seconds=function.alert_cooldown_seconds)
-        for tick in ledger.breaching(function.alert_threshold)
-    }
-    return look_for_alerts(where, windows, wait=wait)
-
-
-def _compare(where: _Where, ledger: Ledger, sample: int | None, seed: int) -> None:
+def _compare(where: Environment, ledger: Ledger, sample: int | None, seed: int) -> None:
     """Compare records that are only known from the listing. One that was deleted since may have been compacted."""
     places, _ = ledger.count_places()
-    for key, content in stored.read_contents(where.aws.s3, where.names.bucket, ledger.sample(sample, seed)):
+    for key, content in stored.read_contents(where, ledger.sample(sample, seed)):
         ledger.add_content(key, content)
     if ledger.count_places()[0] < places:
         _find_compacted(where, ledger)

@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 
 from operations.alert_check import Repeated, Unseen
-from operations.ledger import DeadTick
+from operations.ledger import DeadRecord
 from operations.stored import Foreign
 
 
 @dataclass(frozen=True)
 class Duplicate:
-    """A tick that is stored more than once, or both stored and dead-lettered."""
+    """A record that is stored more than once, or both stored and dead-lettered."""
 
-    tick_id: str
+    record_id: str
     places: tuple[str, ...]
 
 
@@ -19,25 +19,25 @@ class Duplicate:
 class Altered:
     """A stored record that differs from what was produced, or that is not a valid record."""
 
-    tick_id: str
+    record_id: str
     place: str
     difference: str
 
 
 @dataclass(frozen=True)
 class Reconciliation:
-    """What happened to the produced ticks: each is counted as stored, dead-lettered or missing.
+    """What happened to the produced records: each is counted as stored, dead-lettered or missing.
 
-    `missing` are tick ids; `records` counts stored records, `compared` those whose content was compared, chosen with
+    `missing` are record ids; `records` counts stored records, `compared` those whose content was compared, chosen with
     `seed`; `alerts` counts windows with an alert in the inbox, `unalerted` are those without, `unknown_alerts` those
     for which the inbox can't tell, `repeated_alerts` those with more than one; `foreign` are places in the bucket that
-    hold no record; `other_dead_letters` counts messages in the dead-letter queue that aren't produced ticks;
-    `queued` counts messages that were still in the tick queue, whoever sent them (approximately, as SQS counts).
+    hold no record; `other_dead_letters` counts messages in the dead-letter queue that aren't produced records;
+    `queued` counts messages that were still in the queue, whoever sent them (approximately, as SQS counts).
     """
 
     produced: int
     stored: int
-    dead_lettered: tuple[DeadTick, ...]
+    dead_lettered: tuple[DeadRecord, ...]
     missing: tuple[str, ...]
     duplicated: tuple[Duplicate, ...]
     altered: tuple[Altered, ...]
@@ -54,7 +54,7 @@ class Reconciliation:
 
     @property
     def holds(self) -> bool:
-        """Whether ticks were produced, and none of them is missing, duplicated, altered or without its alert."""
+        """Whether records were produced, and none of them is missing, duplicated, altered or without its alert."""
         return self.produced > 0 and not (self.missing or self.duplicated or self.altered or self.unalerted)
 
     @property

@@ -11,7 +11,7 @@ from rich.text import Text
 import terminal
 from bootstrap.resources.sns import HOW_TO_CONFIRM, Subscriber, email_subscribers
 from operations.alerts import Alert, peek_inbox
-from operations.display import clock_time, print_json_line, timestamp
+from operations.display import as_document, clock_time, print_json_line, timestamp
 from operations.emails import Email, recorded_emails
 from operations.queues import PEEK_LIMIT, depth
 from profiles.environment import Environment, queue_url
@@ -31,22 +31,24 @@ def alerts(
     profile: terminal.ProfileOption = terminal.DEFAULT_PROFILE,
     prefix: terminal.PrefixOption = "",
     bucket: terminal.BucketOption = None,
+    pipeline: terminal.PipelineOption = None,
 ) -> None:
     """Show the alerts that were sent to subscribers, with subject and body, oldest first.
 
     They are read from the inbox queue and stay in it. If the endpoint records emails (LocalStack), these are shown,
     too. With --follow, --json prints one object per line.
     """
-    environment = terminal.open_environment(profile, prefix, bucket)
+    environment = terminal.open_environment(profile, prefix, bucket, pipeline)
     if follow:
         with contextlib.suppress(KeyboardInterrupt):
             _follow(environment, limit, as_json=as_json)
         return
     found = peek_inbox(environment, limit=limit)
-    subscribers = email_subscribers(aws, names.topic_arn)
-    emails = recorded_emails(aws, frozenset(one.address for one in subscribers)) if subscribers else None
+    subscribers = email_subscribers(environment.aws, environment.names.topic_arn)
+    addresses = frozenset(one.address for one in subscribers)
+    emails = recorded_emails(environment.aws, addresses) if subscribers else None
     if as_json:
-        print_document(found, subscribers, emails)
+        print_document(environment, found, subscribers, emails)
         return
     for alert in found:
         show(alert)
@@ -54,18 +56,21 @@ def alerts(
         show_email(email)
     for pending in (one for one in subscribers if not one.confirmed):
         _note(f"{pending.address}: {HOW_TO_CONFIRM}")
-    in_inbox = depth(aws, queue_url(environment, names.inbox_queue)).total
+    in_inbox = depth(environment.aws, queue_url(environment, environment.names.inbox_queue)).total
     if in_inbox > len(found):
         _note(f"{len(found)} of about {in_inbox} alerts. --limit shows more, except those that another reader has now")
     elif not found:
-        _note("the inbox is empty: no tick has reached the threshold, or none was sent; see: stockpipe doctor")
+        noun = environment.contract.noun
+        _note(f"the inbox is empty: no alert rule has applied to a {noun}, or none was sent; see: stockpipe doctor")
 
 
-def print_document(found: list[Alert], subscribers: list[Subscriber], emails: list[Email] | None) -> None:
+def print_document(
+    environment: Environment, found: list[Alert], subscribers: list[Subscriber], emails: list[Email] | None
+) -> None:
     """Everything as one JSON document; `emails` is null where the endpoint keeps no record of mails."""
     terminal.print_json(
         {
-            "alerts": [_as_json(alert) for alert in found],
+            "alerts": [_as_json(environment, alert) for alert in found],
             "email_subscribers": [asdict(one) for one in subscribers],
             "emails": None if emails is None else [asdict(email) for email in emails],
         }
@@ -97,14 +102,14 @@ def _follow(environment: Environment, limit: int, *, as_json: bool) -> None:
         seen.update(alert.message_id for alert in new)
         for alert in new:
             if as_json:
-                print_json_line(_as_json(alert))
+                print_json_line(_as_json(environment, alert))
             else:
                 show(alert)
         time.sleep(POLL_SECONDS)
 
 
-def _as_json(alert: Alert) -> dict[str, Any]:
-    return {**asdict(alert), "sent_at": timestamp(alert.sent_ms)}
+def _as_json(environment: Environment, alert: Alert) -> dict[str, Any]:
+    return {**as_document(environment.contract, alert), "sent_at": timestamp(alert.sent_ms)}
 
 
 def _print(text: Text) -> None:

@@ -27,14 +27,15 @@ def doctor(
     profile: terminal.ProfileOption = terminal.DEFAULT_PROFILE,
     prefix: terminal.PrefixOption = "",
     bucket: terminal.BucketOption = None,
+    pipeline: terminal.PipelineOption = None,
 ) -> None:
-    """Check this machine, the endpoint and every resource that a tick passes, and say how to repair each fault.
+    """Check this machine, the endpoint and every resource that a record passes, and say how to repair each fault.
 
     ✗ is a fault, ! may surprise you, · is good to know, - can't be checked yet. Exit code 1: there is a fault.
     It changes nothing.
     """
     with terminal.errors.status("checking …"):
-        checks = examine(profile, prefix, bucket)
+        checks = examine(profile, prefix, bucket, pipeline)
     faults = [check for check in checks if check.state is State.FAILED]
     if as_json:
         terminal.print_json({"healthy": not faults, "checks": [asdict(check) for check in checks]})

@@ -51,14 +51,15 @@ def logs(
     profile: terminal.ProfileOption = terminal.DEFAULT_PROFILE,
     prefix: terminal.PrefixOption = "",
     bucket: terminal.BucketOption = None,
+    pipeline: terminal.PipelineOption = None,
 ) -> None:
-    """Show the function's log: what it did, why a tick failed, how long each invocation took.
+    """Show the function's log: what it did, why a record failed, how long each invocation took.
 
-    Structured lines are shown compactly; times are UTC. `--filter "tick rejected"` finds messages that are no ticks,
-    `--filter "tick failed"` what AWS refused, `--filter ERROR` errors, `--filter <request id>` one invocation.
+    Structured lines are shown compactly; times are UTC. `--filter ERROR` finds messages that are not valid records, and
+    errors of the function; `--filter WARNING` what AWS refused; `--filter <request id>` one invocation.
     """
     since_ms = parse_since(since, time.time())
-    environment = terminal.open_environment(profile, prefix, bucket)
+    environment = terminal.open_environment(profile, prefix, bucket, pipeline)
     tail = Tail(environment, since_ms)
     shown = 0
     with contextlib.suppress(KeyboardInterrupt):

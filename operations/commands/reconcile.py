@@ -3,7 +3,6 @@
 import shlex
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -11,10 +10,13 @@ import typer
 from rich.status import Status
 
 import terminal
+from operations.display import as_document
 from operations.reconcile import SAMPLE, reconcile
 from operations.reconciliation import Reconciliation
 from producer import manifest as manifests
+from profiles.environment import Environment
 from profiles.errors import CannotRunError
+from runtime.log_events import log_events
 from terminal.untrusted import one_line
 
 app = typer.Typer()
@@ -44,14 +46,16 @@ def reconcile_command(
     profile: terminal.ProfileOption = terminal.DEFAULT_PROFILE,
     prefix: terminal.PrefixOption = "",
     bucket: terminal.BucketOption = None,
+    pipeline: terminal.PipelineOption = None,
 ) -> None:
-    """Prove that every produced tick is stored exactly once and unaltered, or dead-lettered, and that alerts arrived.
+    """Prove that every produced record is stored once and unaltered, or dead-lettered, and that alerts arrived.
 
-    Exit code 1: a tick is missing, duplicated, altered or without its alert, or no tick was produced.
+    Exit code 1: a record is missing, duplicated, altered or without its alert, or nothing was produced.
     """
     if manifest and every:
         raise CannotRunError("--manifest and --all exclude each other")
-    environment = terminal.open_environment(profile, prefix, bucket)
+    environment = terminal.open_environment(profile, prefix, bucket, pipeline)
+    contract = environment.contract
     paths = manifest or _manifests(environment, every=every)
     with terminal.errors.status("comparing …") as status:
         result = reconcile(
@@ -63,28 +67,28 @@ def reconcile_command(
             observer=_Progress(status, time.monotonic),
         )
     if as_json:
-        terminal.print_json({**asdict(result), "holds": result.holds, "manifests": paths})
+        terminal.print_json({**as_document(contract, result), "holds": result.holds, "manifests": paths})
     else:
         _show(result)
     if not result.produced:
         terminal.errors.print(
-            f"nothing to prove: SQS accepted no tick, {' and '.join(str(path) for path in paths)} "
+            f"nothing to prove: SQS accepted no {contract.noun}, {' and '.join(str(path) for path in paths)} "
             f"{'is' if len(paths) == 1 else 'are'} empty",
             markup=False,
             soft_wrap=True,
         )
     if result.missing and result.queued:
         terminal.errors.print(
-            f"about {result.queued:,} messages are still in the queue: missing ticks may be among them. "
+            f"about {result.queued:,} messages are still in the queue: missing {contract.plural} may be among them. "
             f"Nothing moved for {wait:g} s; look again later or with a longer --wait. "
-            'Is one of them failing? stockpipe logs --filter "tick rejected"',
+            f'Is one of them failing? stockpipe logs --filter "{log_events(contract).rejected}"',
             markup=False,
             soft_wrap=True,
         )
     elif result.missing:
         terminal.errors.print(
             "SQS counts no messages in the queue, but its counts may be a minute old: "
-            "run reconcile again before you conclude that a tick is lost",
+            f"run reconcile again before you conclude that a {contract.noun} is lost",
             markup=False,
             soft_wrap=True,
         )
@@ -108,7 +112,7 @@ class _Progress:
             terminal.errors.print(f"waiting: {text}", markup=False, soft_wrap=True)
 
 
-def _manifests(environment: terminal.Environment, *, every: bool) -> list[Path]:
+def _manifests(environment: Environment, *, every: bool) -> list[Path]:
     paths = manifests.all_paths(environment)
     if paths:
         return paths if every else paths[-1:]
@@ -125,12 +129,12 @@ def _manifests(environment: terminal.Environment, *, every: bool) -> list[Path]:
 def _show(result: Reconciliation) -> None:
     terminal.console.print(result.line, soft_wrap=True, markup=False)
     _list("missing", result.missing)
-    _list("duplicated", [f"{each.tick_id} in {' and '.join(each.places)}" for each in result.duplicated])
-    _list("altered", [f"{each.tick_id} in {each.place}: {each.difference}" for each in result.altered])
+    _list("duplicated", [f"{each.record_id} in {' and '.join(each.places)}" for each in result.duplicated])
+    _list("altered", [f"{each.record_id} in {each.place}: {each.difference}" for each in result.altered])
     _list("without alert", [f"{each.window}: {each.why}" for each in result.unalerted])
     _list("not known", [f"{each.window}: {each.why}" for each in result.unknown_alerts])
     _list("repeated", [f"{each.window}: {each.alerts} alerts" for each in result.repeated_alerts])
-    _list("dead-lettered", [f"{each.tick_id}: {each.reason}" for each in result.dead_lettered])
+    _list("dead-lettered", [f"{each.record_id}: {each.reason}" for each in result.dead_lettered])
     _list("no record", [f"{place}: {what}" for place, what in result.foreign])
     if result.other_dead_letters:
         _list("dead letters", [f"{result.other_dead_letters} more that no manifest of these runs knows"])

@@ -1,18 +1,19 @@
 """`stockpipe trace`."""
 
-from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.text import Text
 
 import terminal
-from operations import tick_search
-from operations.display import clock_time, timestamp
-from operations.tick_search import SearchLimitError
-from operations.tick_trace import Trace
-from operations.tick_trace import trace as follow_tick
+from operations import record_search
+from operations.display import as_document, clock_time, timestamp
+from operations.record_search import SearchLimitError
+from operations.trace import Trace
+from operations.trace import trace as follow
 from profiles.errors import CannotRunError
+from runtime.contract import Contract
+from runtime.fields import Record
 from terminal.untrusted import one_line, printable
 
 app = typer.Typer()
@@ -23,42 +24,50 @@ _COLOURS = {"stored": "green", "dead-lettered": "red", "on its way": "yellow", "
 
 @app.command()
 def trace(
-    tick_id: Annotated[str, typer.Argument(help="A tick id; or a message id that this machine's producer got.")],
+    some_id: Annotated[
+        str, typer.Argument(help="A record's id; or a message id that this machine's producer got.", metavar="ID")
+    ],
     *,
-    symbol: Annotated[
-        str | None, typer.Option(help="Its symbol, if you know it: a tick of another machine is then found faster.")
+    group: Annotated[
+        str | None,
+        typer.Option(
+            "--group",
+            "--symbol",
+            help="Its group, if you know it: a record of another machine is then found faster.",
+        ),
     ] = None,
     limit: Annotated[
-        int, typer.Option(help="Read at most this many objects for a tick that this machine didn't send.", min=1)
-    ] = tick_search.DEFAULT_LIMIT,
+        int, typer.Option(help="Read at most this many objects for a record that this machine didn't send.", min=1)
+    ] = record_search.DEFAULT_LIMIT,
     as_json: terminal.JsonOption = False,
     profile: terminal.ProfileOption = terminal.DEFAULT_PROFILE,
     prefix: terminal.PrefixOption = "",
     bucket: terminal.BucketOption = None,
+    pipeline: terminal.PipelineOption = None,
 ) -> None:
-    """Show what happened to one tick: sent, received, stored, alerted or dead-lettered, with the milliseconds between.
+    """Show what happened to one record: sent, received, stored, alerted or dead-lettered, with milliseconds between.
 
-    Ids are in the manifest, in the key and in the record of a tick, in alerts and in `stockpipe dlq list`. Exit code 1:
-    the tick is neither stored nor dead-lettered.
+    Ids are in the manifest, in the key and the content of a stored record, in alerts and in `stockpipe dlq list`. Exit
+    code 1: the record is neither stored nor dead-lettered.
     """
-    environment = terminal.open_environment(profile, prefix, bucket)
+    environment = terminal.open_environment(profile, prefix, bucket, pipeline)
     try:
         with terminal.errors.status("looking …") as status:
-            found = follow_tick(environment, tick_id, symbol=symbol, limit=limit, observer=status.update)
+            found = follow(environment, some_id, group=group, limit=limit, observer=status.update)
     except SearchLimitError as error:
         raise CannotRunError(
-            f"{error} without finding {tick_id}: name its --symbol, or look at more with --limit"
+            f"{error} without finding {some_id}: name its --group, or look at more with --limit"
         ) from error
     if as_json:
-        terminal.print_json(asdict(found))
+        terminal.print_json(as_document(environment.contract, found))
     else:
-        _show(found)
+        _show(environment.contract, found)
     if found.outcome not in ("stored", "dead-lettered"):
         raise typer.Exit(terminal.EXIT_CHECK_FAILED)
 
 
-def _show(found: Trace) -> None:
-    terminal.console.print(headline(found), soft_wrap=True)
+def _show(contract: Contract[Any], found: Trace) -> None:
+    terminal.console.print(headline(contract, found), soft_wrap=True)
     if found.outcome == "on its way" and found.reason:
         _note(f"It {printable(found.reason)}.")
     elif found.outcome == "on its way":
@@ -66,8 +75,8 @@ def _show(found: Trace) -> None:
     if found.outcome == "not found":
         _note(
             "It is neither stored nor dead-lettered, and SQS counts no messages in the queue. These counts may be a "
-            "minute old: if the tick was sent just now, try again. Otherwise, the emulator may have been restarted, or "
-            "the environment removed."
+            f"minute old: if the {contract.noun} was sent just now, try again. Otherwise, the emulator may have been "
+            "restarted, or the environment removed."
         )
     previous: int | None = None
     for hop in found.hops:
@@ -80,13 +89,13 @@ def _show(found: Trace) -> None:
         previous = hop.at_ms if hop.at_ms is not None else previous
 
 
-def headline(found: Trace) -> Text:
-    """`sim1-… TSLA 1,178.09 x 1,864  2026-…  stored after 83 ms`: counted from when SQS accepted it."""
-    shown = Text(one_line(found.tick_id, _LONGEST_ID), style="bold")
-    if found.tick:
-        tick = found.tick
+def headline(contract: Contract[Any], found: Trace) -> Text:
+    """`sim1-… TSLA price=1,178.09 volume=1,864  2026-…  stored after 83 ms`: counted from when SQS accepted it."""
+    shown = Text(one_line(found.record_id, _LONGEST_ID), style="bold")
+    if found.record:
         shown.append(
-            f"  {printable(tick.symbol)} {tick.price:,.2f} x {tick.volume:,}  {timestamp(tick.epoch_ms)}",
+            f"  {printable(found.record.group)} {printable(_values(contract, found.record))}  "
+            f"{timestamp(found.record.epoch_ms)}",
             style="default not bold",
         )
     shown.append("  ")
@@ -94,6 +103,17 @@ def headline(found: Trace) -> Text:
     if found.latency_ms is not None:
         shown.append(f" after {found.latency_ms:,} ms", style="default not bold")
     return shown
+
+
+def _values(contract: Contract[Any], record: Record) -> str:
+    """The required fields that are not shown otherwise."""
+    elsewhere = (record.ID, *record.GROUP, "timestamp")
+    values = {one.name: getattr(record, one.name) for one in contract.fields if one.required}
+    return " ".join(
+        f"{name}={value:,}" if isinstance(value, int | float) else f"{name}={value}"
+        for name, value in values.items()
+        if name not in elsewhere
+    )
 
 
 def _note(text: str) -> None:

@@ -6,12 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from operations.doctor import endpoint, flow, machine, outputs
 from operations.doctor.check import Check, State, failed, guarded, skipped
 from profiles.environment import Environment
+from profiles.errors import CannotRunError
 from profiles.names import Names
+from profiles.pipeline import load
 from profiles.session import Aws
 
 _WORKERS = 16
 
-# What is asked of AWS, in the order in which it is shown: the way of a tick.
+# What is asked of AWS, in the order in which it is shown: the way of a record.
 PIPELINE: Mapping[str, Callable[[Environment], Check]] = {
     "queue": flow.queue,
     "mapping": flow.mapping,
@@ -24,13 +26,18 @@ PIPELINE: Mapping[str, Callable[[Environment], Check]] = {
     "records": outputs.records,
     "alerts": outputs.alerts,
     "email": outputs.email,
-    "threshold": outputs.threshold,
+    "rules": outputs.rules,
     "athena": outputs.history,
 }
 
 
 def examine(
-    profile: str, prefix: str = "", bucket: str | None = None, *, environ: Mapping[str, str] | None = None
+    profile: str,
+    prefix: str = "",
+    bucket: str | None = None,
+    pipeline: str | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
 ) -> list[Check]:
     """Check everything. Never raises because of what it finds; `environ` is for tests."""
     with ThreadPoolExecutor(_WORKERS, thread_name_prefix="check") as pool:
@@ -39,7 +46,7 @@ def examine(
         if aws is None:
             rest = [skipped(name, "not checked: see above") for name in ("clock", *PIPELINE)]
         else:
-            rest = _look(pool, aws, prefix, bucket)
+            rest = _look(pool, aws, prefix, bucket, pipeline)
         return [*(one.result() for one in on_this_machine), *reached, *rest]
 
 
@@ -56,10 +63,13 @@ def _reach(profile: str, environ: Mapping[str, str] | None) -> tuple[list[Check]
     return checks, aws
 
 
-def _look(pool: ThreadPoolExecutor, aws: Aws, prefix: str, bucket: str | None) -> list[Check]:
+def _look(pool: ThreadPoolExecutor, aws: Aws, prefix: str, bucket: str | None, pipeline: str | None) -> list[Check]:
     clock = pool.submit(guarded, "clock", lambda: machine.clock(aws))
     try:
-        names = Names(aws.account, prefix, bucket)
+        found = load(pipeline)
+        environment = Environment(found, aws, Names(found.names, aws.account, prefix, bucket))
+    except CannotRunError as error:
+        return [failed("pipeline", str(error), "choose another --pipeline"), clock.result()]
     except ValueError as error:
         return [failed("prefix", str(error), "choose another --prefix"), clock.result()]
 

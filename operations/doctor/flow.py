@@ -1,4 +1,4 @@
-"""Do ticks get to the function, and may it do its work? Queue, function, event source mapping, role, log."""
+"""Do records get to the function, and may it do its work? Queue, function, event source mapping, role, log."""
 
 import json
 import time
@@ -6,7 +6,6 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
-from pipeline.environment import ConfigurationError, Environment
 
 from bootstrap.policies import role_permissions
 from bootstrap.settings import VISIBILITY_PER_FUNCTION_TIMEOUT
@@ -19,6 +18,7 @@ from operations.queues import BATCH, depth
 from profiles.environment import Environment, queue_url, up_command
 from profiles.errors import CannotRunError
 from profiles.session import Aws
+from runtime import settings
 from terminal.untrusted import one_line
 
 if TYPE_CHECKING:
@@ -31,16 +31,13 @@ _ON_ITS_WAY = ("Creating", "Enabling", "Updating")
 _PATIENCE = "wait a minute: AWS is working on it"
 
 
-def queue(
-    environment: Environment,
-) -> Check:
-    """The tick queue is there, and hands what fails too often to the dead-letter queue."""
+def queue(environment: Environment) -> Check:
+    """The queue is there, and hands what fails too often to the dead-letter queue."""
     try:
         url = queue_url(environment, environment.names.queue)
     except CannotRunError:
-        return failed(
-            "queue", f"there is no queue {environment.names.queue}: ticks can't be sent", up_command(environment)
-        )
+        lost = f"there is no queue {environment.names.queue}: {environment.contract.plural} can't be sent"
+        return failed("queue", lost, up_command(environment))
     attributes = environment.aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"]).get(
         "Attributes", {}
     )
@@ -48,16 +45,15 @@ def queue(
     if target != environment.names.dead_letter_queue_arn:
         return failed(
             "queue",
-            f"{environment.names.queue} has no redrive policy to {environment.names.dead_letter_queue}: a bad tick is tried for ever",
+            f"{environment.names.queue} has no redrive policy to {environment.names.dead_letter_queue}: "
+            f"a bad {environment.contract.noun} is tried for ever",
             up_command(environment),
         )
     counts = depth(environment.aws, url)
     return ok("queue", f"{environment.names.queue}: about {counts.waiting} waiting, {counts.in_flight} in flight")
 
 
-def dead_letters(
-    environment: Environment,
-) -> Check:
+def dead_letters(environment: Environment) -> Check:
     """The dead-letter queue is there and empty."""
     try:
         count = depth(environment.aws, queue_url(environment, environment.names.dead_letter_queue)).total
@@ -75,9 +71,7 @@ def dead_letters(
     return ok("dead letters", "none")
 
 
-def function(
-    environment: Environment,
-) -> Check:
+def function(environment: Environment) -> Check:
     """The function is there, active, and its environment variables say where to write."""
     configuration = _configuration(environment)
     if configuration is None:
@@ -97,23 +91,21 @@ def function(
             up_command(environment),
         )
     try:
-        environment = Environment.read(_variables(configuration))
-    except ConfigurationError as error:
+        live = settings.Environment.read(_variables(configuration), environment.pipeline.settings)
+    except settings.ConfigurationError as error:
         return failed("function", f"every invocation fails: {error}", up_command(environment))
-    for variable, live, expected in (
-        ("BUCKET", environment.bucket, environment.names.bucket),
-        ("SNS_TOPIC_ARN", environment.topic_arn, environment.names.topic_arn),
+    for variable, told, expected in (
+        ("BUCKET", live.bucket, environment.names.bucket),
+        ("SNS_TOPIC_ARN", live.topic_arn, environment.names.topic_arn),
     ):
-        if live != expected:
+        if told != expected:
             return failed(
-                "function", f"its environment says {variable}={live}, not {expected}", up_command(environment)
+                "function", f"its environment says {variable}={told}, not {expected}", up_command(environment)
             )
     return ok("function", f"{environment.names.function}, {configuration.get('Runtime', '')}, {state}")
 
 
-def mapping(
-    environment: Environment,
-) -> Check:
+def mapping(environment: Environment) -> Check:
     """The event source mapping is there, enabled, and understands partial batch responses."""
     pages = environment.aws.lambda_.get_paginator("list_event_source_mappings").paginate(
         EventSourceArn=environment.names.queue_arn
@@ -134,7 +126,7 @@ def mapping(
     if "ReportBatchItemFailures" not in found.get("FunctionResponseTypes", []):
         return failed(
             "mapping",
-            "it ignores partial batch responses, so that failed ticks would be lost",
+            f"it ignores partial batch responses, so that failed {environment.contract.plural} would be lost",
             up_command(environment),
         )
     problem = found.get("LastProcessingResult", "")
@@ -143,9 +135,7 @@ def mapping(
     return ok("mapping", f"Enabled, batch size {found.get('BatchSize', '?')}")
 
 
-def visibility(
-    environment: Environment,
-) -> Check:
+def visibility(environment: Environment) -> Check:
     """The queue hides a message long enough for the function to finish, retries included."""
     configuration = _configuration(environment)
     try:
@@ -162,15 +152,14 @@ def visibility(
     if visible_after < recommended:
         return warning(
             "visibility",
-            f"{visible_after} s, but AWS recommends {recommended} s: ticks may be processed twice",
+            f"{visible_after} s, but AWS recommends {recommended} s: "
+            f"{environment.contract.plural} may be processed twice",
             up_command(environment),
         )
     return ok("visibility", f"{visible_after} s for a function timeout of {timeout} s")
 
 
-def role(
-    environment: Environment,
-) -> Check:
+def role(environment: Environment) -> Check:
     """The function's role: Lambda may assume it, and its live policies allow everything that is declared."""
     configuration = _configuration(environment)
     if configuration is not None and configuration.get("Role") != environment.names.role_arn:
@@ -183,7 +172,7 @@ def role(
         trust: Any = environment.aws.iam.get_role(RoleName=environment.names.role)["Role"].get(
             "AssumeRolePolicyDocument", {}
         )
-        documents = _policies(environment.role)
+        documents = _policies(environment.aws, environment.names.role)
     except environment.aws.iam.exceptions.NoSuchEntityException:
         return failed(
             "role", f"there is no role {environment.names.role}: the function may do nothing", up_command(environment)
@@ -194,7 +183,7 @@ def role(
             f"the trust policy of {environment.names.role} doesn't let Lambda assume it",
             up_command(environment),
         )
-    missing = not_allowed(role_permissions(environment.names), documents)
+    missing = not_allowed(role_permissions(environment.names, environment.contract), documents)
     if missing:
         return failed("role", f"{environment.names.role} doesn't allow {', '.join(missing)}", up_command(environment))
     return ok("role", f"{environment.names.role} allows what is declared")
@@ -233,20 +222,7 @@ def log(environment: Environment, now_ms: int | None = None) -> Check:
     )
 
 
-def live_environment(
-    environment: Environment,
-) -> Environment | None:
-    """The function's environment; None where there is none, or a broken one: `function` says so."""
-    configuration = _configuration(environment)
-    try:
-        return Environment.read(_variables(configuration)) if configuration else None
-    except ConfigurationError:
-        return None
-
-
-def _configuration(
-    environment: Environment,
-) -> "FunctionConfigurationResponseTypeDef | None":
+def _configuration(environment: Environment) -> "FunctionConfigurationResponseTypeDef | None":
     try:
         return environment.aws.lambda_.get_function_configuration(FunctionName=environment.names.function)
     except environment.aws.lambda_.exceptions.ResourceNotFoundException:
