@@ -18,15 +18,16 @@ from pathlib import Path
 
 from analytics import Result, run_query
 from analytics.history import run_compaction
-from profiles.names import Names
-from profiles.session import Aws, open_endpoint
+from profiles.environment import Environment
+from profiles.session import open_endpoint
+from tests.support.environments import at, stock_names
 from tests.support.history_data import key_of, made_tick, record
 from tests.support.small_s3 import small_s3
 
 SYMBOLS = ("AAPL", "AMZN", "GOOG", "MSFT", "TSLA")
 REQUIRED_RATIO = 20
 QUERY = "average_price"
-NAMES = Names("000000000000")
+NAMES = stock_names("000000000000")
 
 
 def main() -> int:
@@ -38,22 +39,21 @@ def main() -> int:
     server = multiprocessing.get_context("spawn").Process(target=_serve, args=(ticks, theirs), daemon=True)
     server.start()
     try:
-        aws = open_endpoint(mine.recv())
-        return _measure(aws, ticks)
+        return _measure(at(open_endpoint(mine.recv()), NAMES), ticks)
     finally:
         server.terminate()
         server.join()
 
 
-def _measure(aws: Aws, ticks: int) -> int:
+def _measure(environment: Environment, ticks: int) -> int:
     with tempfile.TemporaryDirectory() as folder:
-        json_first, of_json = _timed(aws, Path(folder, "json"), "records")
-        json_again, _ = _timed(aws, Path(folder, "json"), "records")
+        json_first, of_json = _timed(environment, Path(folder, "json"), "records")
+        json_again, _ = _timed(environment, Path(folder, "json"), "records")
         started = time.perf_counter()
-        done = run_compaction(aws, NAMES, "duckdb")
+        done = run_compaction(environment, "duckdb")
         compaction = time.perf_counter() - started
-        parquet_first, of_parquet = _timed(aws, Path(folder, "parquet"), "ticks")
-        parquet_again, _ = _timed(aws, Path(folder, "parquet"), "ticks")
+        parquet_first, of_parquet = _timed(environment, Path(folder, "parquet"), "ticks")
+        parquet_again, _ = _timed(environment, Path(folder, "parquet"), "ticks")
     stored = [sum(row[2] for row in result.rows) for result in (of_json, of_parquet)]
     if stored != [ticks, ticks]:
         print(f"the tables don't have {ticks} ticks but {stored}", file=sys.stderr)  # noqa: T201
@@ -72,10 +72,10 @@ def _measure(aws: Aws, ticks: int) -> int:
     return 0 if ratio >= REQUIRED_RATIO else 1
 
 
-def _timed(aws: Aws, cache: Path, table: str) -> tuple[float, Result]:
+def _timed(environment: Environment, cache: Path, table: str) -> tuple[float, Result]:
     os.environ["STOCKPIPE_CACHE_DIR"] = str(cache)
     started = time.perf_counter()
-    result = run_query(aws, NAMES, QUERY, "duckdb", table=table)
+    result = run_query(environment, QUERY, "duckdb", table=table)
     return time.perf_counter() - started, result
 
 
