@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from pipeline.tick import Tick
 
+from pipeline.contract import Tick
 from producer.manifest import ManifestWriter, Sent
 from profiles import folders
 from profiles.errors import CannotRunError
