@@ -10,10 +10,9 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from profiles.environment import MISSING_QUEUE_CODES, environment_made_at, queue_url, up_command
+from profiles.environment import MISSING_QUEUE_CODES, Environment, environment_made_at, queue_url, up_command
 from profiles.errors import CannotRunError
 from profiles.pipeline import Pipeline
-from profiles.environment import Environment
 from profiles.session import Aws, Profile
 from tests.support.environments import at, stock_names
 
