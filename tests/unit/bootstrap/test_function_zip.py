@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -15,6 +16,7 @@ import pytest
 
 from bootstrap.function_zip import build_function_zip, pack
 from profiles.errors import CannotRunError
+from profiles.pipeline import Pipeline, load
 from tests.support.environments import STOCKS
 
 ROOT = Path(__file__).parents[3]
@@ -117,3 +119,23 @@ def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(sys, "path", [])
     with pytest.raises(CannotRunError, match="needs the Python package aws-lambda-powertools"):
         build_function_zip.__wrapped__(STOCKS)
+
+
+def _renamed(folder: Path) -> Pipeline:
+    """The stock-tick pipeline in a folder of another name."""
+    shutil.copytree(STOCKS.folder, folder, ignore=shutil.ignore_patterns("data", "__pycache__"))
+    return load(folder)
+
+
+def test_a_pipelines_folder_is_the_package(tmp_path: Path) -> None:
+    package = zipfile.ZipFile(io.BytesIO(build_function_zip(_renamed(tmp_path / "parking")).content))
+
+    ours = [name for name in package.namelist() if name.startswith("parking/")]
+    assert ours == [f"parking/{name}.py" for name in ("__init__", "contract", "process_stock", "rules")]
+    assert b"from parking.process_stock import lambda_handler" in package.read("process_stock.py")
+
+
+@pytest.mark.parametrize("name", ["my-parking", "runtime", "process_stock", "boto3"])
+def test_a_folder_whose_name_cannot_be_a_package_beside_the_others_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(CannotRunError, match=f"a pipeline's folder can't be called {name}"):
+        build_function_zip(_renamed(tmp_path / name))
