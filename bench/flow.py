@@ -19,7 +19,9 @@ from operations.reconcile import reconcile
 from operations.reconciliation import Reconciliation
 from producer.production import Production, replayed
 from producer.replay import find
+from profiles.environment import Environment
 from profiles.names import Names
+from profiles.pipeline import load
 from profiles.session import open_endpoint
 from terminal import console
 
@@ -51,22 +53,21 @@ def measure(label: str, ticks: int, extra_environment: dict[str, str]) -> Measur
     port = _free_port()
     running = lifecycle.start("localstack", port, extra_environment=extra_environment)
     try:
-        aws = open_endpoint(running.endpoint_url)
-        names = Names(aws.account)
-        bootstrap.up(aws, Settings(names=names))
+        aws, pipeline = open_endpoint(running.endpoint_url), load()
+        environment = Environment(pipeline, aws, Names(pipeline.names, aws.account))
+        bootstrap.up(environment, Settings(pipeline.settings()))
+        replay = find("daily-closes", pipeline)
         with TemporaryDirectory() as folder:
             # The first ticks wake the function and the mapping; they aren't measured.
-            warm = Production(
-                aws, names, replayed(find("daily-closes"), count=10), manifest=Path(folder) / "warm.jsonl"
-            )
+            warm = Production(environment, replayed(replay, count=10), manifest=Path(folder) / "warm.jsonl")
             warm.run()
-            reconcile(aws, names, [warm.manifest], wait_seconds=WAIT_SECONDS)
+            reconcile(environment, [warm.manifest], wait_seconds=WAIT_SECONDS)
             production = Production(
-                aws, names, replayed(find("daily-closes"), count=10 + ticks), manifest=Path(folder) / "flow.jsonl"
+                environment, replayed(replay, count=10 + ticks), manifest=Path(folder) / "flow.jsonl"
             )
             began = time.monotonic()
             production.run()
-            proof = reconcile(aws, names, [production.manifest], wait_seconds=WAIT_SECONDS)
+            proof = reconcile(environment, [production.manifest], wait_seconds=WAIT_SECONDS)
             return Measurement(label, ticks, time.monotonic() - began, proof)
     finally:
         lifecycle.stop(port)

@@ -17,8 +17,10 @@ from playwright.sync_api import Browser, expect, sync_playwright
 import bootstrap
 from bootstrap import Settings
 from emulator import lifecycle
+from profiles.environment import Environment
 from profiles.names import Names
-from profiles.session import Aws, open_endpoint
+from profiles.pipeline import load
+from profiles.session import open_endpoint
 from tests.support.console_process import BROWSER_ARGUMENTS, DESKTOP, PHONE, find_chromium, running_console
 
 IMAGES = Path(__file__).parent / "images"
@@ -44,10 +46,10 @@ def main() -> None:
         port = probe.getsockname()[1]
     engine = lifecycle.start("ministack", port)
     try:
-        aws = open_endpoint(engine.endpoint_url)
-        names = Names(aws.account)
-        bootstrap.up(aws, Settings(names))
-        _poison(aws, names)
+        aws, pipeline = open_endpoint(engine.endpoint_url), load()
+        environment = Environment(pipeline, aws, Names(pipeline.names, aws.account))
+        bootstrap.up(environment, Settings(pipeline.settings()))
+        _poison(environment)
         log = Path(tempfile.mkdtemp()) / "console.log"
         with running_console(engine.endpoint_url, log, "--interval", "2") as url, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium, args=list(BROWSER_ARGUMENTS))
@@ -60,11 +62,12 @@ def main() -> None:
         lifecycle.stop(port)
 
 
-def _poison(aws: Aws, names: Names) -> None:
-    """Dead letters, without waiting for five receives."""
-    url = aws.sqs.get_queue_url(QueueName=names.dead_letter_queue)["QueueUrl"]
+def _poison(environment: Environment) -> None:
+    """Dead letters, without waiting until their receives have failed."""
+    sqs = environment.aws.sqs
+    url = sqs.get_queue_url(QueueName=environment.names.dead_letter_queue)["QueueUrl"]
     for body in POISON:
-        aws.sqs.send_message(QueueUrl=url, MessageBody=body)
+        sqs.send_message(QueueUrl=url, MessageBody=body)
 
 
 def _market(endpoint_url: str) -> subprocess.Popen[bytes]:

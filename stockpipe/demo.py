@@ -11,14 +11,13 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 import typer
-from pipeline.tick import to_epoch_ms
 from rich.live import Live
 from rich.text import Text
 
 import bootstrap
 from analytics import Result, run_query
 from analytics.render import as_chart, as_table
-from analytics.statements import fill_in
+from analytics.statements import named_queries, tables
 from bootstrap.render import Progress, summary
 from bootstrap.settings import Settings
 from emulator import lifecycle
@@ -26,15 +25,17 @@ from emulator.cli import progress
 from emulator.engines import ENGINES, engine_named
 from emulator.identity import identify
 from operations.reconcile import reconcile
-from producer.market import DEFAULT_RATE, Market
 from producer.production import Production, simulated
+from producer.source import simulate
+from profiles.environment import Environment
 from profiles.errors import CannotRunError
 from profiles.session import open_profile
+from runtime.clock import to_epoch_ms
+from runtime.contract import group_of_values
 from stockpipe.demo_view import PLAIN_EVERY_SECONDS, Moment, Rate, live, plain, show_results
 from stockpipe.flow import Figures, FlowWatch, Sampler
 from terminal import (
     EXIT_CHECK_FAILED,
-    Environment,
     PrefixOption,
     ProfileOption,
     console,
@@ -47,21 +48,17 @@ from terminal import (
 app = typer.Typer()
 
 _FRAMES_PER_SECOND = 5
-_DRAIN_SECONDS = 20.0  # how long the live view waits for the last ticks; reconcile waits longer
+_DRAIN_SECONDS = 20.0  # how long the live view waits for the last records; reconcile waits longer
 _RECONCILE_SECONDS = 120.0
 
 
-# The symbols that trade around the threshold, as a line each.
-_PRICES_PER_SECOND = """
-SELECT symbol, substr(event_time, 12, 8) AS event_time, AVG(price) AS price
-FROM ${database}.record_details WHERE symbol IN ('NFLX', 'TSLA')
-GROUP BY symbol, substr(event_time, 12, 8) ORDER BY 2, 1
-"""
+_CHARTED_GROUPS = 2
+_QUERIES = 2
 
 
 @dataclass(frozen=True)
 class Played:
-    """What the market part of the demo left: the manifest to reconcile, and the last figures, if they could be read."""
+    """What the run left: the manifest to reconcile, and the last figures, if they could be read."""
 
     production: Production
     figures: Figures | None
@@ -70,11 +67,12 @@ class Played:
 @app.command(rich_help_panel="Start here")
 def demo(
     *,
-    seconds: Annotated[float, typer.Option(min=1, callback=finite, help="How many seconds the market plays.")] = 30,
+    seconds: Annotated[float, typer.Option(min=1, callback=finite, help="Seconds of simulated records.")] = 30,
     rate: Annotated[
-        float, typer.Option(min=0.1, callback=finite, help="Ticks per second of all symbols together.")
-    ] = DEFAULT_RATE,
-    seed: Annotated[int | None, typer.Option(help="The same seed plays the same market; default: a new one.")] = None,
+        float | None,
+        typer.Option(min=0.1, callback=finite, help="Records per second. Default: the simulation's own, 20 ticks."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="The same seed simulates the same; default: a new one.")] = None,
     engine: Annotated[
         str | None,
         typer.Option(
@@ -91,28 +89,28 @@ def demo(
 ) -> None:
     """Show the whole pipeline at work: no account, no Docker, no network.
 
-    Starts an emulator if none answers, creates every resource, plays a market with live figures, shows the alerts and
-    the records, proves that no tick was lost, and stops what it started.
+    Starts an emulator if none answers, creates every resource, sends simulated records with live figures, shows the
+    alerts and the records, proves that nothing was lost, and stops what it started.
     """
     began = time.monotonic()
     signal.signal(signal.SIGTERM, _interrupt)  # what was started is stopped then, as it is on Ctrl-C
     with ExitStack() as cleanup:
         started_here = _ensure_engine(profile, engine, cleanup, keep=keep)
         environment = open_environment(profile, prefix)
-        settings = Settings(names=environment.names)
+        settings = Settings(environment.pipeline.settings())
         _step("Creating the resources")
-        found = not started_here and any(one.exists for one in bootstrap.status(environment.aws, settings))
+        found = not started_here and any(one.exists for one in bootstrap.status(environment, settings))
         if not (keep or started_here or found):
             cleanup.callback(_take_down, environment, settings)
         with Progress(errors) as shown:
-            report = bootstrap.up(environment.aws, settings, shown)
+            report = bootstrap.up(environment, settings, shown)
         console.print(f"  {summary(report)}", soft_wrap=True)
         played = _play(environment, seconds, rate, seed, began)
         holds = True
         if played.production.sent:
             holds = _show_proof(environment, played)
         else:
-            console.print("The market closed before the first tick was sent: there is nothing to prove.")
+            console.print(f"No {environment.contract.noun} was sent: there is nothing to prove.")
         if keep:
             _say_what_is_left(environment, played)
     if not holds:
@@ -122,8 +120,8 @@ def demo(
 def _show_proof(environment: Environment, played: Played) -> bool:
     """Show what is stored, and whether it is everything that was sent."""
     if played.figures:
-        show_results(console, played.figures)
-    _ask_history(environment)
+        show_results(console, environment, played.figures)
+    _ask_history(environment, played)
     console.print()
     with progress() as observer:
         result = reconcile(
@@ -181,12 +179,14 @@ def _choose_engine(wanted: str | None) -> str:
     return "ministack"
 
 
-def _play(environment: Environment, seconds: float, rate: float, seed: int | None, began: float) -> Played:
-    """Let the market trade for `seconds`, and show what comes of it; Ctrl-C closes the market early."""
+def _play(environment: Environment, seconds: float, rate: float | None, seed: int | None, began: float) -> Played:
+    """Send simulated records for `seconds`, and show what comes of it; Ctrl-C ends that early."""
     start = datetime.now(UTC)
-    market = Market(seed=seed if seed is not None else int(start.timestamp()), start=start, rate=rate)
-    production = Production(environment, simulated(market, count=round(seconds * rate)))
-    watch = FlowWatch(environment, market.run, to_epoch_ms(start), market.symbols)
+    seed = seed if seed is not None else int(start.timestamp())
+    simulation = simulate(environment.pipeline, seed=seed, start=start, rate=rate)
+    production = Production(environment, simulated(simulation, count=round(seconds * simulation.rate)))
+    watch = FlowWatch(environment, simulation.run, to_epoch_ms(start), simulation.groups)
+    contract = environment.contract
     sent_rate, stored_rate = Rate(), Rate()
     first_stored: float | None = None
     opened = time.monotonic()
@@ -194,9 +194,9 @@ def _play(environment: Environment, seconds: float, rate: float, seed: int | Non
         stopped_by_signals(production.stop),
         ThreadPoolExecutor(1, "producer") as pool,
         Sampler(watch) as sampler,
-        _display() as show,
+        _display(environment) as show,
     ):
-        _step(f"The market is open for {seconds:g} s, seed {market.seed} (Ctrl-C closes it early)")
+        _step(f"Simulated {contract.plural} for {seconds:g} s, seed {simulation.seed} (Ctrl-C ends it early)")
         run = pool.submit(production.run)
         closing = opened + seconds + _DRAIN_SECONDS
         # It goes on until what was sent is stored, so that the last figures shown are final ones.
@@ -210,7 +210,6 @@ def _play(environment: Environment, seconds: float, rate: float, seed: int | Non
                 first_stored = now - began
             show(
                 Moment(
-                    title=str(environment.aws.profile.endpoint_url),
                     seconds=now - opened,
                     total_seconds=seconds,
                     sent=production.sent,
@@ -222,21 +221,49 @@ def _play(environment: Environment, seconds: float, rate: float, seed: int | Non
             )
         run.result()
     if first_stored is not None:
-        console.print(f"  the first tick was stored {first_stored:.1f} s after the command began", style="dim")
+        console.print(
+            f"  the first {contract.noun} was stored {first_stored:.1f} s after the command began", style="dim"
+        )
     if sampler.error:
         errors.print(f"the figures stop here, they could not be read: {sampler.error}", soft_wrap=True, markup=False)
     return Played(production, None if sampler.error else sampler.figures)
 
 
-def _ask_history(environment: Environment) -> None:
-    """Two of the named queries and a chart, by the offline engine: emulators' Athenas differ, or are missing."""
-    _step("The same records in SQL: stockpipe query average_price, stockpipe query top_movers")
-    for name in ("average_price", "top_movers"):
+def _ask_history(environment: Environment, played: Played) -> None:
+    """Some named queries and a chart, by the offline engine: emulators' Athenas differ, or are missing."""
+    contract = environment.contract
+    known = list(named_queries(environment.pipeline))
+    shown = ([name for name in known if contract.charted in name] or known)[:_QUERIES]
+    _step(f"The same records in SQL: {', '.join(f'stockpipe query {name}' for name in shown)}")
+    for name in shown:
         console.print(as_table(_offline(environment, name)))
-    prices = _offline(environment, fill_in(_PRICES_PER_SECOND, environment.names))
-    if len(prices.rows) > 1:
-        drawn = as_chart(prices, width=min(console.width, 100), height=14, colour=console.is_terminal)
+    sql = _chart_sql(environment, played)
+    values = _offline(environment, sql) if sql else None
+    if values and len(values.rows) > 1:
+        width = min(console.width, 100)
+        drawn = as_chart(values, group=contract.record.GROUP, width=width, height=14, colour=console.is_terminal)
         console.print(Text.from_ansi(drawn), soft_wrap=True)
+
+
+def _chart_sql(environment: Environment, played: Played) -> str | None:
+    """The charted field of some groups by second, those with alerts first; None without a table that has both."""
+    contract, figures = environment.contract, played.figures or Figures()
+    needed = {"event_time", contract.charted, *contract.record.GROUP}
+    found = (table for table in tables(environment).values() if needed <= dict(table.all_columns).keys())
+    alerted = (group_of_values(contract.record, alert.fields) for alert in figures.alerts)
+    groups = [group for group in dict.fromkeys((*alerted, *(one.record.group for one in figures.records))) if group]
+    table = next(found, None)
+    if table is None or not groups:
+        return None
+    columns = ", ".join(contract.record.GROUP)
+    whole = " || '/' || ".join(contract.record.GROUP)
+    values = ", ".join("'" + group.replace("'", "''") + "'" for group in groups[:_CHARTED_GROUPS])
+    return (  # the values come from records that the contract has accepted
+        f"SELECT {columns}, substr(event_time, 12, 8) AS event_time, "  # noqa: S608
+        f"AVG({contract.charted}) AS {contract.charted} "
+        f"FROM {environment.names.database}.{table.name} WHERE {whole} IN ({values}) "
+        f"GROUP BY {columns}, substr(event_time, 12, 8) ORDER BY event_time, {columns}"
+    )
 
 
 def _offline(environment: Environment, asked: str) -> Result:
@@ -244,11 +271,11 @@ def _offline(environment: Environment, asked: str) -> Result:
 
 
 @contextmanager
-def _display() -> Iterator[Callable[[Moment], None]]:
+def _display(environment: Environment) -> Iterator[Callable[[Moment], None]]:
     """A live view where a person looks at a terminal; elsewhere a plain line now and then."""
     if console.is_terminal:
         with Live(console=console, auto_refresh=False, transient=True) as view:
-            yield lambda moment: view.update(live(moment, console.width), refresh=True)
+            yield lambda moment: view.update(live(environment, moment, console.width), refresh=True)
         return
     printed = 0.0
 
@@ -277,7 +304,7 @@ def _stop_engine(port: int) -> None:
 
 def _take_down(environment: Environment, settings: Settings) -> None:
     with Progress(errors) as shown:
-        bootstrap.down(environment.aws, settings, shown)
+        bootstrap.down(environment, settings, shown)
     console.print("Removed the resources that the demo created; the engine goes on.")
 
 

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
@@ -11,12 +11,19 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from console.actions import given_fields
+from console.text import cell
 from operations.alerts import Alert
+from profiles.environment import Environment
+from runtime.clock import iso_utc
+from runtime.contract import Contract, Stored
 from stockpipe.flow import LAST_RECORDS, Figures
 
 _RATE_WINDOW_SECONDS = 5.0
 PLAIN_EVERY_SECONDS = 5.0
 _WIDE = 110  # columns: from there on, records and alerts have room side by side
+_HOPS = 5
+_FRAME = 6  # columns around a panel's title
 _ALERTS_BELOW = 6  # where they stand under the records, so that both fit a window of 45 lines
 
 
@@ -37,9 +44,8 @@ class Rate:
 
 @dataclass(frozen=True)
 class Moment:
-    """What is shown at one moment. `seconds` since the first tick of `total_seconds`; rates per second."""
+    """What is shown at one moment. `seconds` since the first record of `total_seconds`; rates per second."""
 
-    title: str
     seconds: float
     total_seconds: float
     sent: int
@@ -49,21 +55,23 @@ class Moment:
     figures: Figures
 
 
-def live(moment: Moment, width: int) -> RenderableType:
+def live(environment: Environment, moment: Moment, width: int) -> RenderableType:
     """The live view for a window of `width` columns: progress, one panel per hop, records, and alerts."""
-    figures = moment.figures
+    figures, names, contract = moment.figures, environment.names, environment.contract
     is_wide = width >= _WIDE
     head = Table.grid(expand=True, padding=(0, 1))
     head.add_column(ratio=2)
     head.add_column(ratio=1)
     head.add_row(
-        Text.assemble(("stockpipe demo ", "bold"), (moment.title, "dim")),
+        Text.assemble(("stockpipe demo ", "bold"), (str(environment.aws.profile.endpoint_url), "dim")),
         ProgressBar(total=moment.total_seconds, completed=min(moment.seconds, moment.total_seconds)),
     )
     hops = Table.grid(expand=True)
-    for _ in range(5):
+    for _ in range(_HOPS):
         hops.add_column(ratio=1)
-    sqs, s3, sns = ("SQS StockQueue", "S3 processed/", "SNS StockAlerts") if is_wide else ("SQS", "S3", "SNS")
+    titles = (f"SQS {names.queue}", f"S3 {contract.prefix}", f"SNS {names.topic}")
+    fit = max(map(len, titles)) + _FRAME <= width // _HOPS
+    sqs, s3, sns = titles if fit else ("SQS", "S3", "SNS")
     dead = f"{figures.dead_letters:,} dead letters" if is_wide else f"{figures.dead_letters:,} dead"
     hops.add_row(
         _hop("producer", f"{moment.sent:,} sent", f"{moment.sent_rate:.1f}/s", "white"),
@@ -72,7 +80,7 @@ def live(moment: Moment, width: int) -> RenderableType:
         _hop(s3, f"{figures.stored:,} stored", f"{moment.stored_rate:.1f}/s", "green"),
         _hop(sns, f"{len(figures.alerts):,} alerts", dead, "red"),
     )
-    records = Panel(records_table(figures.records), title="last records", border_style="green")
+    records = Panel(records_table(contract, figures.records), title="last records", border_style="green")
     if not is_wide:
         return Group(head, hops, records, _alerts_panel(figures.alerts[-_ALERTS_BELOW:]))
     below = Table.grid(expand=True)
@@ -93,43 +101,43 @@ def plain(moment: Moment) -> str:
     )
 
 
-def show_results(console: Console, figures: Figures) -> None:
-    """The alerts and the last records, when the market has closed."""
+def show_results(console: Console, environment: Environment, figures: Figures) -> None:
+    """The alerts and the last records, when the run has ended."""
+    contract = environment.contract
     console.print()
     alerts = Table(
-        title=f"Alerts ({len(figures.alerts)}), as a subscriber of StockAlerts gets them",
+        title=f"Alerts ({len(figures.alerts)}), as a subscriber of {environment.names.topic} gets them",
         title_justify="left",
         box=None,
     )
     alerts.add_column("subject", no_wrap=True)
     alerts.add_column("event time", no_wrap=True)
-    alerts.add_column("tick", overflow="fold")  # it is there to be copied: stockpipe trace
+    alerts.add_column(contract.noun, overflow="fold")  # it is there to be copied: stockpipe trace
     for alert in figures.alerts:
-        alerts.add_row(alert.subject, str(alert.fields.get("event_time", ""))[11:-1], alert.tick_id)
+        alerts.add_row(alert.subject, _time(str(alert.fields.get("event_time", ""))), alert.record_id)
     if figures.alerts:
         console.print(alerts)
     else:
-        console.print("No price reached the threshold in this run, so there was no alert.")
+        console.print(f"No {contract.noun} of this run met an alert rule, so there was no alert.")
     console.print()
-    console.print(records_table(figures.records, title="The last records in S3"))
+    console.print(records_table(contract, figures.records, title="The last records in S3"))
 
 
-def records_table(records: Sequence[dict[str, Any]], title: str | None = None) -> Table:
+def records_table(contract: Contract[Any], records: Sequence[Stored[Any]], title: str | None = None) -> Table:
     """Stored records, newest first."""
     table = Table(title=title, title_justify="left", expand=title is None, box=None)
-    table.add_column("symbol", style="bold", no_wrap=True)
-    table.add_column("price", justify="right", no_wrap=True)
-    table.add_column("volume", justify="right", no_wrap=True)
+    for one in (fields := given_fields(contract)):
+        is_group = one.name in contract.record.GROUP
+        justify: Literal["left", "right"] = "left" if one.sql_type == "string" else "right"
+        table.add_column(one.name, style="bold" if is_group else "", justify=justify, no_wrap=True)
     table.add_column("event time", no_wrap=True)
     table.add_column("latency", justify="right", no_wrap=True)
-    for record in records:
-        style = "red" if record["alert"] else None
+    for stored in records:
+        values = [(one.name, cell(getattr(stored.record, one.name))) for one in fields]
         table.add_row(
-            record["symbol"],
-            Text(f"{record['price']:,.2f}", style=style or ""),
-            f"{record['volume']:,}",
-            str(record["event_time"])[11:-1],
-            f"{record['latency_ms']:,} ms",
+            *(Text(value, style="red" if stored.alert and name == contract.charted else "") for name, value in values),
+            _time(iso_utc(stored.record.event_time)),
+            f"{stored.latency_ms:,} ms",
         )
     return table
 
@@ -141,13 +149,18 @@ def _alerts_panel(alerts: Sequence[Alert]) -> Panel:
 def _alert_lines(alerts: Sequence[Alert]) -> RenderableType:
     if not alerts:
         return Text("none yet", style="dim")
-    return Text("\n".join(alert.subject.removeprefix("Stock alert: ") for alert in reversed(alerts)))
+    return Text("\n".join(alert.subject for alert in reversed(alerts)))
 
 
 def _hop(title: str, first: str, second: str, colour: str) -> Panel:
     return Panel(
         Text(f"{first}\n{second}", justify="center", no_wrap=True), title=title, border_style=colour, padding=0
     )
+
+
+def _time(iso: str) -> str:
+    """The time of day of a moment in UTC."""
+    return iso[11:-1]
 
 
 def _ms(latency: float | None) -> str:

@@ -1,6 +1,5 @@
 """What one run of the producer has come to so far, read through AWS APIs only: depth, stored records, alerts."""
 
-import json
 import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -8,11 +7,10 @@ from dataclasses import dataclass
 from statistics import quantiles
 from typing import Any
 
-from pipeline.tick import PROCESSED_PREFIX, identity_of_key
-
 from operations.alerts import Alert, peek_inbox
 from operations.queues import depth
 from profiles.environment import Environment, queue_url
+from runtime.contract import Stored, moment
 
 LAST_RECORDS = 8
 _LATENCY_WINDOW = 200  # records that the latency percentiles are taken over
@@ -29,26 +27,26 @@ class Figures:
     stored: int = 0
     latency_p50: float | None = None
     latency_p95: float | None = None
-    records: tuple[dict[str, Any], ...] = ()
+    records: tuple[Stored[Any], ...] = ()
     alerts: tuple[Alert, ...] = ()
 
 
 class FlowWatch:
-    """Watches the ticks of the run `run`, whose first tick is of `start_ms`, for `symbols`.
+    """Watches the records of the run `run`, whose first record is of `start_ms`, for `groups`.
 
     `sample` asks AWS and returns the figures; listings start where the run starts: old records cost nothing.
     """
 
-    def __init__(self, environment: Environment, run: str, start_ms: int, symbols: tuple[str, ...]) -> None:
+    def __init__(self, environment: Environment, run: str, start_ms: int, groups: tuple[str, ...]) -> None:
         self._environment = environment
         self._run = run
         self._start_ms = start_ms
-        self._symbols = symbols
+        self._groups = groups
         self._queue = queue_url(environment, environment.names.queue)
         self._dead_letters = queue_url(environment, environment.names.dead_letter_queue)
         self._seen: set[str] = set()
         self._latencies: deque[int] = deque(maxlen=_LATENCY_WINDOW)
-        self._records: deque[dict[str, Any]] = deque(maxlen=LAST_RECORDS)
+        self._records: deque[Stored[Any]] = deque(maxlen=LAST_RECORDS)
         self._pool = ThreadPoolExecutor(max_workers=16, thread_name_prefix="flow")
 
     def sample(self) -> Figures:
@@ -58,12 +56,12 @@ class FlowWatch:
             self._pool.submit(depth, self._environment.aws, self._dead_letters),
         )
         inbox = self._pool.submit(peek_inbox, self._environment)
-        new = sorted(key for keys in self._pool.map(self._new_keys, self._symbols) for key in keys)
+        new = sorted(key for keys in self._pool.map(self._new_keys, self._groups) for key in keys)
         self._seen.update(new)
-        newest = sorted(new, key=lambda key: identity_of_key(key) or ("", 0, ""))[-_READ_PER_SAMPLE:]
-        for record in sorted(self._pool.map(self._record, newest), key=lambda record: str(record["event_time"])):
-            self._records.appendleft(record)
-            self._latencies.append(int(record["latency_ms"]))
+        newest = sorted(new, key=lambda key: self._identity(key)[1:])[-_READ_PER_SAMPLE:]
+        for stored in sorted(self._pool.map(self._read, newest), key=lambda stored: moment(stored.record)):
+            self._records.appendleft(stored)
+            self._latencies.append(stored.latency_ms)
         percentiles = quantiles(self._latencies, n=20) if len(self._latencies) > 1 else None
         return Figures(
             queued=queue.result().waiting,
@@ -73,29 +71,27 @@ class FlowWatch:
             latency_p50=percentiles[9] if percentiles else None,
             latency_p95=percentiles[18] if percentiles else None,
             records=tuple(self._records),
-            alerts=tuple(alert for alert in inbox.result() if alert.tick_id.startswith(self._run)),
+            alerts=tuple(alert for alert in inbox.result() if alert.record_id.startswith(self._run)),
         )
 
     def close(self) -> None:
         """End the threads."""
         self._pool.shutdown()
 
-    def _new_keys(self, symbol: str) -> list[str]:
-        prefix = f"{PROCESSED_PREFIX}{symbol}/"
+    def _new_keys(self, group: str) -> list[str]:
+        prefix = self._environment.contract.folder(group)
         pages = self._environment.aws.s3.get_paginator("list_objects_v2").paginate(
             Bucket=self._environment.names.bucket, Prefix=prefix, StartAfter=f"{prefix}{self._start_ms - 1}"
         )
         keys = (found["Key"] for page in pages for found in page.get("Contents", []))
-        return [key for key in keys if key not in self._seen and self._is_of_run(key)]
+        return [key for key in keys if key not in self._seen and self._identity(key)[2].startswith(self._run)]
 
-    def _is_of_run(self, key: str) -> bool:
-        identity = identity_of_key(key)
-        return identity is not None and identity[2].startswith(self._run)
+    def _identity(self, key: str) -> tuple[str, int, str]:
+        return self._environment.contract.identity_of_key(key) or ("", 0, "")
 
-    def _record(self, key: str) -> dict[str, Any]:
+    def _read(self, key: str) -> Stored[Any]:
         body = self._environment.aws.s3.get_object(Bucket=self._environment.names.bucket, Key=key)["Body"].read()
-        record: dict[str, Any] = json.loads(body)
-        return record
+        return self._environment.contract.parse_stored(body)
 
 
 class Sampler:

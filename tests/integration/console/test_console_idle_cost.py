@@ -5,14 +5,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import bootstrap
-from bootstrap import Settings
 from console.calls import WINDOW_SECONDS, CallCounter
 from console.refresher import QUIET_AFTER_SECONDS, QUIET_SECONDS, Refresher
 from console.sources import Sources
-from profiles.names import Names
 from profiles.session import open_endpoint
+from runtime.clock import Clock
 from tests.support.coroutines import run
-from tests.support.environments import at
+from tests.support.environments import at, stock_names, stock_settings
 
 SERVICES = ("sqs", "s3", "lambda", "logs", "cloudwatch")
 # docs/console.md promises this.
@@ -27,7 +26,7 @@ class Time:
         self.seconds = 0.0
         self.started = datetime.now(UTC)
 
-    def __call__(self) -> float:
+    def monotonic(self) -> float:
         return self.seconds
 
     def now(self) -> datetime:
@@ -37,12 +36,12 @@ class Time:
 def test_an_idle_page_stays_below_the_documented_cost(ministack: Any) -> None:
     # given an environment in which nothing happens, and a page that is looked at
     aws = open_endpoint(ministack.endpoint_url)
-    names = Names(aws.account, f"idle-{uuid.uuid4().hex[:8]}")
-    bootstrap.up(aws, Settings(names))
+    environment = at(aws, stock_names(aws.account, f"idle-{uuid.uuid4().hex[:8]}"))
+    bootstrap.up(environment, stock_settings())
     time = Time()
-    counter = CallCounter(time)
+    counter = CallCounter(time.monotonic)
     counter.watch(aws, *SERVICES)
-    refresher = Refresher(at(aws, names), Sources(at(aws, names)), clock=time, now=time.now)
+    refresher = Refresher(environment, Sources(environment), interval=2.0, clock=Clock(time.now, time.monotonic))
     refresher.see("tab", visible=True)
 
     # when it has become quiet and some minutes pass

@@ -5,6 +5,7 @@ from typing import Any
 
 from console.listing import RecordListing
 from console.reading import ReadingList, records_in
+from pipeline.contract import CONTRACT, Tick
 
 PAGE = 5
 START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -31,7 +32,7 @@ class Bucket:
 
 
 def listing(bucket: Bucket, pages: int = 2) -> RecordListing:
-    return RecordListing(bucket, "b", sweep_pages=pages)  # type: ignore[arg-type]
+    return RecordListing(bucket, "b", CONTRACT, sweep_pages=pages)  # type: ignore[arg-type]
 
 
 def found(listing: RecordListing) -> set[str]:
@@ -75,7 +76,7 @@ def test_a_large_bucket_is_swept_a_few_pages_at_a_time() -> None:
 
     assert len(records.known) == 23
     assert len(counts) == 3, "23 objects are five pages: three times two"
-    assert max(calls for _, calls in counts) <= 3, "two pages and one symbol"
+    assert max(calls for _, calls in counts) <= 3, "two pages and one group"
 
 
 def test_between_sweeps_new_objects_are_found_where_the_last_ones_were_written() -> None:
@@ -104,7 +105,7 @@ def test_deleted_objects_are_forgotten_after_a_sweep() -> None:
     assert records.known == {"processed/TSLA/2-b.json"}
 
 
-def test_symbols_take_turns_and_the_newest_are_read_first() -> None:
+def test_groups_take_turns_and_the_newest_are_read_first() -> None:
     bucket = Bucket()
     bucket.put("A/1-x.json", "A/2-x.json", "A/3-x.json", "B/1-x.json")
     reading = ReadingList()
@@ -120,11 +121,8 @@ def test_lines_that_are_no_records_are_left_out() -> None:
         b'"event_time":"2026-01-05T00:00:00.250Z","processed_at":"2026-01-05T00:00:01.000Z","latency_ms":7,"alert":true}'
     )
 
-    (record,) = records_in("k", b"\n".join([b"not json", b"[]", b'{"symbol":"X"}', good]))
+    (record,) = records_in(CONTRACT, "k", b"\n".join([b"not json", b"[]", b'{"symbol":"X"}', good]))
 
-    assert (record.epoch_ms, record.processed_ms, record.price, record.alert) == (
-        1767571200250,
-        1767571201000,
-        1.5,
-        True,
-    )
+    assert (record.key, record.value, record.processed_ms) == ("k", 1.5, 1767571201000)
+    assert record.stored.record == Tick("a", "TSLA", 1.5, 2, "2026-01-05T00:00:00.25Z")
+    assert (record.stored.latency_ms, record.stored.alert) == (7, True)

@@ -2,15 +2,15 @@
 
 import pytest
 
-from console.model import POINTS_PER_SYMBOL, Counted, FunctionFacts, Model, Record, Series, percentile
+from console.model import POINTS_PER_GROUP, Counted, Model, Seen, Series, percentile
 from operations.deadletters import DeadLetter
 from operations.metrics import Invocation
 from operations.queues import Depth
+from tests.unit.console.seen import seen
 
 
-def record(number: int, *, symbol: str = "TSLA", price: float = 100.0, processed_ms: int | None = None) -> Record:
-    processed = number if processed_ms is None else processed_ms
-    return Record(number, f"t-{number}", symbol, price, 1, processed, number % 100, alert=False, key=f"k-{number}")
+def epoch_ms(known: Seen) -> int:
+    return known.moment[0]
 
 
 def letter(number: int) -> DeadLetter:
@@ -21,24 +21,24 @@ def test_a_series_is_ordered_by_event_time_whatever_order_records_come_in() -> N
     series = Series("TSLA")
 
     for number in (3, 1, 2, 2):
-        series.add(record(number))
+        series.add(seen(number))
 
-    assert [known.epoch_ms for known in series.records] == [1, 2, 3]
+    assert [epoch_ms(known) for known in series.records] == [1, 2, 3]
 
 
 def test_a_full_series_drops_what_was_processed_longest_ago_not_the_oldest_event() -> None:
     # given a chart full of replayed ticks of long ago
     series = Series("TSLA")
-    for number in range(POINTS_PER_SYMBOL):
-        series.add(record(1000 + number, processed_ms=10_000 + number))
+    for number in range(POINTS_PER_GROUP):
+        series.add(seen(1000 + number, processed_ms=10_000 + number))
 
     # when a tick of even longer ago is processed now
-    series.add(record(5, processed_ms=99_999))
+    series.add(seen(5, processed_ms=99_999))
 
     # then it is shown, and the one processed first made room
-    assert len(series.records) == POINTS_PER_SYMBOL
-    assert series.records[0].epoch_ms == 5
-    assert 1000 not in [known.epoch_ms for known in series.records]
+    assert len(series.records) == POINTS_PER_GROUP
+    assert epoch_ms(series.records[0]) == 5
+    assert 1000 not in [epoch_ms(known) for known in series.records]
 
 
 def test_a_rate_is_growth_per_second_of_the_last_seconds_and_never_negative() -> None:
@@ -51,6 +51,12 @@ def test_a_rate_is_growth_per_second_of_the_last_seconds_and_never_negative() ->
 
     counter.sample(116.0, 0)
     assert counter.per_second() == 0.0
+
+
+def test_growth_in_percent_is_told_from_a_first_value_above_zero_only() -> None:
+    assert Series("TSLA", [seen(1, price=200.0), seen(2, price=201.0)]).change_percent == pytest.approx(0.5)
+    assert Series("oven", [seen(1, price=0.0), seen(2, price=201.0)]).change_percent is None
+    assert Series("fridge", [seen(1, price=-4.0), seen(2, price=4.0)]).change_percent is None
 
 
 def test_ticks_sent_are_all_that_are_somewhere() -> None:
@@ -68,7 +74,7 @@ def test_nothing_is_claimed_before_it_is_known() -> None:
 
 
 def test_with_the_batch_layout_records_are_estimated_from_those_read() -> None:
-    model = Model(objects=10, records_read=20, objects_read=8, function=FunctionFacts(layout="batch"))
+    model = Model(objects=10, records_read=20, objects_read=8)
 
     assert model.stored == 25
 
@@ -103,7 +109,7 @@ def test_an_invocation_that_is_read_twice_counts_once() -> None:
 
 def test_records_of_deleted_objects_are_forgotten() -> None:
     model = Model()
-    model.add_records([record(1), record(2), record(3, symbol="AAPL")])
+    model.add_records([seen(1), seen(2), seen(3, symbol="AAPL")])
 
     model.keep_only({"k-2"})
 

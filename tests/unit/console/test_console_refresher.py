@@ -14,13 +14,14 @@ from console.model import FunctionFacts
 from console.refresher import HIDDEN_SECONDS, QUIET_AFTER_SECONDS, QUIET_SECONDS, Refresher, explain
 from operations.queues import Depth
 from profiles.errors import CannotRunError
-from profiles.names import Names
 from profiles.session import Aws, Profile
+from runtime.clock import Clock
 from tests.support.coroutines import run
+from tests.support.environments import at, stock_names
 
 EMULATOR = Profile("local", "http://localhost:4566")
 AWS = Profile("prod", None)
-NAMES = Names("000000000000", "alice")
+NAMES = stock_names("000000000000", "alice")
 
 
 class Time:
@@ -29,7 +30,7 @@ class Time:
     def __init__(self) -> None:
         self.seconds = 0.0
 
-    def __call__(self) -> float:
+    def monotonic(self) -> float:
         return self.seconds
 
     def now(self) -> datetime:
@@ -94,7 +95,8 @@ def endpoint() -> Endpoint:
 
 @pytest.fixture
 def refresher(endpoint: Endpoint, time: Time) -> Refresher:
-    return Refresher(Aws(EMULATOR, boto3.Session()), NAMES, endpoint, interval=2.0, clock=time, now=time.now)  # type: ignore[arg-type]
+    environment = at(Aws(EMULATOR, boto3.Session()), NAMES)
+    return Refresher(environment, endpoint, interval=2.0, clock=Clock(time.now, time.monotonic))  # type: ignore[arg-type]
 
 
 def refresh(refresher: Refresher) -> None:
@@ -197,14 +199,14 @@ def refused(code: str) -> ClientError:
     ],
 )
 def test_every_failure_says_what_to_do(error: Exception, profile: Profile, text: str, advice: str) -> None:
-    said, to_do = explain(error, Aws(profile, boto3.Session()), NAMES)
+    said, to_do = explain(error, at(Aws(profile, boto3.Session()), NAMES))
 
     assert text in said
     assert advice in to_do
 
 
 def test_calls_are_counted_and_priced_per_hour(time: Time) -> None:
-    counter = CallCounter(time)
+    counter = CallCounter(time.monotonic)
     for _ in range(30):
         time.seconds += 10
         counter.count("sqs", "GetQueueAttributes")

@@ -8,8 +8,8 @@ from botocore.stub import Stubber
 
 from console.model import FunctionFacts
 from console.sources import Sources
-from profiles.names import Names
 from profiles.session import Aws, open_endpoint
+from tests.support.environments import at, stock_names
 
 TOLD = {"BUCKET": "bucket", "SNS_TOPIC_ARN": "topic"}
 
@@ -29,16 +29,20 @@ def facts(aws: Aws, stub: Stubber, variables: dict[str, str]) -> FunctionFacts:
     answer: dict[str, Any] = {"Environment": {"Variables": variables}}
     stub.add_response("get_function_configuration", answer)
     stub.add_response("list_event_source_mappings", {"EventSourceMappings": [{"State": "Enabled"}]})
-    return Sources(aws, Names("000000000000")).function_facts()
+    return Sources(at(aws, stock_names("000000000000"))).function_facts()
 
 
 def test_settings_are_the_live_functions(aws: Aws, stub: Stubber) -> None:
-    told = {**TOLD, "ALERT_THRESHOLD": "900.5", "ALERT_COOLDOWN_SECONDS": "0", "OBJECT_LAYOUT": "batch"}
-    assert facts(aws, stub, told) == FunctionFacts(900.5, "batch", 0, "Enabled")
+    told = {**TOLD, "ALERT_THRESHOLD": "900.5", "ALERT_COOLDOWN_SECONDS": "0"}
+    assert facts(aws, stub, told) == FunctionFacts(900.5, "Enabled")
 
 
 def test_what_the_function_is_not_told_is_its_default(aws: Aws, stub: Stubber) -> None:
-    assert facts(aws, stub, TOLD) == FunctionFacts(1200, "tick", 60, "Enabled")
+    assert facts(aws, stub, TOLD) == FunctionFacts(1200, "Enabled")
+
+
+def test_a_rule_on_another_field_than_the_charted_one_has_no_threshold(aws: Aws, stub: Stubber) -> None:
+    assert facts(aws, stub, {**TOLD, "ALERT_VOLUME": "7"}).threshold == 1200
 
 
 def test_a_function_that_is_told_something_wrong_says_so(aws: Aws, stub: Stubber) -> None:

@@ -6,22 +6,24 @@ import pytest
 from rich.console import Console, RenderableType
 
 from operations.alerts import Alert
+from pipeline.contract import Tick
+from profiles.environment import Environment
+from profiles.session import open_endpoint
+from runtime.contract import Stored
 from stockpipe.demo_view import Moment, live, show_results
 from stockpipe.flow import Figures
+from tests.support.environments import at, stock_names
 
 TICK = "m20260105143000-7-000123"
-RECORD = {
-    "symbol": "TSLA",
-    "price": 1201.33,
-    "volume": 12345,
-    "event_time": "2026-01-05T14:30:00.250Z",
-    "latency_ms": 1234,
-    "alert": True,
-}
+RECORD = Stored(Tick(TICK, "TSLA", 1201.33, 12345, "2026-01-05T14:30:00.250Z"), 0, latency_ms=1234, alert=True)
 FIELDS = {"symbol": "TSLA", "tick_id": TICK, "event_time": "2026-01-05T14:30:00.250Z"}
-ALERT = Alert("m-1", "Stock alert: TSLA 1201.33 >= 1200.00", "", FIELDS, 0)
+ALERT = Alert("m-1", "Stock alert: TSLA 1201.33 >= 1200.00", "", FIELDS, 0, TICK)
 FIGURES = Figures(1234, 100, 12, 12345, 1234.0, 2345.0, (RECORD,) * 8, (ALERT,) * 20)
-MOMENT = Moment("http://127.0.0.1:4566", 10, 30, 12345, 0, 20.0, 19.8, FIGURES)
+MOMENT = Moment(10, 30, 12345, 0, 20.0, 19.8, FIGURES)
+
+
+def environment(prefix: str = "") -> Environment:
+    return at(open_endpoint("http://127.0.0.1:4566"), stock_names("000000000000", prefix))
 
 
 def lines_of(shown: RenderableType, width: int) -> list[str]:
@@ -32,7 +34,7 @@ def lines_of(shown: RenderableType, width: int) -> list[str]:
 
 @pytest.mark.parametrize("width", [80, 100, 110, 130, 200])
 def test_nothing_of_the_live_view_is_cut(width: int) -> None:
-    lines = lines_of(live(MOMENT, width), width)
+    lines = lines_of(live(environment(), MOMENT, width), width)
     text = "\n".join(lines)
     assert "…" not in text
     for whole in ("producer", "SQS", "Lambda", "S3", "SNS", "12,345 stored", "1,234 waiting", "100 in flight"):
@@ -44,9 +46,29 @@ def test_nothing_of_the_live_view_is_cut(width: int) -> None:
     assert len(lines) <= 44
 
 
+@pytest.mark.parametrize("prefix", ["", "alice", "a-team-of-15-xx"])
+def test_queue_and_topic_have_the_names_that_they_have_in_the_environment(prefix: str) -> None:
+    names = stock_names("000000000000", prefix)
+    text = "\n".join(lines_of(live(environment(prefix), MOMENT, 200), 200))
+    assert f" SQS {names.queue} " in text
+    assert f" SNS {names.topic} " in text
+
+    out = io.StringIO()
+    show_results(Console(file=out, width=200), environment(prefix), FIGURES)
+    assert f"as a subscriber of {names.topic} gets them" in out.getvalue()
+
+
+def test_names_that_have_no_room_are_left_out() -> None:
+    lines = lines_of(live(environment("a-team-of-15-xx"), MOMENT, 110), 110)
+    assert "…" not in "\n".join(lines)
+    assert "StockQueue" not in "\n".join(lines)
+
+
 def test_alerts_stand_under_the_records_where_both_have_no_room() -> None:
     def line_with(width: int, title: str) -> int:
-        return next(n for n, line in enumerate(lines_of(live(MOMENT, width), width)) if f" {title}" in line)
+        return next(
+            n for n, line in enumerate(lines_of(live(environment(), MOMENT, width), width)) if f" {title}" in line
+        )
 
     assert line_with(80, "alerts ──") > line_with(80, "last records")
     assert line_with(130, "alerts ──") == line_with(130, "last records")
@@ -54,6 +76,6 @@ def test_alerts_stand_under_the_records_where_both_have_no_room() -> None:
 
 def test_the_closing_tables_fit_80_columns() -> None:
     out = io.StringIO()
-    show_results(Console(file=out, width=80), FIGURES)
+    show_results(Console(file=out, width=80), environment(), FIGURES)
     assert out.getvalue().count(f"Stock alert: TSLA 1201.33 >= 1200.00  14:30:00.250  {TICK}") == 20
     assert "…" not in out.getvalue()
