@@ -4,10 +4,11 @@ import pytest
 
 from bootstrap.policies import role_permissions, role_trust
 from operations.doctor.permissions import lambda_may_assume, not_allowed
-from profiles.names import Names
+from pipeline.contract import CONTRACT
+from tests.support.environments import stock_names
 
-NAMES = Names("123456789012")
-DECLARED = role_permissions(NAMES)
+NAMES = stock_names("123456789012")
+DECLARED = role_permissions(NAMES, CONTRACT)
 STORE = f"s3:PutObject on arn:aws:s3:::{NAMES.bucket}/processed/*"
 
 
