@@ -20,7 +20,7 @@ CREATE EXTERNAL TABLE IF NOT EXISTS ${database}.readings (${reading_id}, ${other
 ROW FORMAT SERDE 'org.openx.data.jsonserde.JsonSerDe'
 LOCATION 's3://${bucket}/${prefix}'
 """,
-    "sql/warmest.sql": "-- The warmest.\n-- Reads: readings\nSELECT MAX(celsius) AS celsius FROM ${database}.${table}\n",
+    "sql/warmest.sql": "-- Warmest.\n-- Reads: readings\nSELECT MAX(celsius) AS celsius FROM ${database}.${table}\n",
     **dict.fromkeys(("rules.py", "declaration.py", "source.py"), ""),
 }
 
