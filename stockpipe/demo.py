@@ -237,7 +237,7 @@ def _ask_history(environment: Environment, played: Played) -> None:
     _step(f"The same records in SQL: {', '.join(f'stockpipe query {name}' for name in shown)}")
     for name in shown:
         console.print(as_table(_offline(environment, name)))
-    sql = _chart_sql(environment, played)
+    sql = _chart_sql(environment, played.figures or Figures())
     values = _offline(environment, sql) if sql else None
     if values and len(values.rows) > 1:
         width = min(console.width, 100)
@@ -245,19 +245,20 @@ def _ask_history(environment: Environment, played: Played) -> None:
         console.print(Text.from_ansi(drawn), soft_wrap=True)
 
 
-def _chart_sql(environment: Environment, played: Played) -> str | None:
-    """The charted field of some groups by second, those with alerts first; None without a table that has both."""
-    contract, figures = environment.contract, played.figures or Figures()
+def _chart_sql(environment: Environment, figures: Figures) -> str | None:
+    """The charted field by second: of groups with alerts, or of one group; None without a table that has it."""
+    contract = environment.contract
     needed = {"event_time", contract.charted, *contract.record.GROUP}
     found = (table for table in tables(environment).values() if needed <= dict(table.all_columns).keys())
     alerted = (group_of_values(contract.record, alert.fields) for alert in figures.alerts)
-    groups = [group for group in dict.fromkeys((*alerted, *(one.record.group for one in figures.records))) if group]
+    groups = [group for group in dict.fromkeys(alerted) if group][:_CHARTED_GROUPS]
+    groups = groups or [one.record.group for one in figures.records[:1]]
     table = next(found, None)
     if table is None or not groups:
         return None
     columns = ", ".join(contract.record.GROUP)
     whole = " || '/' || ".join(contract.record.GROUP)
-    values = ", ".join("'" + group.replace("'", "''") + "'" for group in groups[:_CHARTED_GROUPS])
+    values = ", ".join("'" + group.replace("'", "''") + "'" for group in groups)
     return (  # the values come from records that the contract has accepted
         f"SELECT {columns}, substr(event_time, 12, 8) AS event_time, "  # noqa: S608
         f"AVG({contract.charted}) AS {contract.charted} "
