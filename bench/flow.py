@@ -15,8 +15,7 @@ from rich.table import Table
 import bootstrap
 from bootstrap.settings import Settings
 from emulator import lifecycle
-from operations.reconcile import reconcile
-from operations.reconciliation import Reconciliation
+from operations.reconcile import Reconciliation, reconcile
 from producer.production import Production, replayed
 from producer.replay import find
 from profiles.environment import Environment

@@ -10,12 +10,10 @@ Two ways, because a key says when something happened, not when it was stored:
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
-from runtime.contract import Contract
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
+from operations.records import StoredObject, list_page
+from profiles.environment import Environment
 
 SWEEP_PAGES: Final = 3  # LIST calls of a sweep each time; a page has 1,000 keys
 GROUPS_FOLLOWED: Final = 12
@@ -23,22 +21,11 @@ LOOK_BACK_KEYS: Final = 200
 KNOWN_KEYS: Final = 250_000  # what is remembered, about 35 MB; past that the count reads "250,000+"
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """An object that wasn't known before. `modified`: when S3 stored it, seconds since 1970."""
-
-    key: str
-    group: str
-    modified: float
-
-
 @dataclass
 class RecordListing:
     """What is known of the objects under the contract's prefix. Not for several threads."""
 
-    s3: "S3Client"
-    bucket: str
-    contract: Contract[Any]
+    environment: Environment
     sweep_pages: int = SWEEP_PAGES
     known: set[str] = field(default_factory=set)
     complete: bool = False
@@ -52,24 +39,24 @@ class RecordListing:
         """More objects than are remembered."""
         return len(self.known) >= KNOWN_KEYS
 
-    def find(self) -> list[Found]:
+    def find(self) -> list[StoredObject]:
         """The objects that are new since the last time, in no particular order."""
         found, wrapped = self._sweep()
         if not wrapped:
             for group, writes in sorted(self._writes.items(), key=lambda item: item[0])[:GROUPS_FOLLOWED]:
-                page, _ = self._page(self.contract.folder(group), min(writes))
+                page, _ = list_page(self.environment, self.environment.contract.folder(group), min(writes))
                 found += self._take(page)
         for item in sorted(found, key=lambda item: (item.modified, item.key)):
             self._writes.setdefault(item.group, deque(maxlen=LOOK_BACK_KEYS)).append(item.key)
             self._newest = max(self._newest, item.modified)
         return found
 
-    def _sweep(self) -> tuple[list[Found], bool]:
+    def _sweep(self) -> tuple[list[StoredObject], bool]:
         """Go on with the sweep; also whether one call of `find` was enough for all of it."""
-        found: list[Found] = []
+        found: list[StoredObject] = []
         started_at_beginning = not self._cursor
         for _ in range(self.sweep_pages):
-            page, more = self._page(self.contract.prefix, self._cursor)
+            page, more = list_page(self.environment, self.environment.contract.prefix, self._cursor)
             found += self._take(page)
             if not more:
                 self._finish_sweep()
@@ -84,22 +71,13 @@ class RecordListing:
         self._cursor = ""
         self.complete = True
 
-    def _page(self, prefix: str, after: str) -> tuple[list[Found], bool]:
-        answer = self.s3.list_objects_v2(Bucket=self.bucket, Prefix=prefix, StartAfter=after)
-        objects = answer.get("Contents", [])
-        page = [
-            Found(item["Key"], self.contract.group_of_key(item["Key"]), item["LastModified"].timestamp())
-            for item in objects
-        ]
-        return page, answer["IsTruncated"]
-
-    def _take(self, page: list[Found]) -> list[Found]:
+    def _take(self, page: list[StoredObject]) -> list[StoredObject]:
         new = [item for item in page if item.key not in self.known and self._plausible(item)]
         if not self.full:
             self.known.update(item.key for item in new)
             self._swept.update(item.key for item in page)
         return new
 
-    def _plausible(self, item: Found) -> bool:
+    def _plausible(self, item: StoredObject) -> bool:
         """Whether an unknown object is a new one, when not all are remembered."""
         return item.group != "" and (not self.full or item.modified > self._newest)

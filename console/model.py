@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from operations.alerts import Alert
 from operations.deadletters import DeadLetter
-from operations.metrics import Invocation
+from operations.function_log import Invocation
 from operations.queues import Depth
 from runtime.contract import Stored, moment
 

@@ -3,10 +3,9 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
-from console.listing import Found
 from console.model import POINTS_PER_GROUP, Seen
-from runtime.contract import Contract
-from runtime.fields import InvalidRecordError
+from operations.records import Found, StoredObject
+from runtime.contract import Contract, Stored
 
 READS_AT_ONCE: Final = 40  # GET calls of one refresh, at most
 
@@ -15,12 +14,12 @@ class ReadingList:
     """Objects that were found and not read yet: the newest of each group, as many as a chart has points."""
 
     def __init__(self) -> None:
-        self._unread: dict[str, list[Found]] = {}
+        self._unread: dict[str, list[StoredObject]] = {}
 
     def __len__(self) -> int:
         return sum(len(unread) for unread in self._unread.values())
 
-    def add(self, found: Iterable[Found]) -> None:
+    def add(self, found: Iterable[StoredObject]) -> None:
         """Note new objects; what a chart would not show any more is dropped."""
         for item in found:
             self._unread.setdefault(item.group, []).append(item)
@@ -38,13 +37,10 @@ class ReadingList:
         return keys
 
 
-def records_in(contract: Contract[Any], key: str, body: bytes) -> list[Seen]:
-    """The records of one object, one per line. Lines that break the data contract are left out."""
-    records = []
-    for line in body.splitlines():
-        try:
-            stored = contract.parse_stored(line)
-        except InvalidRecordError:
-            continue
-        records.append(Seen(stored, key, getattr(stored.record, contract.charted)))
-    return records
+def seen(contract: Contract[Any], found: Iterable[Found]) -> list[Seen]:
+    """The valid ones of the records that were found in an object."""
+    return [
+        Seen(one.content, one.key, getattr(one.content.record, contract.charted))
+        for one in found
+        if isinstance(one.content, Stored)
+    ]

@@ -12,14 +12,14 @@ from typing import Any, Final
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnectionError
 
-from console.listing import Found
 from console.model import FunctionFacts, Model, Seen, Trouble
 from console.reading import ReadingList
 from console.sources import Sources
 from operations.alerts import Alert
 from operations.deadletters import DeadLetter
-from operations.metrics import Invocation
+from operations.function_log import Invocation
 from operations.queues import Depth
+from operations.records import StoredObject
 from profiles.environment import MISSING_QUEUE_CODES, Environment, up_command
 from profiles.errors import CannotRunError
 from runtime.clock import Clock
@@ -45,7 +45,7 @@ class Reading:
     """What one refresh has read. What wasn't due, or failed, is None; `error` is the first failure."""
 
     depths: tuple[Depth, Depth, Depth] | None = None
-    found: list[Found] | None = None
+    found: list[StoredObject] | None = None
     records: list[Seen] = field(default_factory=list)
     facts: FunctionFacts | None = None
     invocations: list[Invocation] | None = None

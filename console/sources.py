@@ -4,32 +4,27 @@ The methods block, may be called from any thread but not from two at once, and r
 """
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import chain
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from console.listing import Found, RecordListing
+from console.listing import RecordListing
 from console.model import FunctionFacts, Seen
-from console.reading import records_in
+from console.reading import seen
 from operations.alerts import Alert, peek_inbox
 from operations.deadletters import DeadLetter, list_dead_letters
-from operations.failures import failures_of
-from operations.metrics import Invocation, oldest_message_seconds, read_invocations
-from operations.queues import Depth, depth
+from operations.function_log import Invocation, failures_of, read_invocations
+from operations.live_function import read_configuration, read_mapping, read_variables
+from operations.queues import Depth, depth, oldest_message_seconds
+from operations.records import StoredObject, read_objects
 from profiles.environment import Environment, queue_url
-from profiles.pipeline import Pipeline
+from profiles.errors import CannotRunError
 from profiles.session import Aws
-from runtime import settings
+from runtime.settings import ConfigurationError
 
-if TYPE_CHECKING:
-    from mypy_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef
-
-_READERS: Final = 8
 _LARGEST_OBJECT: Final = 16_000_000  # bytes that are read of one object; the function writes less
 _EXPLAINED_AT_ONCE: Final = 5  # each is a search in the log
 # The page asks again anyway: a refresh that hangs in retries would hide that nothing answers.
@@ -53,8 +48,7 @@ class Sources:
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
-        self._listing = RecordListing(environment.aws.s3, environment.names.bucket, environment.contract)
-        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="read-record")
+        self._listing = RecordListing(environment)
         self._urls: dict[str, str] = {}
         self._reasons: dict[str, str] = {}
 
@@ -76,21 +70,29 @@ class Sources:
             raise
         return queue, dead, inbox
 
-    def find_objects(self) -> list[Found]:
+    def find_objects(self) -> list[StoredObject]:
         """Objects with records that are new."""
         return self._listing.find()
 
     def read_records(self, keys: Sequence[str]) -> list[Seen]:
-        """The records in these objects, read concurrently. An object that is gone by now has none."""
-        return list(chain.from_iterable(self._readers.map(self._read, keys)))
+        """The records in these objects. Lines that break the data contract are left out, and objects that are gone."""
+        objects = read_objects(self._environment, keys, _LARGEST_OBJECT)
+        return [one for _, (found, _) in objects for one in seen(self._environment.contract, found)]
 
     def function_facts(self) -> FunctionFacts:
         """The live function's settings, and the state of its event source mapping."""
-        function, client = self._environment.names.function, self._environment.aws.lambda_
-        configuration = client.get_function_configuration(FunctionName=function)
-        mappings = client.list_event_source_mappings(FunctionName=function)
-        states = [mapping.get("State", "") for mapping in mappings["EventSourceMappings"]]
-        return _facts(self._environment.pipeline, configuration, states[0] if states else "no mapping")
+        names = self._environment.names
+        found = read_mapping(self._environment, names.queue, names.function)
+        mapping = found.get("State", "") if found else "no mapping"
+        configuration = read_configuration(self._environment, names.function)
+        if configuration is None:
+            raise CannotRunError(f"there is no function {names.function}")
+        try:
+            told = read_variables(self._environment, configuration).settings
+        except ConfigurationError as error:
+            return FunctionFacts(mapping=mapping, trouble=str(error))
+        limits = [rule.limit(told) for rule in self._environment.pipeline.rules]
+        return FunctionFacts(threshold=min((one for one in limits if one is not None), default=None), mapping=mapping)
 
     def invocations(self, since_ms: int) -> list[Invocation]:
         """The invocations that the function's log shows since then."""
@@ -128,20 +130,3 @@ class Sources:
         if name not in self._urls:
             self._urls[name] = queue_url(self._environment, name)
         return self._urls[name]
-
-    def _read(self, key: str) -> list[Seen]:
-        s3, bucket = self._environment.aws.s3, self._environment.names.bucket
-        try:
-            body = s3.get_object(Bucket=bucket, Key=key)["Body"].read(_LARGEST_OBJECT)
-        except s3.exceptions.NoSuchKey:
-            return []
-        return records_in(self._environment.contract, key, body)
-
-
-def _facts(pipeline: Pipeline, configuration: "FunctionConfigurationResponseTypeDef", mapping: str) -> FunctionFacts:
-    try:
-        told = settings.Environment.read(configuration.get("Environment", {}).get("Variables", {}), pipeline.settings)
-    except settings.ConfigurationError as error:
-        return FunctionFacts(mapping=mapping, trouble=str(error))
-    limits = [limit for rule in pipeline.rules if (limit := rule.limit(told.settings)) is not None]
-    return FunctionFacts(threshold=min(limits, default=None), mapping=mapping)

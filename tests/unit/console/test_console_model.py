@@ -4,7 +4,7 @@ import pytest
 
 from console.model import POINTS_PER_GROUP, Counted, Model, Seen, Series, percentile
 from operations.deadletters import DeadLetter
-from operations.metrics import Invocation
+from operations.function_log import Invocation
 from operations.queues import Depth
 from tests.unit.console.seen import seen
 

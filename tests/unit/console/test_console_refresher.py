@@ -9,10 +9,10 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from console.calls import CallCounter
-from console.listing import Found
 from console.model import FunctionFacts
 from console.refresher import HIDDEN_SECONDS, QUIET_AFTER_SECONDS, QUIET_SECONDS, Refresher, explain
 from operations.queues import Depth
+from operations.records import StoredObject
 from profiles.errors import CannotRunError
 from profiles.session import Aws, Profile
 from runtime.clock import Clock
@@ -58,7 +58,7 @@ class Endpoint:
             raise self.failure
         return self.queue, self.dead, self.inbox
 
-    def find_objects(self) -> list[Found]:
+    def find_objects(self) -> list[StoredObject]:
         return []
 
     def read_records(self, _keys: Any) -> list[Any]:
