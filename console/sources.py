@@ -19,7 +19,7 @@ from operations.deadletters import DeadLetter, list_dead_letters
 from operations.function_log import Invocation, failures_of, read_invocations
 from operations.live_function import read_configuration, read_mapping, read_variables
 from operations.queues import Depth, depth, oldest_message_seconds
-from operations.records import StoredObject, read_objects
+from operations.records import StoredObject, read_object, side_by_side
 from profiles.environment import Environment, queue_url
 from profiles.errors import CannotRunError
 from profiles.session import Aws
@@ -76,7 +76,7 @@ class Sources:
 
     def read_records(self, keys: Sequence[str]) -> list[Seen]:
         """The records in these objects. Lines that break the data contract are left out, and objects that are gone."""
-        objects = read_objects(self._environment, keys, _LARGEST_OBJECT)
+        objects = side_by_side(lambda key: read_object(self._environment, key, _LARGEST_OBJECT), keys)
         return [one for _, (found, _) in objects for one in seen(self._environment.contract, found)]
 
     def function_facts(self) -> FunctionFacts:

@@ -1,8 +1,8 @@
 """What happened to one record, put together from what it left behind: manifest, object, log, alert, dead letter.
 
-Nothing is changed, and nothing is scanned that can be looked up: the manifest knows group and time, so the object's
-key is known; the object knows when SQS accepted the record and which Lambda request stored it, so the log is read for
-that time only.
+Nothing is changed. What is known is looked up rather than searched for: the manifest has group and time, which give the
+object's key; the object says when SQS accepted the record and which Lambda request stored it, so only that part of the
+log is read.
 """
 
 from collections.abc import Callable
@@ -153,7 +153,7 @@ def _assemble(
 
 
 def _sent(environment: Environment, some_id: str) -> Sent | None:
-    """What this machine's manifests know, the latest first."""
+    """The record in this machine's manifests, the latest first."""
     for path in reversed(manifests.all_paths(environment)):
         if sent := manifests.find(path, environment.contract, some_id):
             return sent
@@ -255,7 +255,7 @@ def _is_anything_queued(environment: Environment) -> bool:
 
 
 def _in_order(hops: list[Hop]) -> tuple[Hop, ...]:
-    """By time; a hop without one stays behind the one that it came after."""
+    """By time. A hop without a time stays behind the hop before it."""
     keyed = []
     latest = 0
     for hop in hops:
