@@ -17,9 +17,9 @@ from pathlib import Path
 import uv
 
 from emulator import state
+from emulator.engine import Observer
 from emulator.inherited import inherited
 from emulator.interpreters import Interpreter
-from emulator.state import Observer
 from profiles.errors import CannotRunError
 from profiles.folders import cache_folder
 

@@ -4,6 +4,7 @@ import dataclasses
 import http.server
 import json
 import os
+import re
 import signal
 import socket
 import sys
@@ -16,10 +17,14 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
-from emulator import cli, engines, environments, interpreters, lifecycle, loopback, processes, state
-from emulator.engines import Engine
-from emulator.identity import Identity, identify
+from emulator import cli, embedded, engines, environments, interpreters, lifecycle, loopback, processes, state
+from emulator.compose import COMPOSE, ComposeEngine
+from emulator.embedded import EmbeddedEngine, Launch
+from emulator.engine import Engine, Identity, Observer, Options, Running
+from emulator.identity import identify
 from emulator.interpreters import Interpreter
+from emulator.localstack.engine import LOCALSTACK
+from emulator.ministack.engine import MINISTACK
 from profiles import folders
 from profiles.errors import CannotRunError
 from tests.support.small_engine import ANSWERS, small_engine
@@ -41,7 +46,7 @@ def _small_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
 
 
 def use(monkeypatch: pytest.MonkeyPatch, script: str) -> None:
-    monkeypatch.setattr(engines, "ENGINES", {"ministack": small_engine(script), "localstack": engines.LOCALSTACK})
+    monkeypatch.setattr(engines, "ENGINES", {"ministack": small_engine(script), "localstack": LOCALSTACK})
 
 
 def nothing_is_left(port: int) -> bool:
@@ -57,6 +62,7 @@ def test_start_status_logs_stop(free_port: int) -> None:
     ]
     assert next(lifecycle.logs(free_port)) == "serving"
     assert lifecycle.stop(free_port)
+    assert running.pid
     assert not psutil.pid_exists(running.pid)
     assert nothing_is_left(free_port)
     assert lifecycle.status() == []
@@ -73,8 +79,9 @@ def test_one_that_is_too_busy_to_answer_is_waited_for_and_keeps_its_data(
     free_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = lifecycle.start("ministack", free_port)
+    identify_now = engines.ENGINES["ministack"].identify
     silences = iter([None, None, None])
-    monkeypatch.setattr(lifecycle, "identify", lambda url: next(silences, identify(url)))
+    monkeypatch.setattr(EmbeddedEngine, "identify", lambda _, url, *_t: next(silences, identify_now(url)))
     said: list[str] = []
     again = lifecycle.start("ministack", free_port, observer=said.append)
     assert again == dataclasses.replace(first, already_running=True)
@@ -84,7 +91,7 @@ def test_one_that_is_too_busy_to_answer_is_waited_for_and_keeps_its_data(
 def test_starting_it_with_other_settings_is_refused(free_port: int) -> None:
     lifecycle.start("ministack", free_port)
     with pytest.raises(CannotRunError, match=r"our own ministack 1\.5\.33 with other settings .*emulator stop --port"):
-        lifecycle.start("ministack", free_port, enforce_iam=True)
+        lifecycle.start("ministack", free_port, Options(enforce_iam=True))
     with pytest.raises(CannotRunError, match=r"our own ministack 1\.5\.33 \(pid"):
         lifecycle.start("localstack", free_port)
 
@@ -92,7 +99,7 @@ def test_starting_it_with_other_settings_is_refused(free_port: int) -> None:
 def test_the_engine_gets_nothing_of_the_users_environment(free_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "HTTPS_PROXY", "PYTHONPATH", "MY_TOKEN"):
         monkeypatch.setenv(name, "the user's")
-    lifecycle.start("ministack", free_port, extra_environment={"AUTH": "overridden"})
+    lifecycle.start("ministack", free_port, Options(extra_environment={"AUTH": "overridden"}))
     folder = state.private_folder(free_port)
     environ = json.loads((folder / "environment.json").read_text())
     assert "the user's" not in environ.values()
@@ -117,7 +124,7 @@ def test_an_engine_that_dies_while_starting_is_one_line_and_the_end_of_its_log(
 
 def test_an_engine_that_never_answers_is_given_up_and_ended(free_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, HANGS)
-    monkeypatch.setattr(lifecycle, "_READY_SECONDS", 1.0)
+    monkeypatch.setattr(embedded, "_READY_SECONDS", 1.0)
     started: list[psutil.Process] = []
     start_detached = processes.start_detached
 
@@ -133,10 +140,10 @@ def test_an_engine_that_never_answers_is_given_up_and_ended(free_port: int, monk
 
 
 def test_ctrl_c_while_starting_leaves_nothing(free_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(_url: str) -> None:
+    def interrupted(_engine: Engine, _url: str) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(lifecycle, "identify", interrupted)
+    monkeypatch.setattr(EmbeddedEngine, "identify", interrupted)
     with pytest.raises(KeyboardInterrupt):
         lifecycle.start("ministack", free_port)
     assert nothing_is_left(free_port)
@@ -144,6 +151,7 @@ def test_ctrl_c_while_starting_leaves_nothing(free_port: int, monkeypatch: pytes
 
 def test_a_record_of_an_engine_that_was_killed_is_cleaned_up(free_port: int) -> None:
     killed = lifecycle.start("ministack", free_port)
+    assert killed.pid
     os.kill(killed.pid, signal.SIGKILL)
     wait_until(lambda: lifecycle.status(free_port)[0].state == "gone")
     said: list[str] = []
@@ -218,21 +226,20 @@ def test_without_lambdas_own_python_another_is_used_and_said(free_port: int, mon
 
 def test_what_an_engine_cannot_do_is_refused_before_anything_starts(free_port: int) -> None:
     with pytest.raises(CannotRunError, match=r"LocalStack 4\.14\.0 never enforces IAM: use --engine ministack"):
-        lifecycle.start("localstack", free_port, enforce_iam=True)
+        lifecycle.start("localstack", free_port, Options(enforce_iam=True))
     with pytest.raises(CannotRunError, match="without TLS"):
-        lifecycle.start("localstack", free_port, use_tls=True)
+        lifecycle.start("localstack", free_port, Options(tls=True))
     with pytest.raises(CannotRunError, match="there is no engine 'floci'; there are: ministack, localstack"):
         lifecycle.start("floci", free_port)
 
 
-def variables(engine: Engine, *, enforce_iam: bool = False, use_tls: bool = False) -> Mapping[str, str]:
-    runtimes = {"python3.11": Path("/py/bin/python")}
-    settings = engines.Settings(4599, Path("/private"), enforce_iam, use_tls, runtimes, Path("/plugin"))
-    return engine.process_environment(Path("/env/bin/python"), settings, {})
+def variables(engine: EmbeddedEngine, **options: Any) -> Mapping[str, str]:
+    launch = Launch(4599, Path("/private"), Options(**options), {"python3.11": Path("/py/bin/python")}, Path("/plugin"))
+    return engine.process_environment(Path("/env/bin/python"), launch)
 
 
 def test_localstack_listens_on_loopback_with_aws_strictness_and_our_executor() -> None:
-    environ = variables(engines.LOCALSTACK)
+    environ = variables(LOCALSTACK)
     assert environ["GATEWAY_LISTEN"].split(",")[0] == "127.0.0.1:4599"
     assert set(environ["GATEWAY_LISTEN"].split(",")) <= {"127.0.0.1:4599", "[::1]:4599"}
     assert environ["GATEWAY_SERVER"] == "guarded"
@@ -244,7 +251,7 @@ def test_localstack_listens_on_loopback_with_aws_strictness_and_our_executor() -
 
 
 def test_ministack_enforces_iam_and_serves_tls_only_when_asked() -> None:
-    plain, strict = variables(engines.MINISTACK), variables(engines.MINISTACK, enforce_iam=True, use_tls=True)
+    plain, strict = variables(MINISTACK), variables(MINISTACK, enforce_iam=True, tls=True)
     assert (plain["AUTH"], plain["USE_SSL"]) == ("false", "0")
     assert set(plain["GATEWAY_LISTEN"].split(",")) <= {"127.0.0.1:4599", "[::1]:4599"}
     assert (strict["AUTH"], strict["USE_SSL"]) == ("true", "1")
@@ -351,7 +358,40 @@ def test_origins_and_cloudformation_are_asked_for_by_option(free_port: int) -> N
     assert started.exit_code == 0, started.output
     environ = json.loads((state.private_folder(free_port) / "environment.json").read_text())
     assert environ["EXTRA_CORS_ALLOWED_ORIGINS"] == "https://app.example,http://localhost:3000"
-    assert "cloudformation" in environ["SERVICES"].split(",")
+    assert "cloudformation" in variables(LOCALSTACK, cloudformation=True)["SERVICES"].split(",")
     assert run.invoke(cli.app, [*start, *origins, "--cloudformation"]).exit_code == 0
     with pytest.raises(CannotRunError, match="with other settings"):
         lifecycle.start("ministack", free_port)
+
+
+@pytest.mark.parametrize(
+    ("engine", "options", "refusal"),
+    [
+        ("ministack", Options(function_limits=False), "ministack 1.5.33 sets functions no limits: use --engine"),
+        ("compose", Options(enforce_iam=True), "LocalStack in a container 4.14.0 never enforces IAM: use --engine"),
+        ("compose", Options(extra_environment={"DEBUG": "1"}), "takes no further variables: use --engine localstack"),
+    ],
+)
+def test_an_option_that_an_engine_lacks_is_refused_with_the_engines_that_have_it(
+    engine: str, options: Options, refusal: str, free_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "ENGINES", {one.name: one for one in (LOCALSTACK, MINISTACK, COMPOSE)})
+    with pytest.raises(CannotRunError, match=re.escape(refusal)):
+        lifecycle.start(engine, free_port, options)
+
+
+def test_a_port_that_another_engine_of_ours_uses_is_not_called_foreign(
+    free_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container, say, where a process runs already."""
+
+    class Elsewhere(ComposeEngine):
+        def start(self, port: int, options: Options, observer: Observer) -> Running:  # noqa: ARG002
+            loopback.require_free(port)
+            raise AssertionError("the port is free")
+
+    elsewhere = Elsewhere(name="elsewhere", title="Elsewhere", version="1", capabilities=frozenset())
+    monkeypatch.setattr(engines, "ENGINES", {**engines.ENGINES, "elsewhere": elsewhere})
+    lifecycle.start("ministack", free_port)
+    with pytest.raises(CannotRunError, match=rf"port {free_port} is taken by our own ministack 1\.5\.33\. Stop it"):
+        lifecycle.start("elsewhere", free_port)
