@@ -174,7 +174,7 @@ class EmbeddedEngine(Engine):
         """The Python that runs the engine, and the launch with what functions need."""
         interpreter = self._interpreter(observer)
         python = environments.ensure(self.environment, interpreter, observer)
-        package = environments.ensure_package(self.package, interpreter, python, observer) if self.package else None
+        package = environments.ensure_package(self.package, interpreter, observer) if self.package else None
         runtimes = {}
         for name, environment in self.runtimes.items():
             version = name.removeprefix("python")

@@ -69,60 +69,50 @@ def _digest(parts: Sequence[str | bytes]) -> str:
     return digest.hexdigest()[:16]
 
 
-Builder = Callable[[Path], None]
-
-
 def ensure(environment: Environment, interpreter: Interpreter, observer: Observer) -> Path:
     """The environment's Python; built first where it isn't there yet. Raises `CannotRunError`."""
-    folder = _folder(environment, interpreter)
-    ensure_folder(
-        folder, environment.title, lambda target: _build(environment, interpreter, target, observer), observer
-    )
-    return folder / "bin" / "python"
+    title = environment.title
+
+    def build(folder: Path) -> None:
+        observer(f"setting up {title} (once): Python {interpreter.version}")
+        _run_uv(["venv", "--quiet", "--no-project", "--python", str(interpreter.path), str(folder)], title, observer)
+        observer(f"setting up {title} (once): packages")
+        install = ["pip", "install", "--no-progress", "--python", str(folder / "bin" / "python")]
+        _run_uv([*install, "--require-hashes", "--requirement", str(environment.lock)], title, observer)
+
+    return ensure_folder(_folder(environment, interpreter), title, build, observer) / "bin" / "python"
 
 
-def ensure_package(package: Package, interpreter: Interpreter, python: Path, observer: Observer) -> Path:
-    """The folder that the package is installed in, for the environment of `python`. Raises `CannotRunError`."""
-    folder = _folder(package, interpreter)
-    ensure_folder(folder, package.title, lambda target: _install(package, python, target, observer), observer)
-    return folder
+def ensure_package(package: Package, interpreter: Interpreter, observer: Observer) -> Path:
+    """The folder that the package is installed in. Raises `CannotRunError`.
+
+    It is built with the hatchling of our own environment, so that nothing is downloaded for it.
+    """
+
+    def build(folder: Path) -> None:
+        observer(f"setting up {package.title} (once)")
+        install = ["pip", "install", "--python", sys.executable, "--target", str(folder), "--no-deps", "--no-index"]
+        # --no-cache: uv would take an earlier build of the same folder for this one.
+        _run_uv([*install, "--no-build-isolation", "--no-cache", str(package.sources[0])], package.title, observer)
+
+    return ensure_folder(_folder(package, interpreter), package.title, build, observer)
 
 
 def _folder(what: Environment | Package, interpreter: Interpreter) -> Path:
     return cache_folder() / "environments" / f"{what.name}-{what.key(interpreter)}"
 
 
-def ensure_folder(folder: Path, title: str, builder: Builder, observer: Observer) -> None:
-    """Have `builder` fill `folder`, once and completely. Of several processes at once one builds, the others wait."""
+def ensure_folder(folder: Path, title: str, build: Callable[[Path], None], observer: Observer) -> Path:
+    """Have `build` fill `folder`, once and completely. Of several processes at once one builds, the others wait."""
     if (folder / _MARKER).exists():
-        return
+        return folder
     lock = folder.with_name(f"{folder.name}.lock")
     with state.locked(lock, lambda: observer(f"{title} is being set up by another process: waiting")):
         if not (folder / _MARKER).exists():
             shutil.rmtree(folder, ignore_errors=True)
-            builder(folder)
+            build(folder)
             (folder / _MARKER).touch()
-
-
-def _build(environment: Environment, interpreter: Interpreter, folder: Path, observer: Observer) -> None:
-    """Build the environment with uv, which honours the user's own index settings."""
-    title = environment.title
-    observer(f"setting up {title} (once): Python {interpreter.version}")
-    _run_uv(["venv", "--quiet", "--no-project", "--python", str(interpreter.path), str(folder)], title, observer)
-    observer(f"setting up {title} (once): packages")
-    install = ["pip", "install", "--no-progress", "--python", str(folder / "bin" / "python")]
-    _run_uv([*install, "--require-hashes", "--requirement", str(environment.lock)], title, observer)
-
-
-def _install(package: Package, python: Path, folder: Path, observer: Observer) -> None:
-    """Build a wheel with the hatchling of our own environment, so that nothing is downloaded for it, and install it."""
-    observer(f"setting up {package.title} (once)")
-    wheels = folder / "wheels"
-    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(wheels)]
-    run(build, package.sources[0], package.title, observer)
-    wheel = next(wheels.glob("*.whl"))
-    target = ["--python", str(python), "--target", str(folder)]
-    _run_uv(["pip", "install", *target, "--no-deps", "--no-index", str(wheel)], package.title, observer)
+    return folder
 
 
 def _run_uv(arguments: Sequence[str], title: str, observer: Observer) -> None:

@@ -130,7 +130,12 @@ def locked(path: Path, waiting: Callable[[], None] | None = None, seconds: float
 
     Raises `CannotRunError` if it isn't free after `seconds`, or can't be opened.
     """
-    with _opened(path) as file:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a", encoding="utf-8")
+    except OSError as error:
+        raise CannotRunError(f"the lock {path} can't be opened: {error.strerror}") from error
+    with file:
         # Programs that the holder runs (with close_fds=False) hold it too: one that outlives it is waited for.
         os.set_inheritable(file.fileno(), True)
         deadline = time.monotonic() + seconds
@@ -145,14 +150,6 @@ def locked(path: Path, waiting: Callable[[], None] | None = None, seconds: float
                 )
             time.sleep(_LOCK_POLL_SECONDS)
         yield
-
-
-def _opened(path: Path) -> typing.TextIO:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open("a", encoding="utf-8")
-    except OSError as error:
-        raise CannotRunError(f"the lock {path} can't be opened: {error.strerror}") from error
 
 
 def _lock(file: typing.TextIO) -> bool:

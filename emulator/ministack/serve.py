@@ -12,9 +12,9 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
-from hypercorn.asyncio import serve  # type: ignore[import-not-found]
-from hypercorn.config import Config  # type: ignore[import-not-found]
-from ministack.app import app  # type: ignore[import-not-found]
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+from ministack.app import app
 
 # These only show things.
 _PAGES = re.compile(r"/_ministack/(health|ready|(ses|sqs)/messages|sns/sms-messages)|/_localstack/health")

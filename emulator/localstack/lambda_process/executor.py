@@ -12,26 +12,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from localstack import config  # type: ignore[import-not-found,unused-ignore]
-from localstack.aws.api.lambda_ import PackageType  # type: ignore[import-not-found,unused-ignore]
-from localstack.runtime import events  # type: ignore[import-not-found,unused-ignore]
-from localstack.services.lambda_.invocation.executor_endpoint import (  # type: ignore[import-not-found,unused-ignore]
-    StatusErrorException,
-)
-from localstack.services.lambda_.invocation.lambda_models import (  # type: ignore[import-not-found,unused-ignore]
-    FunctionVersion,
-    InitializationType,
-    InvocationResult,
-)
-from localstack.services.lambda_.invocation.runtime_executor import (  # type: ignore[import-not-found,unused-ignore]
-    LambdaRuntimeException,
-    RuntimeExecutor,
-)
+from localstack import config
+from localstack.aws.api.lambda_ import PackageType
+from localstack.runtime import events
+from localstack.services.lambda_.invocation.executor_endpoint import StatusErrorException
+from localstack.services.lambda_.invocation.lambda_models import FunctionVersion, InitializationType, InvocationResult
+from localstack.services.lambda_.invocation.runtime_executor import LambdaRuntimeException, RuntimeExecutor
 
 from . import environment, interpreters, limits
 from .interpreters import Interpreter
 from .reaper import Reaper
-from .sandbox import Call, Sandbox, Settings
+from .runtime_api import Invocation
+from .sandbox import Sandbox, Settings
 
 LOG = logging.getLogger(__name__)
 
@@ -43,7 +35,7 @@ _MAX_RESPONSE_BYTES = 6_291_556
 _reaper = Reaper()
 
 
-class ProcessRuntimeExecutor(RuntimeExecutor):  # type: ignore[misc,unused-ignore]
+class ProcessRuntimeExecutor(RuntimeExecutor):
     """One execution environment of a Python function, as a local process."""
 
     def __init__(self, id: str, function_version: FunctionVersion) -> None:  # noqa: A002
@@ -66,7 +58,7 @@ class ProcessRuntimeExecutor(RuntimeExecutor):  # type: ignore[misc,unused-ignor
     def invoke(self, payload: dict[str, str]) -> InvocationResult:
         """Run one invocation to its end."""
         assert self._sandbox is not None  # noqa: S101
-        call = Call(
+        call = Invocation(
             payload["invoke-id"], payload["invoked-function-arn"], payload["payload"].encode(), payload["trace-id"]
         )
         outcome = self._sandbox.invoke(call)
@@ -138,10 +130,12 @@ class ProcessRuntimeExecutor(RuntimeExecutor):  # type: ignore[misc,unused-ignor
         )
         # -B where the code is the user's own folder: nothing is written there, and a cache can't hide a change.
         python = [str(interpreter.path), *(["-B"] if hot else [])]
-        module = ["awslambdaric", str(declared.handler)]
         return Settings(
             command=limits.command(
-                python, module, ephemeral_storage_mb=int(declared.ephemeral_storage.size), environ=os.environ
+                python,
+                ["awslambdaric", str(declared.handler)],
+                file_bytes=int(declared.ephemeral_storage.size) * 1024 * 1024,
+                environ=os.environ,
             ),
             code=code,
             variables=partial(environment.build, env_vars, declared.environment or {}, runtime, places),

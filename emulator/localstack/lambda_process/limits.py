@@ -15,28 +15,22 @@ _START = Path(__file__).parent / "start.py"
 
 
 def command(
-    python: Sequence[str], module: Sequence[str], *, ephemeral_storage_mb: int, environ: Mapping[str, str]
-) -> list[str]:
-    """The command that runs a function's module, under AWS's limits unless `LAMBDA_PROCESS_ENFORCE_LIMITS=0`."""
-    if environ.get("LAMBDA_PROCESS_ENFORCE_LIMITS", "1") == "0":
-        return [*python, "-m", *module]
-    return limited(python, module, file_bytes=ephemeral_storage_mb * 1024 * 1024)
-
-
-def limited(
     python: Sequence[str],
     module: Sequence[str],
     *,
     file_bytes: int,
+    environ: Mapping[str, str],
     open_files: int = OPEN_FILES,
     processes: int = PROCESSES,
 ) -> list[str]:
     """The command that runs a module (its name, then its arguments) with these limits.
 
-    The system counts all processes of a user, so those that already run are added. For root it has no such limit.
+    With `LAMBDA_PROCESS_ENFORCE_LIMITS=0` in `environ` there are none. The system counts all processes of a user, so
+    those that already run are added. For root it has no such limit.
     """
-    numbers = (open_files, _running() + processes, file_bytes)
-    return [*python, str(_START), *map(str, numbers), *module]
+    if environ.get("LAMBDA_PROCESS_ENFORCE_LIMITS", "1") == "0":
+        return [*python, "-m", *module]
+    return [*python, str(_START), *map(str, (open_files, _running() + processes, file_bytes)), *module]
 
 
 def _running() -> int:

@@ -15,7 +15,6 @@ import signal
 import subprocess
 import sys
 import threading
-from pathlib import Path
 from typing import IO
 
 
@@ -27,28 +26,14 @@ class Reaper:
         self._process: subprocess.Popen[bytes] | None = None
         self._watched: set[str] = set()
 
-    def watch_group(self, process_group: int) -> None:
-        """Kill this group should LocalStack vanish."""
-        self._add(f"group {process_group}")
-
-    def forget_group(self, process_group: int) -> None:
-        """This group has ended."""
-        self._remove(f"group {process_group}")
-
-    def watch_folder(self, folder: Path) -> None:
-        """Remove this folder should LocalStack vanish."""
-        self._add(f"folder {folder}")
-
-    def forget_folder(self, folder: Path) -> None:
-        """This folder is gone."""
-        self._remove(f"folder {folder}")
-
-    def _add(self, item: str) -> None:
+    def watch(self, item: str) -> None:
+        """Kill this group, or remove this folder, if LocalStack vanishes: `group <number>` or `folder <path>`."""
         with self._lock:
             self._watched.add(item)
             self._tell(f"+ {item}\n")
 
-    def _remove(self, item: str) -> None:
+    def forget(self, item: str) -> None:
+        """It is gone."""
         with self._lock:
             self._watched.discard(item)
             self._tell(f"- {item}\n")

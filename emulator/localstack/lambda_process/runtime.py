@@ -60,7 +60,7 @@ class Runtime:
         finally:
             self.output.follow()
         self._api.open_to(self._process.pid)
-        self._reaper.watch_group(self._process.pid)
+        self._reaper.watch(f"group {self._process.pid}")
         self._observed = psutil.Process(self._process.pid)
         threading.Thread(target=self._wait, name="lambda-process", daemon=True).start()
 
@@ -103,5 +103,5 @@ class Runtime:
         returncode = self._process.wait()
         # What it started must not outlive it: on AWS the whole environment would be gone.
         kill_group(self._process.pid)
-        self._reaper.forget_group(self._process.pid)
+        self._reaper.forget(f"group {self._process.pid}")
         self._events.put(Exited(returncode))

@@ -28,7 +28,7 @@ from typing import Any, cast
 
 import psutil
 
-from . import failures
+from . import messages
 
 _LOOPBACK = "127.0.0.1"
 _PREFIX = "/2018-06-01/runtime/"
@@ -43,13 +43,13 @@ _FOREIGN = (
 
 @dataclass(frozen=True)
 class Invocation:
-    """One event for the function. `deadline_ms` is milliseconds since 1970."""
+    """One event for the function. `deadline_ms`, in milliseconds since 1970, is set when it is handed over."""
 
     request_id: str
     function_arn: str
     payload: bytes
     trace_id: str
-    deadline_ms: int
+    deadline_ms: int = 0
 
 
 @dataclass(frozen=True)
@@ -227,7 +227,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             # AWS documents 413 here, on which its Python client ends with a traceback; staying warm is kinder.
             is_too_large = size > api.max_response_bytes
             if is_too_large:
-                body = failures.response_too_large(size, api.max_response_bytes)
+                body = messages.response_too_large(size, api.max_response_bytes)
             match self.path.removeprefix(_PREFIX).split("/"):
                 case ["init", "error"]:
                     api.fail_init(InitFailed(body, self.headers.get("Lambda-Runtime-Function-Error-Type", "")))

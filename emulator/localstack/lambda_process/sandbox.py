@@ -21,12 +21,12 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum, auto
 from pathlib import Path
 
-from . import failures, log_lines
+from . import messages
 from .reaper import Reaper
 from .runtime import Exited, Runtime
 from .runtime_api import Answered, Event, InitFailed, Invocation, Ready
@@ -55,16 +55,6 @@ class Settings:
     max_response_bytes: int
     enforce_memory: bool = True
     watch_code: bool = False
-
-
-@dataclass(frozen=True)
-class Call:
-    """One invocation as it comes from the Lambda service."""
-
-    request_id: str
-    function_arn: str
-    payload: bytes
-    trace_id: str
 
 
 @dataclass(frozen=True)
@@ -104,7 +94,7 @@ class Sandbox:
         self._settings = settings
         self._reaper = reaper
         self._folder = Path(tempfile.mkdtemp(prefix="lambda-process-")).resolve()
-        reaper.watch_folder(self._folder)
+        reaper.watch(f"folder {self._folder}")
         self._runtime: Runtime | None = None
         self._is_ready = False
         self._code_seen: object = None
@@ -134,10 +124,10 @@ class Sandbox:
             self._drop()
             ending = self._failure(event, request_id="")
             status = "timeout" if event is _Limit.TIME else "error"
-            self._log += log_lines.init_report(init_ms, status=status, error_type=ending.error_type)
+            self._log += messages.init_report_line(init_ms, status=status, error_type=ending.error_type)
             return InitFailed(ending.payload, ending.error_type)
 
-    def invoke(self, call: Call) -> Outcome:
+    def invoke(self, call: Invocation) -> Outcome:
         """Run one invocation to its end, whatever that is: what a function does wrong is an outcome, no exception.
 
         Raises `StoppedError` if the sandbox was stopped before.
@@ -152,24 +142,18 @@ class Sandbox:
             if ending.failed:
                 self._drop()
             printed = self._take_log()
-            report = log_lines.Report(
+            start = messages.start_line(call.request_id, self._settings.version)
+            report = messages.report_line(
                 call.request_id,
                 duration_ms,
                 self._settings.memory_mb,
                 self._peak_bytes // _MIB,
-                init_ms,
-                ending.status,
-                ending.error_type,
+                init_ms=init_ms,
+                status=ending.status,
+                error_type=ending.error_type,
             )
-            lines = (
-                before,
-                log_lines.start(call.request_id, self._settings.version),
-                printed,
-                ending.log,
-                log_lines.end(call.request_id),
-                log_lines.report(report),
-            )
-            return Outcome(ending.payload, ending.is_error, "".join(lines))
+            logs = f"{before}{start}{printed}{ending.log}{messages.end_line(call.request_id)}{report}"
+            return Outcome(ending.payload, ending.is_error, logs)
 
     def stop(self, *, finish_invocation: bool) -> None:
         """End the process and remove the folder.
@@ -228,7 +212,7 @@ class Sandbox:
         if changed or not runtime.alive:
             self._drop()
 
-    def _run(self, call: Call, deadline: float) -> _Ending:
+    def _run(self, call: Invocation, deadline: float) -> _Ending:
         if self._runtime and not self._is_ready:
             # It has yet to come back from the last invocation. If it ends instead, that is no failure of this one.
             if isinstance(self._next_event(self._runtime, deadline), Ready):
@@ -243,7 +227,7 @@ class Sandbox:
             self._note_memory(runtime, with_children=False)
             self._is_ready = True
         deadline_ms = int((time.time() + deadline - time.monotonic()) * 1000)
-        runtime.hand_over(Invocation(call.request_id, call.function_arn, call.payload, call.trace_id, deadline_ms))
+        runtime.hand_over(replace(call, deadline_ms=deadline_ms))
         event = self._next_event(runtime, deadline)
         self._is_ready = False
         self._note_memory(runtime, with_children=False)
@@ -275,17 +259,18 @@ class Sandbox:
         match event:
             case InitFailed(payload, error_type):
                 return _Ending(payload, error_type=error_type)
-            case Exited(returncode):
-                log = log_lines.exited(request_id, failures.exit_reason(returncode))
-                return _Ending(failures.exited(request_id, returncode), log=log, error_type="Runtime.ExitError")
-            case _Limit.MEMORY:
-                log = log_lines.exited(request_id, failures.exit_reason(-signal.SIGKILL))
-                payload = failures.exited(request_id, -signal.SIGKILL)
-                return _Ending(payload, log=log, error_type="Runtime.OutOfMemory")
             case _Limit.TIME:
                 seconds = self._settings.timeout_seconds
-                log = log_lines.timed_out(request_id, seconds, datetime.now(UTC))
-                return _Ending(failures.timed_out(request_id, seconds), log=log, status="timeout")
+                log = messages.timed_out_line(request_id, seconds, datetime.now(UTC))
+                return _Ending(messages.timed_out(request_id, seconds), log=log, status="timeout")
+            case _Limit.MEMORY | Exited():
+                code, error_type = (
+                    (event.returncode, "Runtime.ExitError")
+                    if isinstance(event, Exited)
+                    else (-signal.SIGKILL, "Runtime.OutOfMemory")
+                )
+                log = messages.exited_lines(request_id, code)
+                return _Ending(messages.exited(request_id, code), log=log, error_type=error_type)
             case _:
                 raise AssertionError(f"{event} can't follow here")
 
@@ -306,7 +291,7 @@ class Sandbox:
     def _dispose(self) -> None:
         self._drop()
         shutil.rmtree(self._folder, ignore_errors=True)
-        self._reaper.forget_folder(self._folder)
+        self._reaper.forget(f"folder {self._folder}")
 
 
 def _fingerprint(folder: Path) -> dict[str, tuple[int, int]]:
