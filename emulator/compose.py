@@ -8,9 +8,8 @@ the one that `docker compose up` in the checkout makes. Containers are recognise
 import os
 import shutil
 import subprocess
-import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,18 +70,18 @@ class ComposeEngine(Engine):
     def start(self, port: int, options: Options, observer: Observer) -> Running:
         """Run `docker compose up`, unless the container is ready already."""
         self.require()
-        before, variables = find(port), option_variables(options)
-        if before is None:
+        stack, variables = find(port), option_variables(options)
+        was_running = stack is not None and stack.state == "running"
+        if stack is None:
             loopback.require_free(port)
-        was_running = before is not None and before.state == "running"
-        if not was_running:
-            _compose(project_of(port), port, ["up", "--detach", "--wait", "localstack"], observer, variables)
-        elif before and not before.environment >= {f"{name}={value}" for name, value in variables.items()}:
+        elif was_running and not stack.environment >= {f"{name}={value}" for name, value in variables.items()}:
             raise CannotRunError(
                 f"{self.title} runs on port {port} with other settings. Stop it first (stockpipe emulator stop --port "
                 f"{port}), or choose another --port"
             )
-        stack = find(port)
+        if not was_running:
+            _compose(project_of(port), port, ["up", "--detach", "--wait", "localstack"], observer, variables)
+            stack = find(port)
         if stack is None or stack.state != "running":
             raise CannotRunError(
                 f"{self.title} was started, but isn't ready. Its log: stockpipe emulator logs --port {port}"
@@ -101,7 +100,7 @@ class ComposeEngine(Engine):
         """All stacks of the Docker engine; none where no Docker engine answers."""
         return [stack.status for stack in stacks()]
 
-    def logs(self, port: int, *, follow: bool, wait: Callable[[float], None] = time.sleep) -> Iterator[str] | None:  # noqa: ARG002
+    def logs(self, port: int, *, follow: bool) -> Iterator[str] | None:
         """What the container printed."""
         stack = find(port)
         return _lines(stack, follow=follow) if stack else None
@@ -194,7 +193,7 @@ def _address() -> str | None:
     if os.environ.get("DOCKER_HOST") or not shutil.which("docker"):
         return os.environ.get("DOCKER_HOST")
     command = ["docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]
-    asked = subprocess.run(command, capture_output=True, text=True, check=False, env=inherited(further=DOCKER))
+    asked = subprocess.run(command, capture_output=True, text=True, check=False, env=inherited(*DOCKER))
     return asked.stdout.strip() or None
 
 
@@ -204,7 +203,7 @@ def _require_compose() -> None:
             f"--engine {COMPOSE.name} works in a checkout of stockpipe only: there is no docker-compose.yml"
         )
     try:
-        subprocess.run(["docker", "compose", "version"], capture_output=True, check=True, env=inherited(further=DOCKER))
+        subprocess.run(["docker", "compose", "version"], capture_output=True, check=True, env=inherited(*DOCKER))
     except (OSError, subprocess.CalledProcessError) as error:
         raise MissingError(
             "a Docker engine answers, but the command 'docker compose' doesn't work: install Compose 2",
@@ -218,7 +217,7 @@ def _compose(
     """Run `docker compose` in the checkout, passing its lines on. Raises `CannotRunError` with the last ones."""
     command = ["docker", "compose", "--progress", "plain", "--project-name", project, *arguments]
     chosen = {_VARIABLES[name]: value for name, value in (options or {}).items()}
-    environ = {**inherited(further=DOCKER), "STOCKPIPE_PORT": str(port), **chosen}
+    environ = {**inherited(*DOCKER), "STOCKPIPE_PORT": str(port), **chosen}
     last: deque[str] = deque(maxlen=4)
     with subprocess.Popen(
         command, cwd=FOLDER, env=environ, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT

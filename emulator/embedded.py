@@ -27,6 +27,7 @@ from profiles.errors import CannotRunError
 
 _READY_SECONDS = 120.0
 _POLL_SECONDS = 0.05
+_LOG_SECONDS = 0.2
 _LAST_LINES = 12
 
 
@@ -54,16 +55,6 @@ class Launch:
         return f"{'https' if self.options.tls else 'http'}://127.0.0.1:{self.port}"
 
     @property
-    def home(self) -> Path:
-        """Its home folder."""
-        return self.folder / "home"
-
-    @property
-    def temporary(self) -> Path:
-        """Its temporary folder."""
-        return self.folder / "tmp"
-
-    @property
     def data(self) -> Path:
         """Where it keeps its data."""
         return self.folder / "data"
@@ -74,7 +65,7 @@ class EmbeddedEngine(Engine):
     """An engine as a process. `python` is the version that it runs on; with `Capability.ANY_PYTHON` another will do.
 
     `runtimes` are further environments that functions run in, by the name of the Lambda runtime. `certificate` is the
-    path, below the temporary folder, of what clients have to trust. After `grace_seconds` a stop becomes a kill.
+    path, below the private folder, of what clients have to trust. After `grace_seconds` a stop becomes a kill.
     """
 
     python: str
@@ -121,7 +112,7 @@ class EmbeddedEngine(Engine):
         """What the records say, of each port that has one."""
         return [entry for port in state.known_ports() if (entry := _status(port))]
 
-    def logs(self, port: int, *, follow: bool, wait: Callable[[float], None] = time.sleep) -> Iterator[str] | None:
+    def logs(self, port: int, *, follow: bool) -> Iterator[str] | None:
         """The log of the port, which is kept after stop."""
         path = state.log_path(port)
 
@@ -129,14 +120,14 @@ class EmbeddedEngine(Engine):
             record = state.load(port)
             return follow and record is not None and processes.running(record.pid, record.started) is not None
 
-        return bounded_log.lines(path, going_on, lambda: wait(0.2)) if path.exists() else None
+        return bounded_log.lines(path, going_on, lambda: time.sleep(_LOG_SECONDS)) if path.exists() else None
 
     def process_environment(self, python: Path, launch: Launch) -> dict[str, str]:
         """The engine's whole environment: a bare one, its own variables, then those that were asked for."""
         bare = {
             "PATH": os.pathsep.join([str(python.parent), os.defpath.lstrip(os.pathsep)]),
-            "HOME": str(launch.home),
-            "TMPDIR": str(launch.temporary),
+            "HOME": str(launch.folder / "home"),
+            "TMPDIR": str(launch.folder / "tmp"),
             "LANG": "C.UTF-8",
             "TZ": "UTC",
             "PYTHONUNBUFFERED": "1",
@@ -186,8 +177,8 @@ class EmbeddedEngine(Engine):
     def _start(self, launch: Launch, observer: Observer) -> Running:
         python, launch = self._set_up(launch, observer)
         _remove(launch.folder)
-        for folder in (launch.folder, launch.home, launch.temporary, launch.data):
-            folders.private(folder)
+        for name in ("", "home", "tmp", "data"):
+            folders.private(launch.folder / name)
         observer(f"starting {self.full_title} on port {launch.port}")
         record: Record | None = None
         try:
@@ -205,7 +196,7 @@ class EmbeddedEngine(Engine):
                 started=processes.start_mark(process.pid),
                 endpoint_url=launch.endpoint_url,
                 options=repr(launch.options),
-                certificate_path=str(launch.temporary / self.certificate) if launch.options.tls else None,
+                certificate_path=str(launch.folder / self.certificate) if launch.options.tls else None,
                 grace_seconds=self.grace_seconds,
             )
             state.save(record)  # before it answers: if this process is killed while waiting, stop finds the record

@@ -15,11 +15,12 @@ outside an engine's own module depends on its name. To add one: its module, its 
 import http.client
 import json
 import ssl
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from contextlib import closing
+from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -61,38 +62,37 @@ class PortTakenError(CannotRunError):
     """Something else uses the port; the text says what the system answered."""
 
 
-def _needs(capability: Capability, option: str) -> dict[str, Any]:
-    return {"capability": capability, "option": option}
-
-
 @dataclass(frozen=True)
 class Options:
-    """What a user may ask of an engine, each with the capability that it needs.
+    """What a user may ask of an engine. Raises `CannotRunError` for an invalid origin.
 
-    `extra_environment` overrides the variables of the engine's process. Raises `CannotRunError` for an invalid origin.
+    `extra_environment` overrides the variables of the engine's process.
     """
 
-    enforce_iam: bool = field(default=False, metadata=_needs(Capability.ENFORCE_IAM, "--enforce-iam"))
-    tls: bool = field(default=False, metadata=_needs(Capability.SERVE_TLS, "--tls"))
-    allowed_origins: tuple[str, ...] = field(default=(), metadata=_needs(Capability.ALLOW_ORIGINS, "--allow-origin"))
-    cloudformation: bool = field(default=False, metadata=_needs(Capability.CLOUDFORMATION, "--cloudformation"))
-    function_limits: bool = field(default=True, metadata=_needs(Capability.LIMIT_FUNCTIONS, "--no-function-limits"))
-    extra_environment: Mapping[str, str] = field(
-        default_factory=dict, metadata=_needs(Capability.EXTRA_VARIABLES, "extra_environment")
-    )
+    enforce_iam: bool = False
+    tls: bool = False
+    allowed_origins: tuple[str, ...] = ()
+    cloudformation: bool = False
+    function_limits: bool = True
+    extra_environment: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for origin in self.allowed_origins:
             if not is_origin(origin):
                 raise CannotRunError(f"not an origin: {origin!r}. Give scheme and host, as in https://app.example:8443")
 
-    def needs(self) -> dict[str, Capability]:
-        """The capability that each option needs, of those that differ from the default."""
-        return {
-            option.metadata["option"]: option.metadata["capability"]
-            for option in fields(self)
-            if getattr(self, option.name) != getattr(DEFAULTS, option.name)
-        }
+    def needs(self) -> Iterator[tuple[str, Capability]]:
+        """Each option that was given, and the capability that it needs."""
+        for given, option, capability in (
+            (self.enforce_iam, "--enforce-iam", Capability.ENFORCE_IAM),
+            (self.tls, "--tls", Capability.SERVE_TLS),
+            (self.allowed_origins, "--allow-origin", Capability.ALLOW_ORIGINS),
+            (self.cloudformation, "--cloudformation", Capability.CLOUDFORMATION),
+            (not self.function_limits, "--no-function-limits", Capability.LIMIT_FUNCTIONS),
+            (self.extra_environment, "extra_environment", Capability.EXTRA_VARIABLES),
+        ):
+            if given:
+                yield option, capability
 
 
 DEFAULTS = Options()
@@ -177,7 +177,7 @@ class Engine(ABC):
         """What was started and not stopped."""
 
     @abstractmethod
-    def logs(self, port: int, *, follow: bool, wait: Callable[[float], None] = time.sleep) -> Iterator[str] | None:
+    def logs(self, port: int, *, follow: bool) -> Iterator[str] | None:
         """The lines that it printed there, with `follow` further ones until it ends; None if it was never there."""
 
     def identify(self, endpoint_url: str, timeout_seconds: float = 2) -> Identity | None:
@@ -194,17 +194,13 @@ class Engine(ABC):
 def _get_json(endpoint_url: str, path: str, timeout_seconds: float) -> Any:
     """What a GET answers; no proxy is used. The certificate isn't checked: nothing secret is sent."""
     url = urlsplit(endpoint_url)
-    connection: http.client.HTTPConnection
+    connect: Callable[..., http.client.HTTPConnection] = http.client.HTTPConnection
     if url.scheme == "https":
         context = ssl.create_default_context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-        connection = http.client.HTTPSConnection(url.hostname or "", url.port, timeout=timeout_seconds, context=context)
-    else:
-        connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=timeout_seconds)
-    try:
+        connect = partial(http.client.HTTPSConnection, context=context)
+    with closing(connect(url.hostname or "", url.port, timeout=timeout_seconds)) as connection:
         connection.request("GET", path)
         response = connection.getresponse()
         return json.loads(response.read()) if response.status == 200 else None
-    finally:
-        connection.close()

@@ -34,15 +34,13 @@ def running_interpreter() -> Interpreter:
     return Interpreter(Path(getattr(sys, "_base_executable", sys.executable)), platform.python_version())
 
 
-def find(
-    version: str, *, fetch: bool = True, observer: Observer = silent, environ: Mapping[str, str] | None = None
-) -> Interpreter | None:
+def find(version: str, *, fetch: bool = True, observer: Observer = silent) -> Interpreter | None:
     """An ordinary CPython `version` (such as 3.13) that runs, or None.
 
     uv looks at its own, at the one that runs this program, at PATH and at pyenv's versions. With `fetch`, it downloads
     one where there is none.
     """
-    environ = inherited(environ)
+    environ = inherited()
     environ["PATH"] = _search_path(version, environ)
     found = _find(version, environ)
     if found is None and fetch:

@@ -4,8 +4,7 @@ It finds the engine (`emulator.engine` is the contract), and holds the lock of t
 stops.
 """
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from emulator import engines, loopback, state
 from emulator.engine import (
@@ -48,7 +47,7 @@ def start(
     If it already runs there with the same options, that is success, once it answers. Raises `CannotRunError`.
     """
     chosen = engine_named(engine)
-    for option, capability in options.needs().items():
+    for option, capability in options.needs():
         if capability not in chosen.capabilities:
             others = " or ".join(with_capability(capability))
             raise CannotRunError(f"{chosen.full_title} {capability.value}: use --engine {others} with {option}")
@@ -85,16 +84,14 @@ def status(port: int | None = None) -> list[Status]:
     return [entry] if entry else []
 
 
-def logs(
-    port: int = DEFAULT_PORT, *, follow: bool = False, wait: Callable[[float], None] = time.sleep
-) -> Iterator[str]:
+def logs(port: int = DEFAULT_PORT, *, follow: bool = False) -> Iterator[str]:
     """The lines that the engine on `port` printed; with `follow`, further ones as they come, until it ends."""
 
     def is_elsewhere(engine: Engine) -> bool:
         return all(entry.port != port for entry in engine.status())
 
     for engine in sorted(engines.ENGINES.values(), key=is_elsewhere):  # first the one that is there now
-        if (lines := engine.logs(port, follow=follow, wait=wait)) is not None:
+        if (lines := engine.logs(port, follow=follow)) is not None:
             return lines
     raise CannotRunError(f"no engine was started on port {port}, so there is no log. See: stockpipe emulator status")
 

@@ -104,10 +104,9 @@ def _is_valid(record: Record) -> bool:
     return typed and _LOOPBACK.fullmatch(record.endpoint_url) is not None
 
 
-def damaged(port: int) -> Path | None:
-    """The record of `port` if there is one that can't be read."""
-    path = _record_path(port)
-    return path if path.exists() and load(port) is None else None
+def damaged(port: int) -> bool:
+    """Whether `port` has a record that can't be read."""
+    return _record_path(port).exists() and load(port) is None
 
 
 def forget(port: int) -> None:

@@ -51,6 +51,6 @@ MINISTACK = EmbeddedEngine(
     environment=Environment("ministack", f"ministack {_VERSION}", _HERE / "requirements.lock"),
     arguments=(str(_HERE / "serve.py"),),
     variables=_variables,
-    certificate="ministack-tls/server.crt",
+    certificate="tmp/ministack-tls/server.crt",
     grace_seconds=1,  # it waits for clients to close their connections
 )

@@ -27,8 +27,6 @@ from .sandbox import Sandbox, Settings
 
 LOG = logging.getLogger(__name__)
 
-# Pure Python stand-in for awslambdaric's compiled part, for interpreters that lack it (macOS).
-_STAND_IN = Path(__file__).parent / "stand_in"
 # What AWS allows for a synchronous response; LocalStack makes it settable.
 _MAX_RESPONSE_BYTES = 6_291_556
 
@@ -121,13 +119,6 @@ class ProcessRuntimeExecutor(RuntimeExecutor):
         interpreter, _ = _interpreter(runtime)
         hot = declared.code.is_hot_reloading()
         code = Path(declared.code.get_unzipped_code_location()).resolve()
-        places = environment.Places(
-            task_root=code,
-            runtime_dir=interpreter.packages,
-            python=interpreter.path,
-            layers=tuple(Path(layer.code.get_unzipped_code_location()) for layer in declared.layers if layer.code),
-            extra_path=() if interpreter.compiled else (_STAND_IN,),
-        )
         # -B where the code is the user's own folder: nothing is written there, and a cache can't hide a change.
         python = [str(interpreter.path), *(["-B"] if hot else [])]
         return Settings(
@@ -138,7 +129,15 @@ class ProcessRuntimeExecutor(RuntimeExecutor):
                 environ=os.environ,
             ),
             code=code,
-            variables=partial(environment.build, env_vars, declared.environment or {}, runtime, places),
+            variables=partial(
+                environment.build,
+                env_vars,
+                declared.environment or {},
+                runtime=runtime,
+                interpreter=interpreter,
+                code=code,
+                layers=[Path(layer.code.get_unzipped_code_location()) for layer in declared.layers if layer.code],
+            ),
             version=str(self.function_version.id.qualifier),
             timeout_seconds=int(declared.timeout),
             memory_mb=int(declared.memory_size),

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import uv
@@ -35,13 +36,15 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(interpreters, "running_interpreter", lambda: Interpreter(tmp_path / "none" / "python", "3.0.0"))
 
 
-def environ(tmp_path: Path, *folders: Path) -> dict[str, str]:
-    """Where a machine has no Python but those of a test."""
-    return {"PATH": os.pathsep.join(map(str, folders)), "HOME": str(tmp_path / "home")}
+def find(tmp_path: Path, *folders: Path, version: str = VERSION, **environ: str) -> Interpreter | None:
+    """What is found where a machine has no Python but those of a test."""
+    given = {"PATH": os.pathsep.join(map(str, folders)), "HOME": str(tmp_path / "home"), **environ}
+    with mock.patch.dict(os.environ, given, clear=True):
+        return interpreters.find(version, fetch=False)
 
 
 def test_the_running_interpreter_is_found_and_answers(tmp_path: Path) -> None:
-    found = interpreters.find(VERSION, fetch=False, environ=environ(tmp_path))
+    found = find(tmp_path)
     assert found is not None
     assert found.version == RUNNING.version
     assert found.path.samefile(RUNNING.path)
@@ -51,38 +54,35 @@ def test_the_running_interpreter_is_found_and_answers(tmp_path: Path) -> None:
 def test_a_shim_that_does_not_run_is_passed_over_for_pyenvs_own_versions(tmp_path: Path) -> None:
     shims = tmp_path / "home" / ".pyenv" / "shims"
     broken_shim(shims / f"python{VERSION}")
-    assert interpreters.find(VERSION, fetch=False, environ=environ(tmp_path, shims)) is None
+    assert find(tmp_path, shims) is None
     working_python(tmp_path / "home" / ".pyenv" / "versions" / RUNNING.version / "bin" / f"python{VERSION}")
-    assert interpreters.find(VERSION, fetch=False, environ=environ(tmp_path, shims)) == RUNNING
+    assert find(tmp_path, shims) == RUNNING
 
 
 @pytest.mark.usefixtures("elsewhere")
 def test_pyenv_root_is_honoured(tmp_path: Path) -> None:
     working_python(tmp_path / "elsewhere" / "versions" / RUNNING.version / "bin" / f"python{VERSION}")
-    given = {**environ(tmp_path), "PYENV_ROOT": str(tmp_path / "elsewhere")}
-    assert interpreters.find(VERSION, fetch=False, environ=given) == RUNNING
+    assert find(tmp_path, PYENV_ROOT=str(tmp_path / "elsewhere")) == RUNNING
 
 
 @pytest.mark.usefixtures("elsewhere")
 def test_a_broken_name_on_path_does_not_hide_a_working_one_behind_it(tmp_path: Path) -> None:
     broken_shim(tmp_path / "first" / f"python{VERSION}")
     working_python(tmp_path / "second" / f"python{VERSION}")
-    given = environ(tmp_path, tmp_path / "first", tmp_path / "second")
-    assert interpreters.find(VERSION, fetch=False, environ=given) == RUNNING
+    assert find(tmp_path, tmp_path / "first", tmp_path / "second") == RUNNING
 
 
 @pytest.mark.usefixtures("elsewhere")
 def test_what_runs_but_is_not_what_it_is_called_is_not_taken(tmp_path: Path) -> None:
     working_python(tmp_path / "bin" / f"python{NOBODY_HAS}")
-    given = environ(tmp_path, tmp_path / "bin")
-    assert interpreters.find(NOBODY_HAS, fetch=False, environ=given) is None
+    assert find(tmp_path, tmp_path / "bin", version=NOBODY_HAS) is None
 
 
 @pytest.mark.usefixtures("elsewhere")
 def test_an_interpreter_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(interpreters, "_FIND_SECONDS", 0.3)
     executable(tmp_path / "bin" / f"python{VERSION}", "exec sleep 3")
-    assert interpreters.find(VERSION, fetch=False, environ=environ(tmp_path, tmp_path / "bin")) is None
+    assert find(tmp_path, tmp_path / "bin") is None
 
 
 def uv_that_can_fetch(tmp_path: Path) -> Path:
@@ -101,15 +101,14 @@ def uv_that_can_fetch(tmp_path: Path) -> Path:
 def test_uv_fetches_one_where_none_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake = uv_that_can_fetch(tmp_path)
     monkeypatch.setattr(uv, "find_uv_bin", lambda: str(fake))
-    here = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
     said: list[str] = []
-    assert interpreters.find(NOBODY_HAS, fetch=False, environ=here, observer=said.append) is None
+    assert interpreters.find(NOBODY_HAS, fetch=False, observer=said.append) is None
     assert said == []
-    found = interpreters.find(NOBODY_HAS, environ=here, observer=said.append)
+    found = interpreters.find(NOBODY_HAS, observer=said.append)
     assert found == Interpreter(tmp_path / "managed", "3.99.1")
     assert said == ["fetching a Python 3.99 with uv"]
 
 
 def test_nothing_found_and_nothing_fetched_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uv, "find_uv_bin", lambda: str(executable(tmp_path / "uv-that-finds-nothing", "exit 2")))
-    assert interpreters.find(VERSION, environ=environ(tmp_path)) is None
+    assert interpreters.find(VERSION) is None
