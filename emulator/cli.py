@@ -23,10 +23,9 @@ from terminal import EXIT_CHECK_FAILED, JsonOption, console, errors, print_json
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
-    help="Start, stop and look at an AWS emulator on this machine: no Docker, no account, loopback only.\n\n"
-    "[bold]localstack[/] is the reference (it needs a Python 3.13, found or fetched). [bold]ministack[/] starts in "
-    "half a second, needs nothing but Python, and can enforce IAM. [bold]compose[/] is LocalStack in a container, for "
-    "those who have Docker. The first start of an engine sets it up, once.",
+    help="Start, stop and inspect an AWS emulator on this machine: no Docker, no account, loopback only.\n\n"
+    + " ".join(f"[bold]{engine.name}[/] {engine.summary}." for engine in ENGINES.values())
+    + " The first start of an engine sets it up, once.",
 )
 
 EngineName = StrEnum("EngineName", {name: name for name in ENGINES})  # type: ignore[misc]
@@ -58,7 +57,7 @@ PortOption = Annotated[
 
 @contextlib.contextmanager
 def progress() -> Iterator[Observer]:
-    """Show what is going on: one changing line in a terminal, else a line per step. Warnings stay."""
+    """Show the progress: one changing line in a terminal, otherwise a line per step. Warnings stay."""
     if not errors.is_terminal:
         yield lambda text: errors.print(text, markup=False, soft_wrap=True)
         return
@@ -119,7 +118,7 @@ def start(
 ) -> None:
     """Start an emulator in the background and return when it answers.
 
-    Its data is private to the port and gone when it stops. If it already runs, that is fine.
+    Its data is private to the port and gone when it stops. If it already runs with the same options, that is success.
     """
     options = Options(enforce_iam, tls, tuple(allow_origin or ()), cloudformation, not no_function_limits)
     with progress() as observer:
@@ -174,7 +173,9 @@ def stop(
 def status(
     port: Annotated[
         int | None,
-        typer.Option("--port", min=1, max=65535, help="Only this port; also names an emulator that isn't ours."),
+        typer.Option(
+            "--port", min=1, max=65535, help="Show only this port, also if stockpipe didn't start what answers there."
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -201,7 +202,7 @@ def logs(
     *,
     port: PortOption,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on with what comes, until the engine ends.")
+        bool, typer.Option("--follow", "-f", help="Keep printing new lines until the engine ends.")
     ] = False,
 ) -> None:
     """Print what the emulator on a port has logged, also after it has stopped."""

@@ -110,6 +110,7 @@ COMPOSE = ComposeEngine(
     name="compose",
     title="LocalStack in a container",
     version=VERSION,
+    summary="is LocalStack in a container, for those who have Docker",
     capabilities=LOCALSTACK.capabilities - {Capability.NO_DOCKER, Capability.EXTRA_VARIABLES} | {Capability.ANY_PYTHON},
 )
 

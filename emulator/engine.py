@@ -140,11 +140,15 @@ class Identity:
 
 @dataclass(frozen=True, kw_only=True)
 class Engine(ABC):
-    """One emulator, and one way to run it. `title` is for a person; `health_path` is how it is recognised."""
+    """One emulator, and one way to run it. `health_path` is how it is recognised.
+
+    `title` and `summary` are for a person; the summary completes a sentence that starts with the name.
+    """
 
     name: str
     title: str
     version: str
+    summary: str
     capabilities: frozenset[Capability]
     health_path: str = ""
 

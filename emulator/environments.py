@@ -29,14 +29,14 @@ _LAYOUT = "1"  # part of the key: change it when environments are built differen
 
 @dataclass(frozen=True)
 class Environment:
-    """A virtual environment to be, with the packages of `lock`. `title` is for a person."""
+    """A virtual environment with the packages of `lock`. `title` is for a person."""
 
     name: str
     title: str
     lock: Path
 
     def key(self, interpreter: Interpreter) -> str:
-        """Stands for everything that goes into it."""
+        """A digest of everything that goes into it."""
         return _digest([str(interpreter.path), interpreter.version, self.lock.read_bytes()])
 
 
@@ -52,7 +52,7 @@ class Package:
     sources: tuple[Path, ...]
 
     def key(self, interpreter: Interpreter) -> str:
-        """Stands for everything that goes into it."""
+        """A digest of everything that goes into it."""
         parts: list[str | bytes] = []
         for source in self.sources:
             for path in sorted(source.rglob("*")):

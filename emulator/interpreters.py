@@ -1,6 +1,7 @@
-"""Finding a Python of a given version that runs. uv runs each candidate before it believes its name.
+"""Finding a Python of a given version that runs.
 
-A name on PATH proves nothing: `python3.13` can be a pyenv shim that ends with "command not found".
+A name on PATH proves nothing: `python3.13` can be a pyenv shim that ends with "command not found". So uv runs each
+candidate to test it.
 """
 
 import os

@@ -56,6 +56,7 @@ LOCALSTACK = EmbeddedEngine(
     name="localstack",
     title="LocalStack",
     version=VERSION,
+    summary="is the reference (it needs a Python 3.13, found or fetched)",
     capabilities=frozenset(
         {
             Capability.ALLOW_ORIGINS,

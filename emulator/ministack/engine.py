@@ -35,6 +35,7 @@ MINISTACK = EmbeddedEngine(
     name="ministack",
     title="ministack",
     version=_VERSION,
+    summary="starts in half a second, needs nothing but Python, and can enforce IAM",
     capabilities=frozenset(
         {
             Capability.ENFORCE_IAM,

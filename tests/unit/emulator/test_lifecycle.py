@@ -392,8 +392,24 @@ def test_a_port_that_another_engine_of_ours_uses_is_not_called_foreign(
             loopback.require_free(port)
             raise AssertionError("the port is free")
 
-    elsewhere = Elsewhere(name="elsewhere", title="Elsewhere", version="1", capabilities=frozenset())
+    elsewhere = Elsewhere(name="elsewhere", title="Elsewhere", version="1", summary="", capabilities=frozenset())
     monkeypatch.setattr(engines, "ENGINES", {**engines.ENGINES, "elsewhere": elsewhere})
     lifecycle.start("ministack", free_port)
     with pytest.raises(CannotRunError, match=rf"port {free_port} is taken by our own ministack 1\.5\.33\. Stop it"):
         lifecycle.start("elsewhere", free_port)
+
+
+def test_a_further_engine_is_known_everywhere_once_it_is_registered(
+    free_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it answers the health path of another one, as those do that imitate LocalStack."""
+    script = ANSWERS.replace('self.path == "/_ministack/health"', '"ministack" in self.path or "other" in self.path')
+    other = dataclasses.replace(small_engine(script), name="other", title="Other", health_path="/_other/health")
+    monkeypatch.setattr(engines, "ENGINES", {**engines.ENGINES, "other": other})
+
+    running = lifecycle.start("other", free_port)
+
+    assert identify(running.endpoint_url) == Identity("other", "9.9")
+    assert [(entry.engine, entry.state) for entry in lifecycle.status()] == [("other", "running")]
+    assert CliRunner().invoke(cli.app, ["stop", "--port", str(free_port)]).exit_code == 0
+    assert nothing_is_left(free_port)
