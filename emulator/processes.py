@@ -66,21 +66,16 @@ def can_print_to(log: Path, *, for_seconds: float = 0) -> bool:
     may hold it for a moment after it has become a zombie: the lock is tried `for_seconds`.
     """
     deadline = time.monotonic() + for_seconds
-    while _is_locked(log):
-        if time.monotonic() >= deadline:
-            return True
-        time.sleep(_POLL_SECONDS)
-    return False
-
-
-def _is_locked(log: Path) -> bool:
-    try:
-        with log.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:  # there is no such file
-        return False
+    with contextlib.suppress(OSError), log.open("rb") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    return True
+                time.sleep(_POLL_SECONDS)
+            else:
+                return False
     return False
 
 

@@ -64,25 +64,18 @@ def init_report_line(duration_ms: float, *, status: str, error_type: str = "") -
     return line + (f"\tError Type: {error_type}\n" if error_type else "\n")
 
 
-def timed_out_line(request_id: str, timeout_seconds: int, now: datetime) -> str:
-    """The line that says when the time was up."""
+def timed_out(request_id: str, timeout_seconds: int, now: datetime) -> tuple[bytes, str]:
+    """Payload and log line where the function ran longer than its timeout."""
     moment = now.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return f"{moment} {request_id} {_timed_out(timeout_seconds)}\n"
+    reason = f"Task timed out after {timeout_seconds:.2f} seconds"
+    payload = _payload("Sandbox.Timedout", f"RequestId: {request_id} Error: {reason}")
+    return payload, f"{moment} {request_id} {reason}\n"
 
 
-def timed_out(request_id: str, timeout_seconds: int) -> bytes:
-    """The payload where the function ran longer than its timeout."""
-    return _payload("Sandbox.Timedout", f"RequestId: {request_id} Error: {_timed_out(timeout_seconds)}")
-
-
-def exited_lines(request_id: str, returncode: int) -> str:
-    """The lines about a process that ended before it answered."""
-    return f"RequestId: {request_id} Error: {exit_reason(returncode)}\nRuntime.ExitError\n"
-
-
-def exited(request_id: str, returncode: int) -> bytes:
-    """The payload where the process ended before it answered."""
-    return _payload("Runtime.ExitError", f"RequestId: {request_id} Error: {exit_reason(returncode)}")
+def exited(request_id: str, returncode: int) -> tuple[bytes, str]:
+    """Payload and log lines where the process ended before it answered."""
+    message = f"RequestId: {request_id} Error: {exit_reason(returncode)}"
+    return _payload("Runtime.ExitError", message), f"{message}\nRuntime.ExitError\n"
 
 
 def exit_reason(returncode: int) -> str:
@@ -101,10 +94,6 @@ def response_too_large(size: int, limit: int) -> bytes:
         "Function.ResponseSizeTooLarge",
         f"Response payload size ({size} bytes) exceeded maximum allowed payload size ({limit} bytes).",
     )
-
-
-def _timed_out(timeout_seconds: int) -> str:
-    return f"Task timed out after {timeout_seconds:.2f} seconds"
 
 
 def _payload(error_type: str, message: str) -> bytes:

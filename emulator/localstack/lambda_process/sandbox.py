@@ -128,7 +128,7 @@ class Sandbox:
             return InitFailed(ending.payload, ending.error_type)
 
     def invoke(self, call: Invocation) -> Outcome:
-        """Run one invocation to its end, whatever that is: what a function does wrong is an outcome, no exception.
+        """Run one invocation to its end, whatever that is: a function's failure is an outcome, not an exception.
 
         Raises `StoppedError` if the sandbox was stopped before.
         """
@@ -227,7 +227,7 @@ class Sandbox:
             self._note_memory(runtime, with_children=False)
             self._is_ready = True
         deadline_ms = int((time.time() + deadline - time.monotonic()) * 1000)
-        runtime.hand_over(replace(call, deadline_ms=deadline_ms))
+        runtime.api.hand_over(replace(call, deadline_ms=deadline_ms))
         event = self._next_event(runtime, deadline)
         self._is_ready = False
         self._note_memory(runtime, with_children=False)
@@ -259,18 +259,15 @@ class Sandbox:
         match event:
             case InitFailed(payload, error_type):
                 return _Ending(payload, error_type=error_type)
+            case Exited(returncode):
+                payload, log = messages.exited(request_id, returncode)
+                return _Ending(payload, log=log, error_type="Runtime.ExitError")
+            case _Limit.MEMORY:
+                payload, log = messages.exited(request_id, -signal.SIGKILL)
+                return _Ending(payload, log=log, error_type="Runtime.OutOfMemory")
             case _Limit.TIME:
-                seconds = self._settings.timeout_seconds
-                log = messages.timed_out_line(request_id, seconds, datetime.now(UTC))
-                return _Ending(messages.timed_out(request_id, seconds), log=log, status="timeout")
-            case _Limit.MEMORY | Exited():
-                code, error_type = (
-                    (event.returncode, "Runtime.ExitError")
-                    if isinstance(event, Exited)
-                    else (-signal.SIGKILL, "Runtime.OutOfMemory")
-                )
-                log = messages.exited_lines(request_id, code)
-                return _Ending(messages.exited(request_id, code), log=log, error_type=error_type)
+                payload, log = messages.timed_out(request_id, self._settings.timeout_seconds, datetime.now(UTC))
+                return _Ending(payload, log=log, status="timeout")
             case _:
                 raise AssertionError(f"{event} can't follow here")
 

@@ -8,6 +8,8 @@ import pytest
 
 from emulator.localstack.lambda_process import messages
 
+NOW = datetime(2026, 1, 5, 14, 30, 0, 250_000, tzinfo=UTC)
+
 
 def test_start_and_end_name_the_request() -> None:
     assert messages.start_line("id-1", "$LATEST") == "START RequestId: id-1 Version: $LATEST\n"
@@ -50,13 +52,13 @@ def test_an_init_report_says_what_failed() -> None:
 
 
 def test_a_timeout_is_logged_with_its_moment() -> None:
-    line = messages.timed_out_line("id-1", 3, datetime(2026, 1, 5, 14, 30, 0, 250_000, tzinfo=UTC))
+    line = messages.timed_out("id-1", 3, NOW)[1]
 
     assert line == "2026-01-05T14:30:00.250Z id-1 Task timed out after 3.00 seconds\n"
 
 
 def test_a_timeout_says_how_long_the_function_may_run() -> None:
-    payload = json.loads(messages.timed_out("id-1", 3))
+    payload = json.loads(messages.timed_out("id-1", 3, NOW)[0])
 
     assert payload == {
         "errorType": "Sandbox.Timedout",
@@ -77,8 +79,10 @@ def test_a_timeout_says_how_long_the_function_may_run() -> None:
     ],
 )
 def test_an_exit_says_how_the_process_ended(returncode: int, reason: str) -> None:
-    payload = json.loads(messages.exited("id-1", returncode))
+    answered, log = messages.exited("id-1", returncode)
+    payload = json.loads(answered)
 
+    assert log == f"RequestId: id-1 Error: {reason}\nRuntime.ExitError\n"
     assert payload == {"errorType": "Runtime.ExitError", "errorMessage": f"RequestId: id-1 Error: {reason}"}
 
 
