@@ -20,13 +20,7 @@ from profiles.errors import CannotRunError
 from profiles.session import BUILT_IN_ENDPOINT
 from terminal import EXIT_CHECK_FAILED, JsonOption, console, errors, print_json
 
-app = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    help="Start, stop and inspect an AWS emulator on this machine: no Docker, no account, loopback only.\n\n"
-    + " ".join(f"[bold]{engine.name}[/] {engine.summary}." for engine in ENGINES.values())
-    + " The first start of an engine sets it up, once.",
-)
+app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
 EngineName = StrEnum("EngineName", {name: name for name in ENGINES})  # type: ignore[misc]
 _DEFAULT_ENGINE = EngineName(lifecycle.DEFAULT_ENGINE)
@@ -81,7 +75,12 @@ def _of(capability: Capability, text: str) -> str:
 def start(
     *,
     engine: Annotated[
-        EngineName, typer.Option("--engine", envvar="STOCKPIPE_ENGINE", help="Which emulator to run.")
+        EngineName,
+        typer.Option(
+            "--engine",
+            envvar="STOCKPIPE_ENGINE",
+            help="Which emulator to run: " + "; ".join(f"{one.name} {one.summary}" for one in ENGINES.values()) + ".",
+        ),
     ] = _DEFAULT_ENGINE,
     port: PortOption,
     enforce_iam: Annotated[

@@ -1,7 +1,7 @@
-"""The third engine: LocalStack in a container, driven through `docker compose` and looked at through the Docker SDK.
+"""LocalStack in a container, started by `docker compose` and inspected through the Docker SDK.
 
-Only the service `localstack` of docker-compose.yml is started, so that the engine means the same as the others: AWS
-answers at the port, and has no resources yet. Each port is a compose project of its own; that of the default port is
+Only the service `localstack` of docker-compose.yml is started, so this engine starts in the same state as the
+others: it has no resources yet. Each port is a compose project of its own; that of the default port is
 the one that `docker compose up` in the checkout makes. Containers are recognised by their label, whoever started them.
 """
 
@@ -63,7 +63,7 @@ class ComposeEngine(Engine):
     """LocalStack in a container. Images are built on first use."""
 
     def require(self, observer: Observer = silent, *, fetch: bool = True) -> None:  # noqa: ARG002
-        """Raise `MissingError` where no Docker engine answers, or Compose is not installed."""
+        """Raise `MissingError` where no Docker engine answers or Compose is not installed."""
         with closing(connect()):
             _require_compose()
 

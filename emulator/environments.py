@@ -2,8 +2,8 @@
 
 A virtual environment can't be moved, so it is built in place: under a lock, and with a marker that is written last. One
 without the marker was interrupted, and is built again. Its folder is named after everything that goes into it (lock,
-interpreter): what changes gets a new folder, and nothing is ever repaired. Our own plugin is kept the same way, in a
-folder beside it, so that a change to it doesn't cost another environment of 325 MB.
+interpreter): a change leads to a new folder, and nothing is repaired. Our own plugin is kept the same way, in a
+separate folder, so that a change to it doesn't need another environment of 325 MB.
 """
 
 import hashlib
@@ -42,7 +42,7 @@ class Environment:
 
 @dataclass(frozen=True)
 class Package:
-    """A package of ours, to be installed into a folder for the PYTHONPATH of an environment with its dependencies.
+    """A package of ours, installed into a folder that is on the PYTHONPATH of an environment with its dependencies.
 
     It is built in the first folder of `sources`; the other folders contain what else its build needs.
     """
@@ -103,7 +103,7 @@ def _folder(what: Environment | Package, interpreter: Interpreter) -> Path:
 
 
 def ensure_folder(folder: Path, title: str, build: Callable[[Path], None], observer: Observer) -> Path:
-    """Have `build` fill `folder`, once and completely. Of several processes at once one builds, the others wait."""
+    """Have `build` fill `folder`, once and completely. One process builds it, others wait for that."""
     if (folder / _MARKER).exists():
         return folder
     lock = folder.with_name(f"{folder.name}.lock")
@@ -121,7 +121,7 @@ def _run_uv(arguments: Sequence[str], title: str, observer: Observer) -> None:
 
 
 def run(command: Sequence[str], folder: Path, title: str, observer: Observer) -> None:
-    """Run one step of a set-up in `folder`, and show what it prints. Raises `CannotRunError` with the end of that."""
+    """Run one step of a set-up in `folder`, and show its output. Raises `CannotRunError` with the last lines."""
     lines: list[str] = []
     # close_fds=False: it inherits the lock. Should this process be killed, nobody builds over a uv that still writes.
     with subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Which of the user's variables the programs that set an engine up get: those that they need, and no secrets.
+"""Which of the user's variables are passed to the programs that set up an engine: what they need, and no secrets.
 
 They run code from a package index, and the pythons that they find on PATH. A private index's own credentials are among
 what they need (`UV_INDEX_<NAME>_PASSWORD`, or within a URL).

@@ -91,9 +91,9 @@ def exit_code(pid: int) -> int | None:
 
 
 def start_mark(pid: int) -> str:
-    """What distinguishes the process `pid` from all others that had or will have this pid; empty if there is none.
+    """Distinguishes the process `pid` from all others that have this pid at another time; empty if there is none.
 
-    It is the id of this boot, and when the process was started, as the kernel recorded that: on Linux in clock ticks
+    It is the id of this boot and the start of the process as the kernel recorded it: on Linux in clock ticks
     since the boot (`starttime` in proc_pid_stat(5)), on macOS by the clock of that moment (`p_starttime`). Neither
     changes when the system clock is set. (psutil's create_time() does: it follows the clock.)
     """

@@ -38,7 +38,7 @@ _LOOPBACK = re.compile(r"https?://(127\.0\.0\.1|localhost|\[::1\]):\d+")
 
 
 def state_folder() -> Path:
-    """The folder of all that is said above, created if it is missing. Only its owner can enter it."""
+    """The folder `emulators`, created if it is missing. Only its owner can enter it."""
     return folders.private(folders.state_folder() / "emulators")
 
 

@@ -1,6 +1,6 @@
 """Serves ministack on the addresses of GATEWAY_LISTEN, behind the guard. Run by ministack's own Python, not by ours.
 
-ministack's own command has no place for middleware, and would also listen on 443 where it may.
+ministack's own command can't have middleware, and also listens on port 443 if it is allowed to.
 """
 
 import asyncio

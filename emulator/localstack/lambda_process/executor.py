@@ -1,8 +1,8 @@
 """LocalStack's side: a `RuntimeExecutor` is asked for each execution environment, and answers with a sandbox.
 
 Its methods, in the order LocalStack calls them: `prepare_version` when a function is created or updated, then per
-environment `start`, `invoke` again and again, `stop`. Everything a function does wrong is returned as a result; what is
-raised here is a fault of this machine, and LocalStack turns it into a server error.
+environment `start`, `invoke` again and again, `stop`. A function's failure is returned as a result. An exception raised
+here means that something is wrong with this machine, and LocalStack turns it into a server error.
 """
 
 import logging
@@ -41,7 +41,7 @@ class ProcessRuntimeExecutor(RuntimeExecutor):
         self._sandbox: Sandbox | None = None
 
     def start(self, env_vars: dict[str, Any]) -> None:
-        """Run the init phase. What fails in it is told to the first invoker; with provisioned concurrency, at once."""
+        """Run the init phase. A failure is reported to the first invoker, or at once with provisioned concurrency."""
         self._sandbox = Sandbox(self._settings(env_vars), _reaper)
         failure = self._sandbox.start()
         provisioned = env_vars.get("AWS_LAMBDA_INITIALIZATION_TYPE") == InitializationType.provisioned_concurrency
@@ -63,7 +63,7 @@ class ProcessRuntimeExecutor(RuntimeExecutor):
         return InvocationResult(call.request_id, outcome.payload, is_error=outcome.is_error, logs=outcome.logs)
 
     def get_logs(self) -> str:
-        """What was printed and belongs to no invocation yet."""
+        """Output that belongs to no invocation yet."""
         return self._sandbox.logs() if self._sandbox else ""
 
     def get_address(self) -> str:
@@ -78,7 +78,7 @@ class ProcessRuntimeExecutor(RuntimeExecutor):
         return f"[{host}]" if ":" in host else host
 
     def get_runtime_endpoint(self) -> str:
-        """Where LocalStack's Docker images report to; processes have no need of it, and don't see it."""
+        """Where LocalStack's Docker images report to. Functions in processes don't need it and don't get it."""
         return (
             f"http://{self.get_endpoint_from_executor()}:{config.GATEWAY_LISTEN[0].port}/_localstack_lambda/{self.id}"
         )

@@ -1,4 +1,4 @@
-"""One process of a function: AWS's runtime client, its Runtime API, its output, its end."""
+"""One process of a function: AWS's runtime client with its Runtime API and its output."""
 
 import contextlib
 import subprocess
@@ -66,7 +66,7 @@ class Runtime:
 
     @property
     def alive(self) -> bool:
-        """Whether the process still runs. Asks the system: the thread that waits for its end may be behind."""
+        """Whether the process still runs. Asks the system, because the thread that waits for its end may be late."""
         try:
             return self._process.returncode is None and self._observed.status() != psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
@@ -80,7 +80,7 @@ class Runtime:
             return None
 
     def memory_bytes(self, *, with_children: bool) -> int:
-        """Resident memory now; 0 once the process has ended. Finding its children takes a look at every process."""
+        """Resident memory now; 0 once the process has ended. Finding its children means inspecting every process."""
         total = 0
         with contextlib.suppress(psutil.Error):
             total = int(self._observed.memory_info().rss)

@@ -6,7 +6,7 @@ Each request of the process becomes an event, in order: `Ready` (it asked for th
 `Answered`. A request that isn't valid in the current state is refused, with the status and type of AWS's own emulator,
 and doesn't become an event.
 
-Only that process gets an answer: the operating system says whose connection it is. Other programs and web pages are
+Only that process gets an answer: the operating system is asked which process has the connection. Other programs and web pages are
 refused, whatever they send. (A token in the address would need a client that takes a path after the port. The
 part of AWS's client that reports a failed init phase uses Python's `http.client`, which takes none.)
 
@@ -117,7 +117,7 @@ class RuntimeApi(socketserver.ThreadingTCPServer):
         self._invocations.put(invocation)
 
     def close(self) -> None:
-        """Stop listening, and let go of a process that still waits. Doesn't wait for the server's threads."""
+        """Stop listening, and end the connection of a process that still waits. Returns at once."""
         self._invocations.put(None)
         if self._process is None:
             self.server_close()
@@ -284,4 +284,4 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Say nothing: the base class would write a line to standard error for each request."""
+        """Log nothing; the base class writes a line to standard error for each request."""

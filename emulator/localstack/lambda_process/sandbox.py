@@ -34,7 +34,7 @@ from .runtime_api import Answered, Event, InitFailed, Invocation, Ready
 INIT_SECONDS = 10.0  # how long AWS lets an init phase take before it retries it within the invocation
 _FIRST_MEMORY_CHECK_SECONDS = 0.02
 _MEMORY_CHECK_SECONDS = 0.1
-_CHECKS_PER_CHILDREN = 10  # to find its children takes a look at every process there is: 13 ms for 134 of them
+_CHECKS_PER_CHILDREN = 10  # finding its children means inspecting every process: 13 ms for 134 of them
 _MIB = 1024 * 1024
 
 
@@ -59,7 +59,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an invocation gave: `payload` is a result or an error, `logs` all lines that belong to it."""
+    """The outcome of an invocation: `payload` is a result or an error, `logs` all lines that belong to it."""
 
     payload: bytes
     is_error: bool
@@ -68,7 +68,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class _Ending:
-    """How an invocation ended, before it is put into words. After a `failed` one the process can't be used again."""
+    """How an invocation ended. After a `failed` one the process can't be used again."""
 
     payload: bytes
     is_error: bool = True
@@ -106,7 +106,7 @@ class Sandbox:
         self._stopped = False
 
     def start(self) -> InitFailed | None:
-        """The init phase. Returns what failed, if it did; the first invocation will then try again.
+        """The init phase. Returns the failure, if it failed; the first invocation then tries again.
 
         Raises `StoppedError`.
         """
@@ -158,8 +158,8 @@ class Sandbox:
     def stop(self, *, finish_invocation: bool) -> None:
         """End the process and remove the folder.
 
-        With `finish_invocation`, one that is running comes to its end first, as on AWS when a function is updated; this
-        call doesn't wait for it.
+        With `finish_invocation`, a running invocation is completed first, as on AWS when a function is updated. This call
+        doesn't wait for it.
         """
         with self._lock:
             self._stopped = True
@@ -168,13 +168,13 @@ class Sandbox:
             self._dispose()
 
     def logs(self) -> str:
-        """What was printed and not yet given to an invocation."""
+        """Output that belongs to no invocation yet."""
         runtime = self._runtime
         return self._log + (runtime.output.take() if runtime else "")
 
     @contextlib.contextmanager
     def _disposed_if_stopped(self, *, invoking: bool = False) -> Iterator[None]:
-        """Whatever `stop` left to the thread that is at work is done when that has finished."""
+        """If `stop` was called meanwhile, dispose of the sandbox at the end."""
         with self._lock:
             if self._stopped:
                 raise StoppedError("the execution environment has been stopped")
@@ -236,7 +236,7 @@ class Sandbox:
         return _Ending(event.payload, event.is_error, failed=False, status="")
 
     def _next_event(self, runtime: Runtime, deadline: float) -> Event | Exited | _Limit:
-        """The next thing that happens to the process, be it that it reaches a limit."""
+        """The next event of the process, or the limit that it reaches."""
         for check in itertools.count():
             remaining = deadline - time.monotonic()
             if remaining <= 0:
@@ -292,7 +292,7 @@ class Sandbox:
 
 
 def _fingerprint(folder: Path) -> dict[str, tuple[int, int]]:
-    """Modification time and size of every file, Python's caches aside; equal while nobody changes anything."""
+    """Modification time and size of every file, except Python's caches; equal as long as no file changes."""
     files = {}
     for root, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name != "__pycache__"]
