@@ -6,8 +6,8 @@ Each request of the process becomes an event, in order: `Ready` (it asked for th
 `Answered`. A request that isn't valid in the current state is refused, with the status and type of AWS's own emulator,
 and doesn't become an event.
 
-Only that process gets an answer: the operating system is asked which process has the connection. Other programs and web pages are
-refused, whatever they send. (A token in the address would need a client that takes a path after the port. The
+Only that process gets an answer: the operating system is asked which process has the connection. Other programs and web
+pages are refused, whatever they send. (A token in the address would need a client that takes a path after the port. The
 part of AWS's client that reports a failed init phase uses Python's `http.client`, which takes none.)
 
 Every answer leaves in one write and without Nagle's algorithm: otherwise a delayed acknowledgement costs each

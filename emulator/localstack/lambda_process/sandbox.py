@@ -158,8 +158,8 @@ class Sandbox:
     def stop(self, *, finish_invocation: bool) -> None:
         """End the process and remove the folder.
 
-        With `finish_invocation`, a running invocation is completed first, as on AWS when a function is updated. This call
-        doesn't wait for it.
+        With `finish_invocation`, a running invocation is completed first, as on AWS when a function is updated. This
+        call doesn't wait for it.
         """
         with self._lock:
             self._stopped = True

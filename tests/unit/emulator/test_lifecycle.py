@@ -7,9 +7,8 @@ import os
 import re
 import signal
 import socket
-import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,32 +17,22 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
-from emulator import cli, embedded, engines, environments, interpreters, lifecycle, loopback, processes, state
+from emulator import cli, embedded, engines, interpreters, lifecycle, loopback, processes, state
 from emulator.compose import COMPOSE, ComposeEngine
-from emulator.embedded import EmbeddedEngine, Launch
+from emulator.embedded import EmbeddedEngine
 from emulator.engine import Engine, Identity, Observer, Options, Running
 from emulator.identity import identify
 from emulator.interpreters import Interpreter
 from emulator.localstack.engine import LOCALSTACK
 from emulator.ministack.engine import MINISTACK
-from profiles import folders
 from profiles.errors import CannotRunError
 from tests.support.small_engine import ANSWERS, small_engine
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.usefixtures("small_engines")
+
 DIES = "print('reading settings'); print('FATAL: no such service'); raise SystemExit(7)"
 HANGS = "import time; print('thinking', flush=True); time.sleep(300)"
-
-
-@pytest.fixture(autouse=True)
-def _small_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("STOCKPIPE_STATE_DIR", str(tmp_path / "state"))
-    monkeypatch.setenv("STOCKPIPE_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr(environments, "ensure", lambda *_: Path(sys.executable))
-    use(monkeypatch, ANSWERS)
-    yield
-    for entry in lifecycle.status():
-        lifecycle.stop(entry.port)
 
 
 def use(monkeypatch: pytest.MonkeyPatch, script: str) -> None:
@@ -234,30 +223,6 @@ def test_what_an_engine_cannot_do_is_refused_before_anything_starts(free_port: i
         lifecycle.start("floci", free_port)
 
 
-def variables(engine: EmbeddedEngine, **options: Any) -> Mapping[str, str]:
-    launch = Launch(4599, Path("/private"), Options(**options), {"python3.11": Path("/py/bin/python")}, Path("/plugin"))
-    return engine.process_environment(Path("/env/bin/python"), launch)
-
-
-def test_localstack_listens_on_loopback_with_aws_strictness_and_our_executor() -> None:
-    environ = variables(LOCALSTACK)
-    assert environ["GATEWAY_LISTEN"].split(",")[0] == "127.0.0.1:4599"
-    assert set(environ["GATEWAY_LISTEN"].split(",")) <= {"127.0.0.1:4599", "[::1]:4599"}
-    assert environ["GATEWAY_SERVER"] == "guarded"
-    assert environ["LAMBDA_RUNTIME_EXECUTOR"] == "process"
-    assert environ["LAMBDA_PROCESS_PYTHON"] == "python3.11=/py/bin/python"
-    assert environ["SQS_DELAY_RECENTLY_DELETED"] == environ["SQS_DELAY_PURGE_RETRY"] == "1"
-    assert environ["FILESYSTEM_ROOT"].startswith("/private/")
-    assert not any("4566" in value for value in environ.values())
-
-
-def test_ministack_enforces_iam_and_serves_tls_only_when_asked() -> None:
-    plain, strict = variables(MINISTACK), variables(MINISTACK, enforce_iam=True, tls=True)
-    assert (plain["AUTH"], plain["USE_SSL"]) == ("false", "0")
-    assert set(plain["GATEWAY_LISTEN"].split(",")) <= {"127.0.0.1:4599", "[::1]:4599"}
-    assert (strict["AUTH"], strict["USE_SSL"]) == ("true", "1")
-
-
 def test_following_a_log_goes_on_until_the_engine_ends(free_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     lifecycle.start("ministack", free_port)
     waits: list[float] = []
@@ -279,57 +244,6 @@ def test_the_log_of_a_port_that_was_never_used(free_port: int) -> None:
         list(lifecycle.logs(free_port))
 
 
-def test_the_command_line(free_port: int) -> None:
-    run, port = CliRunner(), ["--port", str(free_port)]
-    assert run.invoke(cli.app, ["status", *port]).exit_code == 1
-    started = run.invoke(cli.app, ["start", "--engine", "ministack", *port])
-    assert started.exit_code == 0, started.output
-    assert f"ministack 1.5.33 is ready at http://127.0.0.1:{free_port}" in started.output
-    assert "already runs" in run.invoke(cli.app, ["start", "--engine", "ministack", *port]).output
-    status = run.invoke(cli.app, ["status", "--json", *port])
-    assert status.exit_code == 0
-    assert [(entry["port"], entry["state"]) for entry in json.loads(status.stdout)] == [(free_port, "running")]
-    assert "running" in run.invoke(cli.app, ["status"]).output
-    assert "serving" in run.invoke(cli.app, ["logs", *port]).output
-    stopped = run.invoke(cli.app, ["stop", *port]).output.splitlines()
-    caches = folders.cache_folder()
-    assert stopped[-2:] == [
-        f"stopped the emulator on port {free_port}: no process and no data of it is left",
-        f"kept: its log ({state.log_path(free_port)}), the caches ({caches})",
-    ]
-    assert "nothing to stop" in run.invoke(cli.app, ["stop", "--all"]).output
-
-
-def test_without_a_port_it_is_the_one_that_the_other_commands_use(
-    free_port: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = CliRunner()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port}")
-    assert run.invoke(cli.app, ["start", "--engine", "ministack"]).exit_code == 0
-    assert [entry.port for entry in lifecycle.status()] == [free_port]
-    assert "serving" in run.invoke(cli.app, ["logs"]).output
-
-    elsewhere = run.invoke(cli.app, ["stop", "--port", "1"])
-    assert f"no emulator of ours on port 1. There is one at: --port {free_port} " in elsewhere.output
-    assert f"stopped the emulator on port {free_port}" in run.invoke(cli.app, ["stop"]).output
-
-
-@pytest.mark.parametrize(
-    ("endpoint", "port"),
-    [
-        ("", 4566),
-        ("http://localhost:15700", 15700),
-        ("https://127.0.0.1:15701/", 15701),
-        ("http://localhost", 4566),
-        ("http://emulator.example:15700", 4566),
-        ("http://localhost:nonsense", 4566),
-    ],
-)
-def test_the_default_port(endpoint: str, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-    assert cli.default_port() == port
-
-
 def test_a_port_that_is_taken_on_ipv6_only_is_taken_too(free_port: int) -> None:
     with socket.socket(socket.AF_INET6) as other:
         other.bind(("::1", free_port))
@@ -337,33 +251,6 @@ def test_a_port_that_is_taken_on_ipv6_only_is_taken_too(free_port: int) -> None:
         with pytest.raises(CannotRunError, match=rf"port {free_port} can't be used \(somebody listens there\)"):
             lifecycle.start("ministack", free_port)
     assert lifecycle.start("ministack", free_port).port == free_port
-
-
-def test_a_machine_without_ipv6_has_one_loopback_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_ipv6(family: int = socket.AF_INET, *_: object) -> socket.socket:
-        raise OSError("Address family not supported by protocol")
-
-    monkeypatch.setattr(socket, "socket", no_ipv6)
-    assert loopback.hosts.__wrapped__() == ("127.0.0.1",)
-
-
-def test_origins_and_cloudformation_are_asked_for_by_option(free_port: int) -> None:
-    run, start = CliRunner(), ["start", "--engine", "ministack", "--port", str(free_port)]
-    for wrong in ("*", "https://app.example/path", "app.example", "null"):
-        refused = run.invoke(cli.app, [*start, "--allow-origin", wrong])
-        assert isinstance(refused.exception, CannotRunError)
-        assert repr(wrong) in str(refused.exception)
-    origins = ["--allow-origin", "https://app.example", "--allow-origin", "http://localhost:3000"]
-
-    started = run.invoke(cli.app, [*start, *origins, "--cloudformation"])
-
-    assert started.exit_code == 0, started.output
-    environ = json.loads((state.private_folder(free_port) / "environment.json").read_text())
-    assert environ["EXTRA_CORS_ALLOWED_ORIGINS"] == "https://app.example,http://localhost:3000"
-    assert "cloudformation" in variables(LOCALSTACK, cloudformation=True)["SERVICES"].split(",")
-    assert run.invoke(cli.app, [*start, *origins, "--cloudformation"]).exit_code == 0
-    with pytest.raises(CannotRunError, match="with other settings"):
-        lifecycle.start("ministack", free_port)
 
 
 @pytest.mark.parametrize(
