@@ -5,16 +5,16 @@ from typing import Annotated
 
 import typer
 
-from bootstrap import operations, render
+from bootstrap import deployment, render
 from bootstrap.comparison import Side, compare
+from bootstrap.deployment import Report
 from bootstrap.export_cli import app as export_app
 from bootstrap.model import Plan
-from bootstrap.operations import Report
 from bootstrap.options import EMULATED_ACCOUNT, names_for, with_settings
 from bootstrap.planner import KEPT
+from bootstrap.progress import Progress
 from bootstrap.resources import sns
-from bootstrap.resources.sqs import DELETED_RECENTLY_SECONDS
-from bootstrap.resources.sqs import KIND as QUEUE
+from bootstrap.resources.sqs import DELETED_RECENTLY_SECONDS, Queue
 from bootstrap.settings import Settings
 from profiles import folders
 from profiles.environment import Environment
@@ -65,9 +65,9 @@ def plan(
     """Show what `up` would create, update, replace or leave. Changes nothing."""
     if from_scratch:
         pipeline = load()
-        found = operations.plan_from_scratch(pipeline, names_for(pipeline, account, prefix, bucket), settings)
+        found = deployment.plan_from_scratch(pipeline, names_for(pipeline, account, prefix, bucket), settings)
     else:
-        show = operations.plan_removal if removal else operations.plan
+        show = deployment.plan_removal if removal else deployment.plan
         found = show(open_environment(profile, prefix, bucket), settings)
     if as_json:
         print_json(render.plan_json(found))
@@ -92,9 +92,12 @@ def up(
 ) -> None:
     """Create what is missing and update what differs. Running it again changes nothing."""
     environment = open_environment(profile, prefix, bucket)
-    _ask_on_aws(environment, yes, account, lambda: operations.plan(environment, settings))
-    with render.Progress(errors) as progress:
-        report = operations.up(environment, settings, progress)
+    confirmed = _ask_on_aws(environment, yes, account, lambda: deployment.plan(environment, settings))
+    with Progress(errors) as progress:
+        if confirmed:
+            report = deployment.apply(environment, confirmed, progress)
+        else:
+            report = deployment.up(environment, settings, progress)
     _show_report(report, as_json)
 
 
@@ -110,7 +113,7 @@ def status(
 ) -> None:
     """Show which resources exist, their state and their drift. Exit code 1: something is missing or has drifted."""
     environment = open_environment(profile, prefix, bucket)
-    found = operations.status(environment, settings)
+    found = deployment.status(environment, settings)
     if as_json:
         print_json([one.to_json() for one in found])
     else:
@@ -142,11 +145,16 @@ def down(
     # Only names matter here: an email subscription, the one optional resource, goes with its topic.
     environment = open_environment(profile, prefix, bucket)
     settings = Settings(environment.pipeline.settings())
-    _ask_on_aws(environment, yes, account, lambda: operations.plan_removal(environment, settings, keep_data=keep_data))
-    with render.Progress(errors) as progress:
-        report = operations.down(environment, settings, progress, keep_data=keep_data)
+    confirmed = _ask_on_aws(
+        environment, yes, account, lambda: deployment.plan_removal(environment, settings, keep_data=keep_data)
+    )
+    with Progress(errors) as progress:
+        if confirmed:
+            report = deployment.apply(environment, confirmed, progress)
+        else:
+            report = deployment.down(environment, settings, progress, keep_data=keep_data)
     _show_report(report, as_json, nothing=NOTHING_TO_REMOVE)
-    if any(action.resource.startswith(f"{QUEUE} ") for action in report.actions):
+    if any(action.resource.startswith(f"{Queue.kind} ") for action in report.actions):
         errors.print(f"AWS lets queues of these names be made again after {DELETED_RECENTLY_SECONDS} s; `up` waits.")
     errors.print(f"kept on this machine: {kept}", soft_wrap=True, markup=False)
     if any(reason != KEPT for reason in report.left.values()):
@@ -178,13 +186,16 @@ def diff(
         raise typer.Exit(EXIT_CHECK_FAILED)
 
 
-def _ask_on_aws(environment: Environment, yes: bool, account: str | None, make_plan: Callable[[], Plan]) -> None:
-    """Nothing on AWS is changed unless a person has seen what, or a script has named the account."""
+def _ask_on_aws(environment: Environment, yes: bool, account: str | None, make_plan: Callable[[], Plan]) -> Plan | None:
+    """Nothing on AWS is changed unless a person has seen what, or a script has named the account.
+
+    Returns the plan that was seen and confirmed; None where nobody was asked.
+    """
     aws = environment.aws
     if account is not None and account != aws.account:
         raise CannotRunError(f"--account {account}, but profile {aws.profile.name} is account {aws.account}")
     if not aws.profile.asks_before_changes or (yes and account):
-        return
+        return None
     if yes:
         raise CannotRunError(f"--yes on AWS needs the account as well: --yes --account {aws.account}")
     _show_target(aws)
@@ -192,6 +203,7 @@ def _ask_on_aws(environment: Environment, yes: bool, account: str | None, make_p
     _show_plan(found)
     if found.changes and not _confirmed(f"Change account {aws.account}?"):
         raise CannotRunError(f"nothing was changed; scripts name the account: --yes --account {aws.account}")
+    return found
 
 
 def _confirmed(question: str) -> bool:

@@ -5,9 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from bootstrap import snapshot
 from bootstrap.declaration import declare
-from bootstrap.model import Difference, Live, Resource, Unavailable, id_of
+from bootstrap.deployment import take
+from bootstrap.model import Difference, Live, Unavailable
+from bootstrap.resource import Resource
 from bootstrap.settings import Settings
 from profiles.environment import Environment
 
@@ -49,15 +50,15 @@ def compare(left: Side, right: Side) -> tuple[Deviation, ...]:
         if isinstance(one, Unavailable) or isinstance(other, Unavailable):
             continue
         if found := _differences(resource, _seen(one, left), _seen(other, right)):
-            deviations.append(Deviation(_anonymous(id_of(resource), left.account), found))
+            deviations.append(Deviation(_anonymous(resource.id, left.account), found))
     return tuple(deviations)
 
 
 def _live(side: Side) -> list[tuple[Resource, Live | Unavailable | None]]:
     environment = side.environment
     resources = declare(environment.pipeline, environment.names, side.settings)
-    found = snapshot.take(environment.aws, resources)
-    return [(resource, found[id_of(resource)]) for resource in resources]
+    found = take(environment.aws, resources)
+    return [(resource, found[resource.id]) for resource in resources]
 
 
 def _differences(

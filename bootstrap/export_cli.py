@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from bootstrap import cloudformation, rules
+from bootstrap import cloudformation
 from bootstrap.admin_policy import admin_policy
+from bootstrap.deployment import checked
 from bootstrap.function_zip import build_function_zip
 from bootstrap.options import EMULATED_ACCOUNT, names_for, with_settings
 from bootstrap.settings import Settings
@@ -32,7 +33,7 @@ def cloudformation_command(
     """Print the declaration as a CloudFormation template. Asks no endpoint; the account is left open."""
     pipeline = load()
     names = names_for(pipeline, EMULATED_ACCOUNT, prefix, bucket)
-    rules.check(pipeline.contract, names, settings)
+    checked(pipeline, names, settings)
     typer.echo(cloudformation.to_json(cloudformation.template(pipeline, names, settings)), nl=False)
 
 
@@ -45,10 +46,12 @@ def admin_policy_command(
     account: AccountOption = None,
 ) -> None:
     """Print the IAM policy that plan, up, status and down need for this environment, and nothing else."""
+    pipeline = load()
     if account is None:
-        print_json(admin_policy(open_environment(profile, prefix, bucket).names))
+        names = open_environment(profile, prefix, bucket).names
     else:
-        print_json(admin_policy(names_for(load(), account, prefix, bucket)))
+        names = names_for(pipeline, account, prefix, bucket)
+    print_json(admin_policy(pipeline, names))
 
 
 @app.command("function-zip")

@@ -15,7 +15,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponent
 
 from bootstrap.emptying import Emptying
 from bootstrap.model import Call, EmptyBucket, Output, Patience, Step, Wait
-from bootstrap.resources.errors import error_code
+from bootstrap.resource import error_code
 from profiles.errors import CannotRunError
 from profiles.session import Aws
 from runtime.clock import Clock
