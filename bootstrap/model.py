@@ -49,7 +49,7 @@ class Patience:
 class Call:
     """One API call: botocore's service name, AWS's operation name, and the parameters, `Output`s among them.
 
-    `outputs`: name of an output → key of the response. `accepted`: error codes that mean the wish is already fulfilled
+    `outputs`: keys of the response that are outputs. `accepted`: error codes that mean the wish is already fulfilled
     (deleting what is gone). `raced`: error codes that mean somebody else changed the resource since it was read; with
     `raced_text`, only where the message contains that. `advice`: error code → what to do about it.
     """
@@ -57,7 +57,7 @@ class Call:
     service: str
     operation: str
     parameters: Attributes
-    outputs: Mapping[str, str] = field(default_factory=dict)
+    outputs: tuple[str, ...] = ()
     accepted: tuple[str, ...] = ()
     raced: tuple[str, ...] = ()
     raced_text: str = ""

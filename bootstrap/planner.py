@@ -36,7 +36,7 @@ def plan_up(resources: Sequence[Resource], snapshot: Snapshot, environment: str)
         verbs[action.resource] = action.verb
         actions.append(action)
         actions += [
-            Action(Verb.DELETE, name_of_duplicate(resource, one), resource.delete(one), after=(action.resource,))
+            Action(Verb.DELETE, name_of_duplicate(resource, one), tuple(resource.delete(one)), after=(action.resource,))
             for one in _all(live)[1:]
         ]
     return Plan(tuple(actions), _outputs(snapshot), skipped=skipped, resources=tuple(resources))
@@ -60,7 +60,7 @@ def plan_down(
             reason = _reason_to_leave(resource, live, snapshot, environment, keep)
             if reason:
                 left[identity] = reason
-            elif steps := resource.delete(live):
+            elif steps := tuple(resource.delete(live)):
                 removals.setdefault(resource.id, []).append(identity)
                 actions.append(Action(Verb.DELETE, identity, steps, after=after))
     return Plan(tuple(actions), _outputs(snapshot), left, resources=tuple(resources), keep=keep)
@@ -90,7 +90,7 @@ def _action(resource: Resource, live: Live | None, verbs: Mapping[str, Verb]) ->
     after = resource.after
     if live is None:
         found = differences(resource.declared(), {})
-        return Action(Verb.CREATE, resource.id, resource.create(), found, after)
+        return Action(Verb.CREATE, resource.id, tuple(resource.create()), found, after)
     found = differences(resource.declared(), live.attributes)
     changed = frozenset(difference.attribute for difference in found)
     touched = frozenset(attribute for other, attribute in resource.touched_by.items() if verbs.get(other) in MADE)
@@ -101,7 +101,7 @@ def _action(resource: Resource, live: Live | None, verbs: Mapping[str, Verb]) ->
     found += tuple(
         Difference(attribute, "as made earlier", resource.declared()[attribute]) for attribute in touched - changed
     )
-    return Action(Verb.UPDATE, resource.id, resource.update(live, changed | touched), found, after)
+    return Action(Verb.UPDATE, resource.id, tuple(resource.update(live, changed | touched)), found, after)
 
 
 def _refuse_others(resource: Resource, live: Live, environment: str) -> None:

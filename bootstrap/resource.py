@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from botocore.exceptions import ClientError
 
-from bootstrap.model import Attributes, Call, Live, Patience, Step, Unavailable, Violation
+from bootstrap.model import Attributes, Call, Live, Output, Patience, Step, Unavailable, Violation, Wait
 from profiles.availability import is_missing_service
 from profiles.names import Names
 from profiles.session import Aws
 
 # The tag that marks a resource as belonging to an environment. `down` removes nothing without it.
 ENVIRONMENT_TAG = "stockpipe:environment"
+# The statement of what AWS knows no resource for: it can be allowed for everything only.
+WITHOUT_RESOURCE = "WithoutResource"
 
 T = TypeVar("T")
 # CloudFormation type → properties. A resource of ours may be two of CloudFormation's.
@@ -59,13 +61,20 @@ class Resource(ABC):
     kind: ClassVar[str]  # AWS's word for it: queue, topic, bucket …
     service: ClassVar[str]  # botocore's name of the service, which is IAM's and the ARN's as well
     arn_resource: ClassVar[str] = "{}"  # the last part of the ARN, with the name in it
-    named_by: ClassVar[str] = ""  # the parameter of its calls that says which one is meant
+    regional: ClassVar[bool] = True
+    named_by: ClassVar[str] = ""  # the parameter of its calls that says which one is meant: its name
+    output: ClassVar[str] = ""  # or the one that AWS chooses and answers, when it is made
     tagged: ClassVar[str] = "Tags"  # the attribute that has its tags; empty where AWS has none for it
+    tag_list: ClassVar[bool] = True  # tags are sent as a list of `{"Key", "Value"}`, not as a mapping
+    tags_on: ClassVar[str] = "ResourceARN"  # the parameter of TagResource that has the ARN
     not_there: ClassVar[tuple[str, ...]] = ()  # AWS's error codes that say that it isn't there
     deleted_by: ClassVar[str] = ""  # the operation that removes it
     patience: ClassVar[tuple[Patience, ...]] = ()  # the answers to its calls that pass by themselves
     unavailable: ClassVar[str] = ""  # what an endpoint without this service means for the user
     name_rule: ClassVar[NameRule | None] = None
+    # What whoever runs bootstrap must be allowed to do: statement ids, and IAM actions with spaces between them.
+    allowed: ClassVar[tuple[tuple[str, str], ...]] = ()
+    cloudformation: ClassVar[str] = ""  # its type there
 
     if TYPE_CHECKING:  # fields of some kinds, derived in others
 
@@ -85,17 +94,18 @@ class Resource(ABC):
     @property
     def arn(self) -> str:
         """Its ARN, which is known before it exists."""
-        return self.names.arn(self.service, self.arn_resource.format(self.name))
+        return self.names.arn(self.service, self.arn_resource.format(self.name), regional=self.regional)
 
     @property
-    def tags(self) -> dict[str, str]:
-        """The tags of everything in an environment."""
-        return environment_tags(self.names)
+    def tags(self) -> Any:
+        """The tags of everything in an environment, as its calls take them."""
+        tags = environment_tags(self.names)
+        return tag_list(tags) if self.tag_list else tags
 
     @property
     def identity(self) -> Attributes:
         """The parameters of a call that say which one is meant."""
-        return {self.named_by: self.name} if self.named_by else {}
+        return {self.output: Output(self.id, self.output)} if self.output else {self.named_by: self.name}
 
     @property
     def needs(self) -> tuple["Resource", ...]:
@@ -127,7 +137,8 @@ class Resource(ABC):
 
     def declared(self) -> Attributes:
         """The desired attributes: what is compared."""
-        return {**self.attributes(), self.tagged: self.tags} if self.tagged else self.attributes()
+        tags = {self.tagged: environment_tags(self.names)} if self.tagged else {}
+        return {**self.attributes(), **tags}
 
     def read(self, aws: Aws) -> Live | Unavailable | None:
         """The live resource by read-only calls, or None; or why there can't be one."""
@@ -152,28 +163,28 @@ class Resource(ABC):
     # How it is made, changed and removed -----------------------------------------------------------------------------
 
     @abstractmethod
-    def create(self) -> tuple[Step, ...]:
+    def create(self) -> Iterable[Step]:
         """The calls that make it."""
 
-    def update(self, live: Live, changed: frozenset[str]) -> tuple[Step, ...]:
+    def update(self, live: Live, changed: frozenset[str]) -> Iterable[Step]:
         """The calls that set the changed attributes."""
-        others = changed - {self.tagged}
-        return (
-            *(self.change(live, others) if others else ()),
-            *((self.tag(live),) if self.tagged in changed else ()),
-        )
+        if others := changed - {self.tagged}:
+            yield from self.change(live, others)
+        if self.tagged in changed:
+            yield self.tag(live)
 
-    def change(self, live: Live, changed: frozenset[str]) -> tuple[Step, ...]:  # noqa: ARG002
+    def change(self, live: Live, changed: frozenset[str]) -> Iterable[Step]:  # noqa: ARG002
         """The calls that set the changed attributes but for the tags."""
         return ()
 
-    def tag(self, live: Live) -> Step:
+    def tag(self, live: Live | None = None) -> Call:
         """The call that sets the tag."""
-        raise NotImplementedError(f"{self.id} has no tags")
+        parameters: dict[str, Any] = {self.tags_on: live.arn if live else self.arn, self.tagged: self.tags}
+        return self.call("TagResource", named=False, **parameters)
 
-    def delete(self, live: Live) -> tuple[Step, ...]:  # noqa: ARG002
+    def delete(self, live: Live) -> Iterable[Step]:  # noqa: ARG002
         """The calls that remove it; none where it goes with another resource."""
-        return (self.call(self.deleted_by, accepted=self.not_there),)
+        yield self.call(self.deleted_by, accepted=self.not_there)
 
     def must_be_replaced(self, live: Live, changed: frozenset[str]) -> bool:  # noqa: ARG002
         """Whether AWS can't change these attributes of an existing resource."""
@@ -187,7 +198,6 @@ class Resource(ABC):
         accepted: tuple[str, ...] = (),
         raced: tuple[str, ...] | None = None,
         raced_text: str = "",
-        outputs: Mapping[str, str] | None = None,
         advice: Mapping[str, str] | None = None,
         **parameters: Any,
     ) -> Call:
@@ -199,13 +209,17 @@ class Resource(ABC):
             self.service,
             operation,
             {**self.identity, **parameters} if named else parameters,
-            outputs or {},
+            (self.output,) if operation.startswith("Create") and self.output else (),
             accepted,
             raced if raced is not None else () if accepted else self.not_there,
             raced_text,
             self.patience,
             advice or {},
         )
+
+    def wait(self, operation: str, **until: Any) -> Wait:
+        """Wait for what this operation says of it; the arguments are those of `Wait`."""
+        return Wait(self.service, operation, self.identity, **until)
 
     # What AWS asks ---------------------------------------------------------------------------------------------------
 
@@ -214,9 +228,15 @@ class Resource(ABC):
         if self.name_rule:
             yield from self.name_rule.violations(self.kind, self.name)
 
-    @abstractmethod
+    @property
+    def allowed_on(self) -> tuple[str, ...]:
+        """The ARNs on which `allowed` is allowed, but for what AWS knows no resource for."""
+        return (self.arn,)
+
     def permissions(self) -> Iterable[Permission]:
         """What whoever runs bootstrap must be allowed to do."""
+        for sid, actions in self.allowed:
+            yield self.permission(sid, actions, *(("*",) if sid == WITHOUT_RESOURCE else self.allowed_on))
 
     def permission(self, sid: str, operations: str, *resources: str, **more: Any) -> Permission:
         """Permission for some of the service's IAM actions, named with spaces between them; by default on this ARN."""
@@ -226,8 +246,13 @@ class Resource(ABC):
     # CloudFormation --------------------------------------------------------------------------------------------------
 
     @abstractmethod
+    def properties(self) -> Mapping[str, Any]:
+        """Its properties there but for the tags."""
+
     def template(self) -> Template:
-        """Its form in CloudFormation. `{"Ref": id}` refers to a resource."""
+        """Its form there. `{"Ref": id}` refers to a resource."""
+        tags = {"Tags": tag_list(environment_tags(self.names))} if self.tagged.lower() == "tags" else {}
+        return {self.cloudformation: {**self.properties(), **tags}}
 
     @property
     def local_id(self) -> str:

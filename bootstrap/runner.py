@@ -76,8 +76,8 @@ class Runner:
             if code in call.raced and call.raced_text in str(error):
                 raise RacedError(str(error)) from error
             raise StepError(f"{call.operation} was refused: {error}{_advice(call, error)}") from error
-        for name, key in call.outputs.items():
-            self._outputs[Output(resource, name)] = answer[key]
+        for name in call.outputs:
+            self._outputs[Output(resource, name)] = answer[name]
 
     def _patiently(self, call: Call) -> dict[str, Any]:
         started = self._clock.monotonic()

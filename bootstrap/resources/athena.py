@@ -9,11 +9,11 @@ https://docs.aws.amazon.com/glue/latest/webapi/API_TableInput.html
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from bootstrap.model import Attributes, Live, Step
-from bootstrap.resource import Permission, Resource, Template, tag_list, tag_map
+from bootstrap.model import Attributes, Call, Live, Step
+from bootstrap.resource import Resource, tag_map
 from bootstrap.resources.s3 import Bucket
 from bootstrap.table_definitions import Column, TableDefinition
 from profiles.names import Names
@@ -48,6 +48,10 @@ class WorkGroup(Resource):
     named_by = "WorkGroup"
     not_there = (_INVALID_REQUEST,)
     unavailable = NO_ATHENA
+    allowed = (
+        ("Workgroup", "CreateWorkGroup DeleteWorkGroup GetWorkGroup ListTagsForResource TagResource UpdateWorkGroup"),
+    )
+    cloudformation = "AWS::Athena::WorkGroup"
 
     @property
     def configuration(self) -> dict[str, Any]:
@@ -73,45 +77,36 @@ class WorkGroup(Resource):
         state = found.get("State", "")
         return self.live(state, {**found.get("Configuration", {}), "State": state}, tags)
 
-    def create(self) -> tuple[Step, ...]:
+    def create(self) -> Iterable[Step]:
         """CreateWorkGroup with its tag."""
-        return (
-            self.call(
-                "CreateWorkGroup",
-                named=False,
-                Name=self.name,
-                Configuration=self.configuration,
-                Tags=tag_list(self.tags),
-                raced=(_INVALID_REQUEST,),
-                raced_text="already",
-            ),
+        yield self.call(
+            "CreateWorkGroup",
+            named=False,
+            Name=self.name,
+            Configuration=self.configuration,
+            Tags=self.tags,
+            raced=(_INVALID_REQUEST,),
+            raced_text="already",
         )
 
-    def change(self, live: Live, changed: frozenset[str]) -> tuple[Step, ...]:  # noqa: ARG002
+    def change(self, live: Live, changed: frozenset[str]) -> Iterable[Step]:  # noqa: ARG002
         """UpdateWorkGroup with all settings."""
-        updates = {
-            f"{key}Updates" if key == "ResultConfiguration" else key: value for key, value in self.configuration.items()
-        }
-        return (self.call("UpdateWorkGroup", State="ENABLED", ConfigurationUpdates=updates, raced=()),)
+        updates = self.configuration
+        updates["ResultConfigurationUpdates"] = updates.pop("ResultConfiguration")
+        yield self.call("UpdateWorkGroup", State="ENABLED", ConfigurationUpdates=updates, raced=())
 
-    def tag(self, live: Live) -> Step:  # noqa: ARG002
-        """TagResource."""
-        return self.call("TagResource", named=False, ResourceARN=self.arn, Tags=tag_list(self.tags), raced=())
+    def tag(self, live: Live | None = None) -> Call:
+        """TagResource; here, too, Athena's only code may mean anything."""
+        return replace(super().tag(live), raced=())
 
-    def delete(self, live: Live) -> tuple[Step, ...]:  # noqa: ARG002
+    def delete(self, live: Live) -> Iterable[Step]:  # noqa: ARG002
         """DeleteWorkGroup, with its query history."""
-        return (self.call("DeleteWorkGroup", RecursiveDeleteOption=True, accepted=self.not_there),)
+        yield self.call("DeleteWorkGroup", RecursiveDeleteOption=True, accepted=self.not_there)
 
-    def permissions(self) -> Iterable[Permission]:
-        """On this workgroup."""
-        operations = "CreateWorkGroup DeleteWorkGroup GetWorkGroup ListTagsForResource TagResource UpdateWorkGroup"
-        yield self.permission("Workgroup", operations)
-
-    def template(self) -> Template:
-        """The workgroup."""
+    def properties(self) -> Mapping[str, Any]:
+        """The configuration."""
         configuration = {"WorkGroupConfiguration": self.configuration, "RecursiveDeleteOption": True}
-        properties = {"Name": self.name, "State": "ENABLED", **configuration, "Tags": tag_list(self.tags)}
-        return {"AWS::Athena::WorkGroup": properties}
+        return {"Name": self.name, "State": "ENABLED", **configuration}
 
 
 @dataclass(frozen=True)
@@ -125,6 +120,9 @@ class Database(Resource):
     arn_resource = "database/{}"
     named_by = "Name"
     tagged = "Parameters"
+    tag_list = False
+    allowed = (("Catalogue", "CreateDatabase DeleteDatabase GetDatabase UpdateDatabase"),)
+    cloudformation = "AWS::Glue::Database"
     deleted_by = "DeleteDatabase"  # with tables that others have made in it
     not_there = _NOT_THERE
     unavailable = NO_ATHENA
@@ -140,33 +138,29 @@ class Database(Resource):
         others = {key: found[key] for key in ("Description", "LocationUri") if found.get(key)}
         return self.live("available", {}, parameters, notes={"input": {**others, "Parameters": parameters}})
 
-    def create(self) -> tuple[Step, ...]:
+    def create(self) -> Iterable[Step]:
         """CreateDatabase."""
         made = {"Name": self.name, "Parameters": self.tags}
-        return (self.call("CreateDatabase", named=False, DatabaseInput=made, raced=("AlreadyExistsException",)),)
+        yield self.call("CreateDatabase", named=False, DatabaseInput=made, raced=("AlreadyExistsException",))
 
-    def tag(self, live: Live) -> Step:
+    def tag(self, live: Live | None = None) -> Call:
         """UpdateDatabase replaces everything, so what others have put there is sent along."""
-        known = live.notes.get("input", {})
+        known = live.notes.get("input", {}) if live else {}
         wanted = {**known, "Name": self.name, "Parameters": {**known.get("Parameters", {}), **self.tags}}
         return self.call("UpdateDatabase", DatabaseInput=wanted)
 
-    def permissions(self) -> Iterable[Permission]:
-        """On the database."""
-        yield self.catalogue("CreateDatabase DeleteDatabase GetDatabase UpdateDatabase")
-
-    def catalogue(self, operations: str) -> Permission:
+    @property
+    def allowed_on(self) -> tuple[str, ...]:
         """Glue asks for the right to each level down to the one it is about. A deleted database takes all in it along.
 
         https://docs.aws.amazon.com/glue/latest/dg/glue-specifying-resource-arns.html
         """
         levels = ("catalog", f"database/{self.name}", f"table/{self.name}/*", f"userDefinedFunction/{self.name}/*")
-        return self.permission("Catalogue", operations, *(self.names.arn("glue", level) for level in levels))
+        return tuple(self.names.arn("glue", level) for level in levels)
 
-    def template(self) -> Template:
+    def properties(self) -> Mapping[str, Any]:
         """The database."""
-        made = {"Name": self.name, "Parameters": self.tags}
-        return {"AWS::Glue::Database": {"CatalogId": _CATALOG, "DatabaseInput": made}}
+        return {"CatalogId": _CATALOG, "DatabaseInput": {"Name": self.name, "Parameters": self.tags}}
 
 
 @dataclass(frozen=True)
@@ -178,6 +172,8 @@ class Table(Resource):
     kind = "table"
     service = "glue"
     tagged = ""
+    allowed = (("Catalogue", "CreateTable DeleteTable GetTable UpdateTable"),)
+    cloudformation = "AWS::Glue::Table"
     not_there = _NOT_THERE
     unavailable = NO_ATHENA
 
@@ -232,8 +228,21 @@ class Table(Resource):
         }
         return Live(self.arn, "available", attributes, notes={"parameters": parameters})
 
-    def table_input(self, parameters: Mapping[str, str]) -> dict[str, Any]:
-        """Glue's TableInput, with these parameters."""
+    def create(self) -> Iterable[Step]:
+        """CreateTable."""
+        yield self._put("CreateTable", self.definition.parameters, "AlreadyExistsException")
+
+    def change(self, live: Live, changed: frozenset[str]) -> Iterable[Step]:  # noqa: ARG002
+        """UpdateTable replaces everything, so what compaction and others have put there is sent along."""
+        live_ones = live.notes.get("parameters", {})
+        yield self._put("UpdateTable", {**self.definition.parameters, **live_ones, **self.attributes()["Parameters"]})
+
+    def _put(self, operation: str, parameters: Mapping[str, str], *raced: str) -> Step:
+        table = self._input(parameters)
+        raced += _NOT_THERE
+        return self.call(operation, named=False, DatabaseName=self.database.name, TableInput=table, raced=raced)
+
+    def _input(self, parameters: Mapping[str, str]) -> dict[str, Any]:
         return {
             "Name": self.definition.name,
             "TableType": "EXTERNAL_TABLE",
@@ -242,33 +251,20 @@ class Table(Resource):
             "StorageDescriptor": {"Columns": list(self.definition.columns), **self.definition.storage},
         }
 
-    def create(self) -> tuple[Step, ...]:
-        """CreateTable."""
-        return (self._put("CreateTable", self.definition.parameters, "AlreadyExistsException"),)
-
-    def change(self, live: Live, changed: frozenset[str]) -> tuple[Step, ...]:  # noqa: ARG002
-        """UpdateTable replaces everything, so what compaction and others have put there is sent along."""
-        live_ones = live.notes.get("parameters", {})
-        merged = {**self.definition.parameters, **live_ones, **self.attributes()["Parameters"]}
-        return (self._put("UpdateTable", merged),)
-
-    def _put(self, operation: str, parameters: Mapping[str, str], *raced: str) -> Step:
-        given = self.table_input(parameters)
-        return self.call(operation, DatabaseName=self.database.name, TableInput=given, raced=(*raced, *_NOT_THERE))
-
-    def delete(self, live: Live) -> tuple[Step, ...]:  # noqa: ARG002
+    def delete(self, live: Live) -> Iterable[Step]:  # noqa: ARG002
         """DeleteTable, because DeleteDatabase may leave tables to be removed at some time."""
-        table = self.definition.name
-        return (self.call("DeleteTable", DatabaseName=self.database.name, Name=table, accepted=_NOT_THERE),)
+        database, table = self.database.name, self.definition.name
+        yield self.call("DeleteTable", named=False, DatabaseName=database, Name=table, accepted=_NOT_THERE)
 
-    def permissions(self) -> Iterable[Permission]:
-        """In its database."""
-        yield self.database.catalogue("CreateTable DeleteTable GetTable UpdateTable")
+    @property
+    def allowed_on(self) -> tuple[str, ...]:
+        """Its database."""
+        return self.database.allowed_on
 
-    def template(self) -> Template:
-        """The table."""
-        properties = {"CatalogId": _CATALOG, "DatabaseName": self.database.name}
-        return {"AWS::Glue::Table": {**properties, "TableInput": self.table_input(self.definition.parameters)}}
+    def properties(self) -> Mapping[str, Any]:
+        """The table in its database."""
+        table = self._input(self.definition.parameters)
+        return {"CatalogId": _CATALOG, "DatabaseName": self.database.name, "TableInput": table}
 
 
 def _columns(found: Any) -> list[Column]:

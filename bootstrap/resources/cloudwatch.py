@@ -3,11 +3,12 @@
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from bootstrap.model import Attributes, Live, Step
-from bootstrap.resource import Permission, Resource, Template, tag_list, tag_map
+from bootstrap.resource import WITHOUT_RESOURCE, Resource, tag_map
 from bootstrap.resources.sns import Topic
 from profiles.names import Names
 from profiles.session import Aws
@@ -43,6 +44,12 @@ class Alarm(Resource):
     arn_resource = "alarm:{}"
     named_by = "AlarmName"
     not_there = ("ResourceNotFound", "ResourceNotFoundException")
+    # DescribeAlarms answers in full only if it is allowed for everything.
+    allowed = (
+        ("Alarms", "DeleteAlarms ListTagsForResource PutMetricAlarm TagResource"),
+        (WITHOUT_RESOURCE, "DescribeAlarms"),
+    )
+    cloudformation = "AWS::CloudWatch::Alarm"
 
     @property
     def names(self) -> Names:
@@ -81,32 +88,24 @@ class Alarm(Resource):
         # Without a tag it may be what an interrupted `up` left: on LocalStack its tag is a second call.
         return self.live(found[0].get("StateValue", "INSUFFICIENT_DATA"), found[0], tags, adoptable=True)
 
-    def create(self) -> tuple[Step, ...]:
+    def create(self) -> Iterable[Step]:
         """PutMetricAlarm with its tag; TagResource as well, because LocalStack drops the tags of the first."""
-        return self.call("PutMetricAlarm", **self.attributes(), Tags=tag_list(self.tags)), self._tagged()
+        yield self.call("PutMetricAlarm", **self.attributes(), Tags=self.tags)
+        yield self.tag()
 
-    def change(self, live: Live, changed: frozenset[str]) -> tuple[Step, ...]:  # noqa: ARG002
+    def change(self, live: Live, changed: frozenset[str]) -> Iterable[Step]:  # noqa: ARG002
         """PutMetricAlarm sets everything but the tags, which it takes only when it makes an alarm."""
-        return (self.call("PutMetricAlarm", **self.attributes()),)
+        yield self.call("PutMetricAlarm", **self.attributes())
 
-    def tag(self, live: Live) -> Step:  # noqa: ARG002
-        """TagResource."""
-        return self._tagged()
-
-    def _tagged(self) -> Step:
-        return self.call("TagResource", named=False, ResourceARN=self.arn, Tags=tag_list(self.tags))
-
-    def delete(self, live: Live) -> tuple[Step, ...]:  # noqa: ARG002
+    def delete(self, live: Live) -> Iterable[Step]:  # noqa: ARG002
         """DeleteAlarms."""
-        return (self.call("DeleteAlarms", named=False, AlarmNames=[self.name], accepted=self.not_there),)
+        yield self.call("DeleteAlarms", named=False, AlarmNames=[self.name], accepted=self.not_there)
 
-    def permissions(self) -> Iterable[Permission]:
-        """On all alarms of what is watched. DescribeAlarms answers in full only if it is allowed for everything."""
-        watched = self.names.arn(self.service, self.arn_resource.format(f"{self.when.watched.name}-*"))
-        yield self.permission("Alarms", "DeleteAlarms ListTagsForResource PutMetricAlarm TagResource", watched)
-        yield self.permission("WithoutResource", "DescribeAlarms", "*")
+    @property
+    def allowed_on(self) -> tuple[str, ...]:
+        """All alarms of what is watched."""
+        return (self.names.arn(self.service, self.arn_resource.format(f"{self.when.watched.name}-*")),)
 
-    def template(self) -> Template:
-        """The alarm."""
-        properties = {"AlarmName": self.name, **self.attributes(), "Tags": tag_list(self.tags)}
-        return {"AWS::CloudWatch::Alarm": properties}
+    def properties(self) -> Mapping[str, Any]:
+        """Its name and attributes."""
+        return {"AlarmName": self.name, **self.attributes()}

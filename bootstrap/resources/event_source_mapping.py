@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from bootstrap.model import Attributes, Live, Output, Patience, Step, Violation, Wait, with_duplicates
-from bootstrap.resource import Permission, Resource, Template, tag_list, unless
+from bootstrap.model import Attributes, Call, Live, Patience, Step, Violation, Wait, with_duplicates
+from bootstrap.resource import WITHOUT_RESOURCE, Permission, Resource, unless
 from bootstrap.resources.lambda_function import VISIBILITY_NOT_SEEN, Function
 from bootstrap.resources.sqs import Queue
 from bootstrap.settings import VISIBILITY_PER_FUNCTION_TIMEOUT
@@ -38,6 +38,10 @@ class EventSourceMapping(Resource):
     others: tuple[Resource, ...] = ()
     kind = "event source mapping"
     service = "lambda"
+    output = "UUID"
+    tag_list = False
+    tags_on = "Resource"
+    cloudformation = "AWS::Lambda::EventSourceMapping"
     not_there = ("ResourceNotFoundException",)
     patience = (
         VISIBILITY_NOT_SEEN,
@@ -59,11 +63,6 @@ class EventSourceMapping(Resource):
     def name(self) -> str:
         """`StockQueue → StockProcessor`."""
         return f"{self.queue.name} → {self.function.name}"
-
-    @property
-    def identity(self) -> Attributes:
-        """Its UUID, which Lambda chooses."""
-        return {"UUID": Output(self.id, "UUID")}
 
     @property
     def configuration(self) -> dict[str, Any]:
@@ -113,9 +112,9 @@ class EventSourceMapping(Resource):
         """One that is being deleted doesn't come back."""
         return live.state == "Deleting"
 
-    def create(self) -> tuple[Step, ...]:
+    def create(self) -> Iterable[Step]:
         """CreateEventSourceMapping, then wait until it polls."""
-        made = self.call(
+        yield self.call(
             "CreateEventSourceMapping",
             named=False,
             EventSourceArn=self.queue.arn,
@@ -123,39 +122,27 @@ class EventSourceMapping(Resource):
             **self.configuration,
             Enabled=True,
             Tags=self.tags,
-            outputs={"UUID": "UUID"},
             raced=("ResourceConflictException",),
         )
-        return made, self._settled()
+        yield self._settled()
 
-    def change(self, live: Live, changed: frozenset[str]) -> tuple[Step, ...]:  # noqa: ARG002
+    def change(self, live: Live, changed: frozenset[str]) -> Iterable[Step]:  # noqa: ARG002
         """UpdateEventSourceMapping, then wait until it polls."""
         wanted = {**self.configuration, "Enabled": True}
-        configuration = {key: value for key, value in wanted.items() if key in changed}
-        updated = (self.call("UpdateEventSourceMapping", **configuration),) if configuration else ()
-        return *updated, self._settled()
+        if configuration := {key: value for key, value in wanted.items() if key in changed}:
+            yield self.call("UpdateEventSourceMapping", **configuration)
+        yield self._settled()
 
-    def tag(self, live: Live) -> Step:
-        """TagResource."""
-        return self.call("TagResource", named=False, Resource=live.arn, Tags=self.tags)
-
-    def delete(self, live: Live) -> tuple[Step, ...]:
+    def delete(self, live: Live) -> Iterable[Step]:
         """DeleteEventSourceMapping, then wait until it is gone: until then it still polls."""
-        uuid, service, seconds = live.outputs["UUID"], self.service, _SETTLES_IN_SECONDS
-        gone = Wait(service, "GetEventSourceMapping", {"UUID": uuid}, gone=self.not_there[0], seconds=seconds)
-        if live.state == "Deleting":
-            return (gone,)
-        return self.call("DeleteEventSourceMapping", named=False, UUID=uuid, accepted=self.not_there), gone
+        uuid = {"UUID": live.outputs["UUID"]}
+        if live.state != "Deleting":
+            yield Call(self.service, "DeleteEventSourceMapping", uuid, accepted=self.not_there, patience=self.patience)
+        seconds = _SETTLES_IN_SECONDS
+        yield Wait(self.service, "GetEventSourceMapping", uuid, gone=self.not_there[0], seconds=seconds)
 
-    def _settled(self) -> Wait:
-        return Wait(
-            self.service,
-            "GetEventSourceMapping",
-            self.identity,
-            path="State",
-            wanted=("Enabled",),
-            seconds=_SETTLES_IN_SECONDS,
-        )
+    def _settled(self) -> Step:
+        return self.wait("GetEventSourceMapping", path="State", wanted=("Enabled",), seconds=_SETTLES_IN_SECONDS)
 
     def violations(self) -> Iterator[Violation]:
         """How queue, function and batches must fit together."""
@@ -193,10 +180,14 @@ class EventSourceMapping(Resource):
         operations = "DeleteEventSourceMapping GetEventSourceMapping UpdateEventSourceMapping"
         yield self.permission("Mapping", operations, self._arn("*"), condition=of_function)
         yield self.permission("LambdaTags", "ListTags TagResource", self.function.arn, self._arn("*"))
-        yield self.permission("WithoutResource", "ListEventSourceMappings", "*")
+        yield self.permission(WITHOUT_RESOURCE, "ListEventSourceMappings", "*")
 
-    def template(self) -> Template:
-        """The mapping."""
+    def properties(self) -> Mapping[str, Any]:
+        """Queue, function and configuration."""
         configuration = {key: value for key, value in self.configuration.items() if value != {}}
-        properties = {"EventSourceArn": self.queue.arn, "FunctionName": self.function.name, "Enabled": True}
-        return {"AWS::Lambda::EventSourceMapping": {**properties, **configuration, "Tags": tag_list(self.tags)}}
+        return {
+            "EventSourceArn": self.queue.arn,
+            "FunctionName": self.function.name,
+            "Enabled": True,
+            **configuration,
+        }

@@ -4,13 +4,13 @@ https://docs.aws.amazon.com/lambda/latest/dg/lambda-intro-execution-role.html
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bootstrap.model import Attributes, Live, Step, Violation
+from bootstrap.model import Attributes, Call, Live, Step, Violation
 from bootstrap.policies import Grant, PolicyDocument, document
-from bootstrap.resource import NameRule, Permission, Resource, Template, tag_list, tag_map
+from bootstrap.resource import NameRule, Resource, tag_map
 from profiles.names import Names
 from profiles.session import Aws
 
@@ -40,14 +40,19 @@ class Role(Resource):
     allows: tuple[Grant, ...]
     kind = "role"
     service = "iam"
+    arn_resource = "role/{}"
+    regional = False
     named_by = "RoleName"
     not_there = ("NoSuchEntity", "NoSuchEntityException")
     name_rule = NameRule(64, "ValidationError", _QUOTAS)
-
-    @property
-    def arn(self) -> str:
-        """IAM is not regional."""
-        return self.names.arn(self.service, f"role/{self.name}", regional=False)
+    allowed = (
+        (
+            "Role",
+            "CreateRole DeleteRole DeleteRolePolicy DetachRolePolicy GetRole GetRolePolicy "
+            "ListAttachedRolePolicies ListRolePolicies PutRolePolicy TagRole UpdateAssumeRolePolicy",
+        ),
+    )
+    cloudformation = "AWS::IAM::Role"
 
     @property
     def document(self) -> PolicyDocument:
@@ -85,50 +90,45 @@ class Role(Resource):
         """A role's path is fixed when it is made, and part of its ARN."""
         return "Path" in changed
 
-    def create(self) -> tuple[Step, ...]:
+    def create(self) -> Iterable[Step]:
         """CreateRole with its tag, then PutRolePolicy."""
-        made = self.call(
+        yield self.call(
             "CreateRole",
             AssumeRolePolicyDocument=json.dumps(TRUST),
             Description="What the pipeline's function may do",
-            Tags=tag_list(self.tags),
+            Tags=self.tags,
             raced=("EntityAlreadyExists", "EntityAlreadyExistsException"),
         )
-        return made, self._put_policy()
+        yield self._put_policy()
 
-    def change(self, live: Live, changed: frozenset[str]) -> tuple[Step, ...]:
+    def change(self, live: Live, changed: frozenset[str]) -> Iterable[Step]:
         """One call for each part that differs; undeclared policies are removed."""
-        steps: list[Step] = []
         if "AssumeRolePolicyDocument" in changed:
-            steps.append(self.call("UpdateAssumeRolePolicy", PolicyDocument=json.dumps(TRUST)))
+            yield self.call("UpdateAssumeRolePolicy", PolicyDocument=json.dumps(TRUST))
         if "PolicyDocument" in changed:
-            steps.append(self._put_policy())
+            yield self._put_policy()
         if "OtherPolicies" in changed:
-            steps += self._remove_policies(live.attributes["OtherPolicies"])
-        return tuple(steps)
+            yield from self._remove_policies(live.attributes["OtherPolicies"])
 
-    def tag(self, live: Live) -> Step:  # noqa: ARG002
+    def tag(self, live: Live | None = None) -> Call:  # noqa: ARG002
         """TagRole."""
-        return self.call("TagRole", Tags=tag_list(self.tags))
+        return self.call("TagRole", Tags=self.tags)
 
-    def delete(self, live: Live) -> tuple[Step, ...]:
+    def delete(self, live: Live) -> Iterable[Step]:
         """Policies first: DeleteRole answers DeleteConflict while there are any."""
         own = [self.policy] if self.policy in live.notes["inline"] else []
-        return (
-            *self._remove_policies([*own, *live.attributes["OtherPolicies"]]),
-            self.call("DeleteRole", accepted=self.not_there, raced=("DeleteConflict",)),
-        )
+        yield from self._remove_policies([*own, *live.attributes["OtherPolicies"]])
+        yield self.call("DeleteRole", accepted=self.not_there, raced=("DeleteConflict",))
 
     def _put_policy(self) -> Step:
         return self.call("PutRolePolicy", PolicyName=self.policy, PolicyDocument=json.dumps(self.document))
 
-    def _remove_policies(self, policies: list[str]) -> list[Step]:
-        return [
-            self.call("DetachRolePolicy", PolicyArn=policy, accepted=self.not_there)
-            if policy.startswith("arn:")
-            else self.call("DeleteRolePolicy", PolicyName=policy, accepted=self.not_there)
-            for policy in policies
-        ]
+    def _remove_policies(self, policies: Iterable[str]) -> Iterable[Step]:
+        for policy in policies:
+            if policy.startswith("arn:"):
+                yield self.call("DetachRolePolicy", PolicyArn=policy, accepted=self.not_there)
+            else:
+                yield self.call("DeleteRolePolicy", PolicyName=policy, accepted=self.not_there)
 
     def violations(self) -> Iterator[Violation]:
         """Its names, and the length of its policy."""
@@ -139,21 +139,10 @@ class Role(Resource):
             rule = f"a role's policy has at most {_MAX_POLICY_CHARACTERS} characters"
             yield Violation(rule, f"{size} characters", "LimitExceeded", _QUOTAS)
 
-    def permissions(self) -> Iterable[Permission]:
-        """On this role."""
-        yield self.permission(
-            "Role",
-            "CreateRole DeleteRole DeleteRolePolicy DetachRolePolicy GetRole GetRolePolicy ListAttachedRolePolicies "
-            "ListRolePolicies PutRolePolicy TagRole UpdateAssumeRolePolicy",
-        )
-
-    def template(self) -> Template:
+    def properties(self) -> Mapping[str, Any]:
         """The role with its policy."""
         return {
-            "AWS::IAM::Role": {
-                "RoleName": self.name,
-                "AssumeRolePolicyDocument": TRUST,
-                "Policies": [{"PolicyName": self.policy, "PolicyDocument": self.document}],
-                "Tags": tag_list(self.tags),
-            }
+            "RoleName": self.name,
+            "AssumeRolePolicyDocument": TRUST,
+            "Policies": [{"PolicyName": self.policy, "PolicyDocument": self.document}],
         }

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bootstrap.function_zip import FunctionZip
-from bootstrap.model import Attributes, Live, Patience, Step, Violation, Wait
-from bootstrap.resource import NameRule, Permission, Resource, Template, tag_list
+from bootstrap.model import Attributes, Live, Patience, Step, Violation
+from bootstrap.resource import NameRule, Permission, Resource
 from bootstrap.resources.cloudwatch import Condition
 from bootstrap.resources.iam import Role
 from bootstrap.resources.logs import LogGroup
@@ -66,10 +66,17 @@ class Function(Resource):
     service = "lambda"
     arn_resource = "function:{}"
     named_by = "FunctionName"
+    tag_list = False
+    tags_on = "Resource"
     not_there = ("ResourceNotFoundException",)
     name_rule = NameRule(
         64, "ValidationException", "https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html"
     )
+    allowed = (
+        ("Function", "CreateFunction DeleteFunction GetFunction UpdateFunctionCode UpdateFunctionConfiguration"),
+        ("LambdaTags", "TagResource"),
+    )
+    cloudformation = "AWS::Lambda::Function"
     patience = (
         Patience(
             "InvalidParameterValueException",
@@ -145,57 +152,34 @@ class Function(Resource):
         """An image can't become a zip, and a function whose creation failed stays Failed."""
         return "PackageType" in changed or live.state == "Failed"
 
-    def create(self) -> tuple[Step, ...]:
+    def create(self) -> Iterable[Step]:
         """CreateFunction, then wait until it can be invoked."""
-        made = self.call(
-            "CreateFunction",
-            **self.configuration,
-            Code={"ZipFile": self.code.content},
-            PackageType="Zip",
-            Tags=self.tags,
-            raced=("ResourceConflictException",),
-        )
-        return made, self._active()
+        code: dict[str, Any] = {"Code": {"ZipFile": self.code.content}, "PackageType": "Zip"}
+        raced = ("ResourceConflictException",)
+        yield self.call("CreateFunction", **self.configuration, **code, Tags=self.tags, raced=raced)
+        yield self._until("State", _USABLE)
 
-    def change(self, live: Live, changed: frozenset[str]) -> tuple[Step, ...]:  # noqa: ARG002
-        """UpdateFunctionConfiguration and UpdateFunctionCode, each followed by a wait: AWS takes one at a time."""
-        steps: list[Step] = []
+    def change(self, live: Live, changed: frozenset[str]) -> Iterable[Step]:  # noqa: ARG002
+        """UpdateFunctionConfiguration and UpdateFunctionCode, each followed by a wait: AWS takes one at a time.
+
+        The waits are those of function_active_v2 and function_updated_v2; emulators get there in milliseconds.
+        """
+        updated = self._until("LastUpdateStatus", ("Successful",))
         if changed & {"State", "LastUpdateStatus"}:
-            steps += [self._active(), self._updated()]
+            yield from (self._until("State", _USABLE), updated)
         if configuration := {key: value for key, value in self.configuration.items() if key in changed}:
-            steps += [self.call("UpdateFunctionConfiguration", **configuration), self._updated()]
+            yield from (self.call("UpdateFunctionConfiguration", **configuration), updated)
         if "CodeSha256" in changed:
-            steps += [self.call("UpdateFunctionCode", ZipFile=self.code.content), self._updated()]
-        return tuple(steps)
+            yield from (self.call("UpdateFunctionCode", ZipFile=self.code.content), updated)
 
-    def tag(self, live: Live) -> Step:  # noqa: ARG002
-        """TagResource."""
-        return self.call("TagResource", named=False, Resource=self.arn, Tags=self.tags)
-
-    def delete(self, live: Live) -> tuple[Step, ...]:  # noqa: ARG002
+    def delete(self, live: Live) -> Iterable[Step]:  # noqa: ARG002
         """DeleteFunction, then wait until it is gone."""
-        gone = Wait(self.service, "GetFunction", self.identity, gone=self.not_there[0], seconds=60)
-        return self.call("DeleteFunction", accepted=self.not_there), gone
+        yield self.call("DeleteFunction", accepted=self.not_there)
+        yield self.wait("GetFunction", gone=self.not_there[0], seconds=60)
 
-    def _active(self) -> Wait:
-        """The state that function_active_v2 waits for; emulators reach it in milliseconds."""
-        return self._until("State", _USABLE)
-
-    def _updated(self) -> Wait:
-        """The state that function_updated_v2 waits for."""
-        return self._until("LastUpdateStatus", ("Successful",))
-
-    def _until(self, key: str, wanted: tuple[str, ...]) -> Wait:
+    def _until(self, key: str, wanted: tuple[str, ...]) -> Step:
         path = f"Configuration.{key}"
-        return Wait(
-            self.service,
-            "GetFunction",
-            self.identity,
-            path=path,
-            wanted=wanted,
-            failed=("Failed",),
-            reason=f"{path}Reason",
-        )
+        return self.wait("GetFunction", path=path, wanted=wanted, failed=("Failed",), reason=f"{path}Reason")
 
     def violations(self) -> Iterator[Violation]:
         """Its name, and its environment variables."""
@@ -217,22 +201,14 @@ class Function(Resource):
 
     def permissions(self) -> Iterable[Permission]:
         """On this function, and to give it its role."""
-        operations = "CreateFunction DeleteFunction GetFunction UpdateFunctionCode UpdateFunctionConfiguration"
-        yield self.permission("Function", operations)
-        yield self.permission("LambdaTags", "TagResource")
+        yield from super().permissions()
         to_lambda = ("StringEquals", "iam:PassedToService", "lambda.amazonaws.com")
         yield self.role.permission("PassRole", "PassRole", condition=to_lambda)
 
-    def template(self) -> Template:
-        """The function; its zip is the template's parameter."""
-        return {
-            "AWS::Lambda::Function": {
-                "FunctionName": self.name,
-                **self.configuration,
-                "Code": {"S3Bucket": {"Ref": "CodeBucket"}, "S3Key": {"Ref": "CodeKey"}},
-                "Tags": tag_list(self.tags),
-            }
-        }
+    def properties(self) -> Mapping[str, Any]:
+        """The configuration; the zip is the template's parameter."""
+        code = {"S3Bucket": {"Ref": "CodeBucket"}, "S3Key": {"Ref": "CodeKey"}}
+        return {"FunctionName": self.name, **self.configuration, "Code": code}
 
     def failing(self) -> Condition:
         """An invocation failed as a whole."""

@@ -3,12 +3,13 @@
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from bootstrap.model import Attributes, Live, Step
 from bootstrap.policies import Grant
-from bootstrap.resource import Permission, Resource, Template, tag_list
+from bootstrap.resource import WITHOUT_RESOURCE, Resource
 from profiles.names import Names
 from profiles.session import Aws
 
@@ -25,8 +26,20 @@ class LogGroup(Resource):
     arn_resource = "log-group:{}"
     named_by = "logGroupName"
     tagged = "tags"
+    tag_list = False
+    tags_on = "resourceArn"
     deleted_by = "DeleteLogGroup"
     not_there = ("ResourceNotFoundException",)
+    allowed = (
+        ("LogGroup", "CreateLogGroup DeleteLogGroup ListTagsForResource PutRetentionPolicy TagResource"),
+        (WITHOUT_RESOURCE, "DescribeLogGroups"),
+    )
+    cloudformation = "AWS::Logs::LogGroup"
+
+    @property
+    def allowed_on(self) -> tuple[str, ...]:
+        """Tagging names a log group without `:*`, everything else with it."""
+        return self.arn, f"{self.arn}:*"
 
     def attributes(self) -> Attributes:
         """Retention in days."""
@@ -45,32 +58,21 @@ class LogGroup(Resource):
         # Without a tag Lambda has made it by itself, in the name of a function that logged before.
         return self.live(f"{found.get('storedBytes', 0)} bytes", attributes, tags, adoptable=True)
 
-    def create(self) -> tuple[Step, ...]:
+    def create(self) -> Iterable[Step]:
         """CreateLogGroup with its tag, PutRetentionPolicy."""
-        made = self.call("CreateLogGroup", tags=self.tags, raced=("ResourceAlreadyExistsException",))
-        return made, self._retention()
+        yield self.call("CreateLogGroup", tags=self.tags, raced=("ResourceAlreadyExistsException",))
+        yield self._retention()
 
-    def change(self, live: Live, changed: frozenset[str]) -> tuple[Step, ...]:  # noqa: ARG002
+    def change(self, live: Live, changed: frozenset[str]) -> Iterable[Step]:  # noqa: ARG002
         """PutRetentionPolicy."""
-        return (self._retention(),)
+        yield self._retention()
 
     def _retention(self) -> Step:
         return self.call("PutRetentionPolicy", retentionInDays=self.retention_days)
 
-    def tag(self, live: Live) -> Step:  # noqa: ARG002
-        """TagResource."""
-        return self.call("TagResource", named=False, resourceArn=self.arn, tags=self.tags)
-
-    def permissions(self) -> Iterable[Permission]:
-        """Tagging names a log group without `:*`, everything else with it."""
-        operations = "CreateLogGroup DeleteLogGroup ListTagsForResource PutRetentionPolicy TagResource"
-        yield self.permission("LogGroup", operations, self.arn, f"{self.arn}:*")
-        yield self.permission("WithoutResource", "DescribeLogGroups", "*")
-
-    def template(self) -> Template:
-        """The log group."""
-        properties = {"LogGroupName": self.name, "RetentionInDays": self.retention_days}
-        return {"AWS::Logs::LogGroup": {**properties, "Tags": tag_list(self.tags)}}
+    def properties(self) -> Mapping[str, Any]:
+        """Its name and retention."""
+        return {"LogGroupName": self.name, "RetentionInDays": self.retention_days}
 
     def writing(self, sid: str) -> Grant:
         """What a function needs to log. There is no logs:CreateLogGroup: bootstrap makes it, with a retention."""

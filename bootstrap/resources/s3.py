@@ -5,13 +5,13 @@ read and compared one by one. https://docs.aws.amazon.com/AmazonS3/latest/API/AP
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from bootstrap.model import Attributes, EmptyBucket, Live, Patience, Step, Unavailable
+from bootstrap.model import Attributes, Call, EmptyBucket, Live, Patience, Step, Unavailable
 from bootstrap.policies import Grant, PolicyDocument, document
 from bootstrap.resource import Permission, Resource, Template, error_code, tag_list, tag_map, unless
 from profiles.errors import CannotRunError
@@ -40,6 +40,18 @@ class Bucket(Resource):
     service = "s3"
     named_by = "Bucket"
     not_there = ("NoSuchBucket", "404")
+    cloudformation = "AWS::S3::Bucket"
+    # S3's actions are older than its operations' names.
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
+    allowed = (
+        (
+            "Bucket",
+            "CreateBucket DeleteBucket GetBucketOwnershipControls GetBucketPolicy GetBucketPublicAccessBlock "
+            "GetBucketTagging GetEncryptionConfiguration ListBucket ListBucketMultipartUploads ListBucketVersions "
+            "PutBucketOwnershipControls PutBucketPolicy PutBucketPublicAccessBlock PutBucketTagging "
+            "PutEncryptionConfiguration TagResource",
+        ),
+    )
     patience = (
         Patience(
             "OperationAborted",
@@ -122,78 +134,64 @@ class Bucket(Resource):
         empty = not s3.list_objects_v2(Bucket=bucket, MaxKeys=1).get("KeyCount", 0)
         return self.live("available", attributes, tags, notes={"tags": tags}, adoptable=empty)
 
-    def create(self) -> tuple[Step, ...]:
+    def create(self) -> Iterable[Step]:
         """CreateBucket with its tag, so that even half made it is known to be ours; then the protections.
 
         Ownership and tag are set by CreateBucket itself. A bucket outside us-east-1 needs a LocationConstraint.
         """
-        made = self.call(
+        yield self.call(
             "CreateBucket",
             ObjectOwnership="BucketOwnerEnforced",
-            CreateBucketConfiguration={"LocationConstraint": REGION, "Tags": tag_list(self.tags)},
+            CreateBucketConfiguration={"LocationConstraint": REGION, "Tags": self.tags},
             raced=("BucketAlreadyOwnedByYou",),
             advice={"BucketAlreadyExists": TAKEN},
         )
-        return made, *self._configure(frozenset({"PublicAccessBlock", "Encryption", "Policy"}))
+        yield from self._configure({"PublicAccessBlock", "Encryption", "Policy"})
 
-    def change(self, live: Live, changed: frozenset[str]) -> tuple[Step, ...]:  # noqa: ARG002
+    def change(self, live: Live, changed: frozenset[str]) -> Iterable[Step]:  # noqa: ARG002
         """One call for each configuration that differs."""
         return self._configure(changed)
 
-    def _configure(self, changed: frozenset[str]) -> tuple[Step, ...]:
+    def _configure(self, changed: Collection[str]) -> Iterable[Step]:
         encryption = {"Rules": [{"ApplyServerSideEncryptionByDefault": _BY_DEFAULT}]}
-        calls: Mapping[str, tuple[str, Mapping[str, Any]]] = {
-            "PublicAccessBlock": (
-                "PutPublicAccessBlock",
-                {"PublicAccessBlockConfiguration": _PUBLIC_ACCESS_BLOCK},
-            ),
-            "ObjectOwnership": ("PutBucketOwnershipControls", {"OwnershipControls": _OWNERSHIP}),
-            "Encryption": ("PutBucketEncryption", {"ServerSideEncryptionConfiguration": encryption}),
-            "Policy": ("PutBucketPolicy", {"Policy": json.dumps(self.policy)}),
-        }
-        return tuple(
-            self.call(operation, **parameters)
-            for attribute, (operation, parameters) in calls.items()
-            if attribute in changed
-        )
+        if "PublicAccessBlock" in changed:
+            yield self.call("PutPublicAccessBlock", PublicAccessBlockConfiguration=_PUBLIC_ACCESS_BLOCK)
+        if "ObjectOwnership" in changed:
+            yield self.call("PutBucketOwnershipControls", OwnershipControls=_OWNERSHIP)
+        if "Encryption" in changed:
+            yield self.call("PutBucketEncryption", ServerSideEncryptionConfiguration=encryption)
+        if "Policy" in changed:
+            yield self.call("PutBucketPolicy", Policy=json.dumps(self.policy))
 
-    def tag(self, live: Live) -> Step:
+    def tag(self, live: Live | None = None) -> Call:
         """PutBucketTagging replaces the whole set, so what others have put there is sent along."""
-        tags = {**live.notes.get("tags", {}), **self.tags}
-        return self.call("PutBucketTagging", Tagging={"TagSet": tag_list(tags)})
+        others = live.notes.get("tags", {}) if live else {}
+        return self.call("PutBucketTagging", Tagging={"TagSet": tag_list({**others, **tag_map(self.tags)})})
 
-    def delete(self, live: Live) -> tuple[Step, ...]:  # noqa: ARG002
+    def delete(self, live: Live) -> Iterable[Step]:  # noqa: ARG002
         """Empty it, versions included, then DeleteBucket."""
-        deleted = self.call("DeleteBucket", accepted=self.not_there, raced=("BucketNotEmpty",))
-        return EmptyBucket(self.name), deleted
+        yield EmptyBucket(self.name)
+        yield self.call("DeleteBucket", accepted=self.not_there, raced=("BucketNotEmpty",))
 
     def permissions(self) -> Iterable[Permission]:
-        """On the bucket, and on its objects to empty it. S3's actions are older than its operations' names.
-
-        https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
-        """
-        yield self.permission(
-            "Bucket",
-            "CreateBucket DeleteBucket GetBucketOwnershipControls GetBucketPolicy GetBucketPublicAccessBlock "
-            "GetBucketTagging GetEncryptionConfiguration ListBucket ListBucketMultipartUploads ListBucketVersions "
-            "PutBucketOwnershipControls PutBucketPolicy PutBucketPublicAccessBlock PutBucketTagging "
-            "PutEncryptionConfiguration TagResource",
-        )
+        """On the bucket, and on its objects to empty it."""
+        yield from super().permissions()
         yield self.permission("Objects", "AbortMultipartUpload DeleteObject DeleteObjectVersion", f"{self.arn}/*")
+
+    def properties(self) -> Mapping[str, Any]:
+        """Its name and protections; the policy is a resource of its own."""
+        encryption = {"ServerSideEncryptionConfiguration": [{"ServerSideEncryptionByDefault": _BY_DEFAULT}]}
+        return {
+            "BucketName": self.name,
+            "OwnershipControls": _OWNERSHIP,
+            "PublicAccessBlockConfiguration": _PUBLIC_ACCESS_BLOCK,
+            "BucketEncryption": encryption,
+        }
 
     def template(self) -> Template:
         """The bucket, and its policy."""
-        encryption = {"ServerSideEncryptionConfiguration": [{"ServerSideEncryptionByDefault": _BY_DEFAULT}]}
-        return {
-            "AWS::S3::Bucket": {
-                "BucketName": self.name,
-                "OwnershipControls": _OWNERSHIP,
-                "PublicAccessBlockConfiguration": _PUBLIC_ACCESS_BLOCK,
-                "BucketEncryption": encryption,
-                "Tags": tag_list(self.tags),
-            },
-            "AWS::S3::BucketPolicy": {"Bucket": {"Ref": self.id}, "PolicyDocument": self.policy},
-        }
+        policy = {"Bucket": {"Ref": self.id}, "PolicyDocument": self.policy}
+        return {**super().template(), "AWS::S3::BucketPolicy": policy}
 
     def writing(self, sid: str, prefix: str) -> Grant:
         """What a function needs to store objects under a prefix, and to make each only once."""

@@ -4,14 +4,14 @@ https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from bootstrap.model import Attributes, Live, Output, Step, Violation, with_duplicates
+from bootstrap.model import Attributes, Live, Step, Violation, with_duplicates
 from bootstrap.policies import Grant
-from bootstrap.resource import NameRule, Permission, Resource, Template, tag_list, tag_map, unless
+from bootstrap.resource import WITHOUT_RESOURCE, NameRule, Resource, tag_map, unless
 from profiles.names import Names
 from profiles.session import Aws
 
@@ -41,7 +41,10 @@ class Topic(Resource):
     name: str
     kind = "topic"
     service = "sns"
+    tags_on = "ResourceArn"
     deleted_by = "DeleteTopic"  # which takes its pending subscriptions with it
+    allowed = (("Topic", "CreateTopic DeleteTopic GetTopicAttributes ListTagsForResource TagResource"),)
+    cloudformation = "AWS::SNS::Topic"
     not_there = NOT_THERE
     name_rule = NameRule(
         256,
@@ -63,22 +66,13 @@ class Topic(Resource):
         aws.sns.get_topic_attributes(TopicArn=self.arn)
         return self.live("active", {}, tag_map(aws.sns.list_tags_for_resource(ResourceArn=self.arn).get("Tags", [])))
 
-    def create(self) -> tuple[Step, ...]:
+    def create(self) -> Iterable[Step]:
         """CreateTopic; "InvalidParameter … Topic already exists with different tags" is a race."""
-        tags = tag_list(self.tags)
-        return (self.call("CreateTopic", named=False, Name=self.name, Tags=tags, raced=("InvalidParameter",)),)
+        yield self.call("CreateTopic", named=False, Name=self.name, Tags=self.tags, raced=("InvalidParameter",))
 
-    def tag(self, live: Live) -> Step:  # noqa: ARG002
-        """TagResource."""
-        return self.call("TagResource", named=False, ResourceArn=self.arn, Tags=tag_list(self.tags))
-
-    def permissions(self) -> Iterable[Permission]:
-        """On this topic."""
-        yield self.permission("Topic", "CreateTopic DeleteTopic GetTopicAttributes ListTagsForResource TagResource")
-
-    def template(self) -> Template:
-        """The topic."""
-        return {"AWS::SNS::Topic": {"TopicName": self.name, "Tags": tag_list(self.tags)}}
+    def properties(self) -> Mapping[str, Any]:
+        """Its name."""
+        return {"TopicName": self.name}
 
     def publishing(self, sid: str) -> Grant:
         """What a function needs to alert."""
@@ -98,7 +92,13 @@ class Subscription(Resource):
     subscriber: Resource | str
     kind = "subscription"
     service = "sns"
+    output = "SubscriptionArn"
     tagged = ""
+    allowed = (
+        ("Topic", "ListSubscriptionsByTopic Subscribe"),
+        (WITHOUT_RESOURCE, "GetSubscriptionAttributes SetSubscriptionAttributes Unsubscribe"),
+    )
+    cloudformation = "AWS::SNS::Subscription"
     not_there = NOT_THERE
 
     @property
@@ -120,11 +120,6 @@ class Subscription(Resource):
     def name(self) -> str:
         """`StockAlerts → sqs:StockAlertsInbox`."""
         return f"{self.topic.name} → {self.protocol}:{self.endpoint.rpartition(':')[2]}"
-
-    @property
-    def identity(self) -> Attributes:
-        """Its ARN, which SNS chooses."""
-        return {"SubscriptionArn": Output(self.id, "SubscriptionArn")}
 
     @property
     def part_of(self) -> Resource:
@@ -155,35 +150,30 @@ class Subscription(Resource):
         attributes = aws.sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]
         return Live(arn, "confirmed", attributes, outputs={"SubscriptionArn": arn})
 
-    def create(self) -> tuple[Step, ...]:
+    def create(self) -> Iterable[Step]:
         """Subscribe; the same protocol and endpoint again give the same subscription."""
         attributes: dict[str, Any] = {"Attributes": self.attributes()} if self.attributes() else {}
-        return (
-            self.call(
-                "Subscribe",
-                named=False,
-                TopicArn=self.topic.arn,
-                Protocol=self.protocol,
-                Endpoint=self.endpoint,
-                ReturnSubscriptionArn=True,
-                **attributes,
-                raced=(*NOT_THERE, "InvalidParameter"),
-            ),
+        yield self.call(
+            "Subscribe",
+            named=False,
+            TopicArn=self.topic.arn,
+            Protocol=self.protocol,
+            Endpoint=self.endpoint,
+            ReturnSubscriptionArn=True,
+            **attributes,
+            raced=(*NOT_THERE, "InvalidParameter"),
         )
 
-    def change(self, live: Live, changed: frozenset[str]) -> tuple[Step, ...]:  # noqa: ARG002
+    def change(self, live: Live, changed: frozenset[str]) -> Iterable[Step]:  # noqa: ARG002
         """SetSubscriptionAttributes takes one attribute a call."""
-        return tuple(
-            self.call("SetSubscriptionAttributes", AttributeName=name, AttributeValue=value)
-            for name, value in self.attributes().items()
-            if name in changed
-        )
+        for name in changed:
+            value = self.attributes()[name]
+            yield self.call("SetSubscriptionAttributes", AttributeName=name, AttributeValue=value)
 
-    def delete(self, live: Live) -> tuple[Step, ...]:
+    def delete(self, live: Live) -> Iterable[Step]:
         """Unsubscribe; a pending one has no ARN to name it by and goes with the topic."""
-        if live.arn in PENDING or live.state != "confirmed":
-            return ()
-        return (self.call("Unsubscribe", named=False, SubscriptionArn=live.arn, accepted=NOT_THERE),)
+        if live.arn not in PENDING and live.state == "confirmed":
+            yield self.call("Unsubscribe", named=False, SubscriptionArn=live.arn, accepted=NOT_THERE)
 
     def violations(self) -> Iterator[Violation]:
         """An email address that is none."""
@@ -192,17 +182,15 @@ class Subscription(Resource):
             page = "https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html"
             yield Violation("an alert email is an address", self.endpoint, text, page)
 
-    def permissions(self) -> Iterable[Permission]:
-        """On the topic; AWS knows no resource for what concerns a subscription itself."""
-        yield self.permission("Topic", "ListSubscriptionsByTopic Subscribe", self.topic.arn)
-        operations = "GetSubscriptionAttributes SetSubscriptionAttributes Unsubscribe"
-        yield self.permission("WithoutResource", operations, "*")
+    @property
+    def allowed_on(self) -> tuple[str, ...]:
+        """The topic."""
+        return (self.topic.arn,)
 
-    def template(self) -> Template:
-        """The subscription."""
+    def properties(self) -> Mapping[str, Any]:
+        """Topic, endpoint and attributes."""
         properties = {"TopicArn": self.topic.arn, "Protocol": self.protocol, "Endpoint": self.endpoint}
-        attributes = {key: value == "true" for key, value in self.attributes().items()}
-        return {"AWS::SNS::Subscription": {**properties, **attributes}}
+        return {**properties, **{key: value == "true" for key, value in self.attributes().items()}}
 
 
 def email_subscribers(aws: Aws, topic_arn: str) -> list[Subscriber]:

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bootstrap.model import Attributes, Live, Output, Patience, Step
+from bootstrap.model import Attributes, Call, Live, Patience, Step
 from bootstrap.policies import Grant, PolicyDocument, document
-from bootstrap.resource import NameRule, Permission, Resource, Template, tag_list
+from bootstrap.resource import NameRule, Resource, Template
 from bootstrap.resources.cloudwatch import Condition
 from bootstrap.resources.sns import Topic
 from profiles.environment import MISSING_QUEUE_CODES
@@ -45,7 +45,13 @@ class Queue(Resource):
     receives_from: Topic | None = None
     kind = "queue"
     service = "sqs"
+    output = "QueueUrl"
+    tag_list = False
     deleted_by = "DeleteQueue"
+    allowed = (
+        ("Queues", "CreateQueue DeleteQueue GetQueueAttributes GetQueueUrl ListQueueTags SetQueueAttributes TagQueue"),
+    )
+    cloudformation = "AWS::SQS::Queue"
     not_there = MISSING_QUEUE_CODES
     name_rule = NameRule(
         80,
@@ -66,11 +72,6 @@ class Queue(Resource):
             "the dead-letter queue was deleted meanwhile: run it again",
         ),
     )
-
-    @property
-    def identity(self) -> Attributes:
-        """Its URL, which SQS chooses."""
-        return {"QueueUrl": Output(self.id, "QueueUrl")}
 
     @property
     def policy(self) -> PolicyDocument | None:
@@ -115,49 +116,38 @@ class Queue(Resource):
         tags = aws.sqs.list_queue_tags(QueueUrl=url).get("Tags", {})
         return self.live(state, attributes, tags, arn=raw["QueueArn"], outputs={"QueueUrl": url}, notes=attributes)
 
-    def create(self) -> tuple[Step, ...]:
+    def create(self) -> Iterable[Step]:
         """One call: a queue never exists without its attributes."""
-        return (
-            self.call(
-                "CreateQueue",
-                named=False,
-                QueueName=self.name,
-                Attributes=_encoded(self.attributes()),
-                tags=self.tags,
-                outputs={"QueueUrl": "QueueUrl"},
-                raced=("QueueAlreadyExists", "QueueNameExists"),
-            ),
+        yield self.call(
+            "CreateQueue",
+            named=False,
+            QueueName=self.name,
+            Attributes=_encoded(self.attributes()),
+            tags=self.tags,
+            raced=("QueueAlreadyExists", "QueueNameExists"),
         )
 
-    def change(self, live: Live, changed: frozenset[str]) -> tuple[Step, ...]:  # noqa: ARG002
+    def change(self, live: Live, changed: frozenset[str]) -> Iterable[Step]:  # noqa: ARG002
         """SetQueueAttributes with what changed."""
         wanted = {key: value for key, value in self.attributes().items() if key in changed}
-        return (self.call("SetQueueAttributes", Attributes=_encoded(wanted)),)
+        yield self.call("SetQueueAttributes", Attributes=_encoded(wanted))
 
-    def tag(self, live: Live) -> Step:  # noqa: ARG002
+    def tag(self, live: Live | None = None) -> Call:  # noqa: ARG002
         """TagQueue."""
         return self.call("TagQueue", Tags=self.tags)
 
-    def permissions(self) -> Iterable[Permission]:
-        """On this queue."""
-        yield self.permission(
-            "Queues",
-            "CreateQueue DeleteQueue GetQueueAttributes GetQueueUrl ListQueueTags SetQueueAttributes TagQueue",
-        )
+    def properties(self) -> Mapping[str, Any]:
+        """Numbers and booleans as such; the policy is a resource of its own."""
+        typed = {"MessageRetentionPeriod": self.keep_days * _DAY_SECONDS, "SqsManagedSseEnabled": True}
+        if self.visibility_seconds is not None:
+            typed["VisibilityTimeout"] = self.visibility_seconds
+        others = {key: value for key, value in self.attributes().items() if key != "Policy"}
+        return {"QueueName": self.name, **others, **typed}
 
     def template(self) -> Template:
-        """The queue, and its policy."""
-        numbers = {"VisibilityTimeout": self.visibility_seconds, "RedrivePolicy": self.redrive_policy}
-        queue = {
-            "QueueName": self.name,
-            "Tags": tag_list(self.tags),
-            **{key: value for key, value in numbers.items() if value is not None},
-            "MessageRetentionPeriod": self.keep_days * _DAY_SECONDS,
-            "SqsManagedSseEnabled": True,
-        }
-        # A reference is the queue's URL, whatever that is where this is deployed.
+        """The queue, and its policy. A reference is the queue's URL, whatever that is where this is deployed."""
         policy = {"PolicyDocument": self.policy, "Queues": [{"Ref": self.id}]}
-        return {"AWS::SQS::Queue": queue, **({"AWS::SQS::QueuePolicy": policy} if self.policy else {})}
+        return {**super().template(), **({"AWS::SQS::QueuePolicy": policy} if self.policy else {})}
 
     def consuming(self, sid: str) -> Grant:
         """What an event source mapping needs: it polls with the function's role."""
@@ -192,6 +182,7 @@ class RedriveAllowPolicy(Resource):
     service = "sqs"
     tagged = ""
     not_there = MISSING_QUEUE_CODES
+    cloudformation = "AWS::SQS::Queue"
 
     @property
     def names(self) -> Names:
@@ -219,25 +210,21 @@ class RedriveAllowPolicy(Resource):
         attributes = {key: value for key, value in queue.notes.items() if key in self.attributes()}
         return Live(queue.arn, queue.state, attributes) if attributes else None
 
-    def create(self) -> tuple[Step, ...]:
+    def create(self) -> Iterable[Step]:
         """SetQueueAttributes on the dead-letter queue."""
-        return (self.dead_letters.call("SetQueueAttributes", Attributes=_encoded(self.attributes())),)
+        yield self.dead_letters.call("SetQueueAttributes", Attributes=_encoded(self.attributes()))
 
-    def change(self, live: Live, changed: frozenset[str]) -> tuple[Step, ...]:  # noqa: ARG002
+    def change(self, live: Live, changed: frozenset[str]) -> Iterable[Step]:  # noqa: ARG002
         """The same as making it."""
         return self.create()
 
-    def delete(self, live: Live) -> tuple[Step, ...]:  # noqa: ARG002
+    def delete(self, live: Live) -> Iterable[Step]:  # noqa: ARG002
         """Nothing: it goes with the dead-letter queue."""
         return ()
 
-    def permissions(self) -> Iterable[Permission]:
-        """Those of the queue."""
-        return ()
-
-    def template(self) -> Template:
+    def properties(self) -> Mapping[str, Any]:
         """A property of the dead-letter queue."""
-        return {"AWS::SQS::Queue": self.attributes()}
+        return self.attributes()
 
 
 def _encoded(attributes: Attributes) -> dict[str, str]:

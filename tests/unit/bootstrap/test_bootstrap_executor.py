@@ -23,7 +23,7 @@ def recorded() -> tuple[Aws, Recorder]:
 
 
 def _topic(name: str, *after: str) -> Action:
-    call = Call("sns", "CreateTopic", {"Name": name}, outputs={"TopicArn": "TopicArn"})
+    call = Call("sns", "CreateTopic", {"Name": name}, outputs=("TopicArn",))
     return Action(Verb.CREATE, name, (call,), after=after)
 
 
