@@ -59,8 +59,8 @@ def test_what_aws_accepts_breaks_no_rule(settings: Settings, prefix: str) -> Non
         ({"log_level": "LOUD"}, "log level is one of", "logger"),
         ({"alert_threshold": math.nan}, "price above 0", "every tick or on none"),
         ({"alert_threshold": 0.0}, "price above 0", "every tick or on none"),
-        ({"alert_threshold": 1e60}, "price above 0", "Invalid parameter: Subject"),
-        ({"alert_cooldown_seconds": -1}, "alert cooldown is a whole number of seconds", "would not start"),
+        ({"alert_threshold": 1e60}, "at most 1e28", "Invalid parameter: Subject"),
+        ({"alert_cooldown_seconds": -1}, "alert cooldown is a whole number of seconds, 0 or more", "would not start"),
         ({"alert_email": "nobody"}, "an alert email is an address", "Email address"),
     ],
 )
