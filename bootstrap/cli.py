@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from bootstrap import deployment, render
-from bootstrap.comparison import Side, compare
+from bootstrap.comparison import compare
 from bootstrap.deployment import Report
 from bootstrap.export_cli import app as export_app
 from bootstrap.model import Plan
@@ -174,8 +174,8 @@ def diff(
     """Compare two live environments, for example an emulator's with AWS's. Exit code 1: they differ."""
     if len(profiles) != 2:
         raise CannotRunError("diff compares two environments: stockpipe diff --profile A --profile B")
-    left, right = (Side(open_environment(profile, prefix, bucket), settings) for profile in profiles)
-    found = compare(left, right)
+    left, right = (open_environment(profile, prefix, bucket) for profile in profiles)
+    found = compare(left, right, settings)
     if as_json:
         print_json(render.deviations_json(found))
     elif found:

@@ -71,14 +71,8 @@ class ResourceStatus:
 
     def to_json(self) -> dict[str, Any]:
         """For scripts."""
-        return {
-            "resource": self.resource,
-            "exists": self.exists,
-            "arn": self.arn,
-            "state": self.state,
-            "skipped": self.skipped,
-            "drift": {found.attribute: {"live": found.live, "declared": found.declared} for found in self.drift},
-        }
+        drift = {one.attribute: {"live": one.live, "declared": one.declared} for one in self.drift}
+        return {**vars(self), "drift": drift}
 
 
 def plan(environment: Environment, settings: Settings) -> Plan:
@@ -219,17 +213,14 @@ def _refuse_others(confirmed: Plan, wanted: Plan, *, first: bool) -> None:
     before, now = ({action.resource: action for action in plan.changes} for plan in (confirmed, wanted))
     if not first:
         before = {name: action for name, action in now.items() if name in before}
+    nothing = Action(Verb.NO_CHANGE, "")
     if changed := [
-        f"{name} ({_verb(before.get(name))}, now {_verb(now.get(name))})"
+        f"{name} ({before.get(name, nothing).verb}, now {now.get(name, nothing).verb})"
         for name in dict.fromkeys([*before, *now])
         if before.get(name) != now.get(name)
     ]:
         what = "nothing was changed" if first else "it was left as it is"
         raise BootstrapError(f"not as the plan showed it any more, so {what}: {', '.join(changed)}. {_SEE}")
-
-
-def _verb(action: Action | None) -> str:
-    return action.verb if action else Verb.NO_CHANGE
 
 
 def _reasons(events: tuple[Event, ...], state: State) -> str:

@@ -5,7 +5,7 @@ are skipped and the others go on. An action without steps is done at once.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from enum import StrEnum
@@ -69,33 +69,26 @@ def execute(aws: Aws, plan: Plan, observer: Observer, clock: Clock) -> tuple[Eve
     with ThreadPoolExecutor(max_workers=WORKERS, thread_name_prefix="bootstrap") as pool:
         try:
             while order.is_active():
-                for action in map(actions.__getitem__, order.get_ready()):
-                    if blocked := _blocker(action, ended):
-                        end(Event(action, State.SKIPPED, error=f"{blocked} did not succeed"))
-                    elif not action.steps:
-                        end(Event(action, State.DONE))
-                    else:
-                        observer(Event(action, State.RUNNING))
-                        running[pool.submit(_run, runner, action)] = action
-                if not running:
-                    continue
+                while ready := order.get_ready():  # what ends at once makes others ready
+                    for action in map(actions.__getitem__, ready):
+                        if blocked := _blocker(action, ended):
+                            end(Event(action, State.SKIPPED, error=f"{blocked} did not succeed"))
+                        elif not action.steps:
+                            end(Event(action, State.DONE))
+                        else:
+                            observer(Event(action, State.RUNNING))
+                            running[pool.submit(_run, runner, action)] = action
                 finished, _ = wait(running, timeout=NOTE_SECONDS, return_when=FIRST_COMPLETED)
                 for future in finished:
-                    del running[future]
                     end(future.result())
-                if not finished:
-                    for event in _notes(running.values(), runner):
-                        observer(event)
+                    del running[future]
+                for action in running.values() if not finished else ():
+                    if note := runner.notes.pop(action.resource, ""):
+                        observer(Event(action, State.RUNNING, note=note))
         except BaseException:
             runner.stop()  # Ctrl-C: the calls under way end, no further one is made
             raise
     return tuple(ended.values())
-
-
-def _notes(running: Iterable[Action], runner: Runner) -> Iterator[Event]:
-    for action in running:
-        if note := runner.notes.pop(action.resource, ""):
-            yield Event(action, State.RUNNING, note=note)
 
 
 def _blocker(action: Action, ended: dict[str, Event]) -> str | None:

@@ -34,6 +34,7 @@ _CANNOT_CONFIGURE = (
     "InvalidParameterValueException: Lambda was unable to configure your environment variables because the environment "
     "variables you have provided"
 )
+_DOES_NOT_SETTLE = "the function doesn't settle: see its State in the Lambda console"
 _MAX_ENVIRONMENT_BYTES = 4096
 _VARIABLE = re.compile(r"[a-zA-Z][a-zA-Z0-9_]+")
 _RESERVED = re.compile(
@@ -86,17 +87,8 @@ class Function(Resource):
         ),
         VISIBILITY_NOT_SEEN,
         *(
-            Patience(
-                "ResourceConflictException",
-                text,
-                300,
-                "the function doesn't settle: see its State in the Lambda console",
-            )
-            for text in (
-                "The operation cannot be performed at this time. The function is currently in the following state: "
-                "Pending",
-                "An update is in progress for resource:",
-            )
+            Patience("ResourceConflictException", text, 300, _DOES_NOT_SETTLE)
+            for text in ("The function is currently in the following state: Pending", "An update is in progress for")
         ),
     )
 
@@ -135,18 +127,17 @@ class Function(Resource):
     def look(self, aws: Aws) -> Live:
         """GetFunction."""
         found = aws.lambda_.get_function(FunctionName=self.name)
-        live = found["Configuration"]
-        state = live.get("State", "Active")
-        attributes = {
+        live: dict[str, Any] = {
+            "State": "Active",
             "LastUpdateStatus": "Successful",
             "PackageType": "Zip",
-            **live,
-            "Environment": {"Variables": live.get("Environment", {}).get("Variables", {})},
-            "State": "Active" if state in _USABLE else state,
+            **found["Configuration"],
         }
+        state, variables = live["State"], found["Configuration"].get("Environment", {}).get("Variables", {})
+        usable = "Active" if state in _USABLE else state
+        attributes = {**live, "Environment": {"Variables": variables}, "State": usable}
         # LocalStack shows no tags of a function whose creation failed; there is nothing in it to lose.
-        tags = found.get("Tags", {})
-        return self.live(state, attributes, tags, arn=live["FunctionArn"], adoptable=state == "Failed")
+        return self.live(state, attributes, found.get("Tags", {}), adoptable=state == "Failed")
 
     def must_be_replaced(self, live: Live, changed: frozenset[str]) -> bool:
         """An image can't become a zip, and a function whose creation failed stays Failed."""

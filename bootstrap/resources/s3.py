@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from bootstrap.model import Attributes, Call, EmptyBucket, Live, Patience, Step, Unavailable
 from bootstrap.policies import Grant, PolicyDocument, document
-from bootstrap.resource import Permission, Resource, Template, error_code, tag_list, tag_map, unless
+from bootstrap.resource import ENVIRONMENT_TAG, Permission, Resource, Template, error_code, tag_list, tag_map, unless
 from profiles.errors import CannotRunError
 from profiles.names import REGION, Names
 from profiles.session import Aws
@@ -116,23 +116,19 @@ class Bucket(Resource):
         encryption = unless(
             ("ServerSideEncryptionConfigurationNotFoundError",), lambda: s3.get_bucket_encryption(Bucket=bucket)
         )
+        rule: Any = encryption["ServerSideEncryptionConfiguration"]["Rules"][0] if encryption else {}
         policy = unless(("NoSuchBucketPolicy",), lambda: s3.get_bucket_policy(Bucket=bucket))
         attributes = {
             "ObjectOwnership": ownership and ownership["OwnershipControls"]["Rules"][0]["ObjectOwnership"],
             "PublicAccessBlock": block and dict(block["PublicAccessBlockConfiguration"]),
-            "Encryption": encryption
-            and encryption["ServerSideEncryptionConfiguration"]["Rules"][0]["ApplyServerSideEncryptionByDefault"][
-                "SSEAlgorithm"
-            ],
+            "Encryption": rule.get("ApplyServerSideEncryptionByDefault", {}).get("SSEAlgorithm"),
             "Policy": policy and json.loads(policy["Policy"]),
         }
         tags = tag_map(tagging["TagSet"]) if tagging else {}
-        live = self.live("available", attributes, tags, notes={"tags": tags})
-        if live.owner is not None:
-            return live
-        # An empty one may be what an interrupted `up` left: its tag is a second call.
-        empty = not s3.list_objects_v2(Bucket=bucket, MaxKeys=1).get("KeyCount", 0)
-        return self.live("available", attributes, tags, notes={"tags": tags}, adoptable=empty)
+        # Without our tag an empty one may be what an interrupted `up` left: its tag is a second call.
+        ours = ENVIRONMENT_TAG in tags
+        adoptable = not ours and not s3.list_objects_v2(Bucket=bucket, MaxKeys=1).get("KeyCount", 0)
+        return self.live("available", attributes, tags, notes={"tags": tags}, adoptable=adoptable)
 
     def create(self) -> Iterable[Step]:
         """CreateBucket with its tag, so that even half made it is known to be ours; then the protections.

@@ -145,9 +145,9 @@ class Subscription(Resource):
         return with_duplicates(unless(NOT_THERE, partial(self._confirmed, aws, arn)) for arn in confirmed)
 
     def _confirmed(self, aws: Aws, arn: str) -> Live:
-        if not self.attributes():
-            return Live(arn, "confirmed", {})
-        attributes = aws.sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]
+        wanted = self.attributes()
+        found = aws.sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"] if wanted else {}
+        attributes = {key: found.get(key) for key in wanted}
         return Live(arn, "confirmed", attributes, outputs={"SubscriptionArn": arn})
 
     def create(self) -> Iterable[Step]:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from bootstrap import cloudformation, status, up
 from bootstrap.cli import app
-from bootstrap.comparison import Side, compare
+from bootstrap.comparison import compare
 from bootstrap.function_zip import build_function_zip
 from tests.support.environments import STOCKS, at
 from tests.support.sandboxes import Sandbox, sandbox_on
@@ -74,7 +74,7 @@ def test_the_same_settings_give_the_same_environment_on_both_engines(
     up(left, settings)
     up(right, settings)
 
-    found = compare(Side(left, settings), Side(right, settings))
+    found = compare(left, right, settings)
 
     assert found == ()
 

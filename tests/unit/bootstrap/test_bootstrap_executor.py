@@ -55,6 +55,21 @@ def test_independent_actions_run_at_once(recorded: tuple[Aws, Recorder]) -> None
     assert [event.state for event in events] == [State.DONE] * 3
 
 
+def test_what_needs_an_action_without_steps_does_not_wait_for_others(recorded: tuple[Aws, Recorder]) -> None:
+    aws, recorder = recorded
+    together = threading.Barrier(2, timeout=4)  # shorter than the executor's own look around
+
+    def meet(_: str, __: Mapping[str, Any]) -> Answer:
+        together.wait()
+        return acceptance(TopicArn="arn")
+
+    recorder.intercept = meet
+    as_declared = Action(Verb.NO_CHANGE, "a")
+    events = execute(aws, Plan((_topic("slow"), as_declared, _topic("b", "a"))), lambda _: None, Clock())
+
+    assert [event.state for event in events] == [State.DONE] * 3
+
+
 def test_what_one_call_answers_is_the_parameter_of_the_next(recorded: tuple[Aws, Recorder]) -> None:
     aws, recorder = recorded
     delete = Action(
