@@ -83,13 +83,14 @@ class Topic(Resource):
 class Subscription(Resource):
     """A queue or an email address that is subscribed to a topic.
 
-    Its ARN says nothing, so protocol and endpoint are its identity. A queue gets the message in its SNS envelope
-    (RawMessageDelivery false), so that the Subject can be seen. An email subscription that isn't declared any more is
+    Its ARN says nothing, so protocol and endpoint are its identity. A queue gets the message in its SNS envelope, so
+    that the Subject can be seen, unless it is to be `raw`. An email subscription that isn't declared any more is
     left alone: a person confirmed it, and only they can again.
     """
 
     topic: Topic
     subscriber: Resource | str
+    raw: bool = False
     kind = "subscription"
     service = "sns"
     output = "SubscriptionArn"
@@ -128,7 +129,7 @@ class Subscription(Resource):
 
     def attributes(self) -> dict[str, str]:
         """The subscription attributes."""
-        return {} if self.protocol == "email" else {"RawMessageDelivery": "false"}
+        return {} if self.protocol == "email" else {"RawMessageDelivery": str(self.raw).lower()}
 
     def look(self, aws: Aws) -> Live | None:
         """ListSubscriptionsByTopic, and the attributes once it is confirmed."""

@@ -16,6 +16,7 @@ from bootstrap.resources.event_source_mapping import EventSourceMapping
 from bootstrap.resources.iam import Role
 from bootstrap.resources.lambda_function import Function
 from bootstrap.resources.logs import LogGroup
+from bootstrap.resources.sns import Subscription, Topic
 from bootstrap.resources.sqs import Queue
 from bootstrap.rules import InvalidDeclarationError
 from profiles.errors import CannotRunError
@@ -55,6 +56,18 @@ def test_what_is_referred_to_but_not_declared_is_named(monkeypatch: pytest.Monke
 
     with pytest.raises(CannotRunError, match="queue Orders needs queue Orders-dlq: declare it too"):
         declare(STOCKS, NAMES, stock_settings(), ZIP)
+
+
+@pytest.mark.parametrize(("raw", "expected"), [(False, "false"), (True, "true")])
+def test_a_subscribed_queue_gets_the_envelope_unless_it_is_to_be_raw(raw: bool, expected: str) -> None:
+    alerts = Topic(NAMES, "Alerts")
+    archive = Queue(NAMES, "Archive", receives_from=alerts)
+
+    subscription = Subscription(alerts, archive, raw=raw)
+
+    assert subscription.declared() == {"RawMessageDelivery": expected}
+    assert subscription.template()["AWS::SNS::Subscription"]["RawMessageDelivery"] is raw
+    assert archive.declared()["Policy"]["Statement"][0]["Resource"] == archive.arn
 
 
 @pytest.fixture
