@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.tick import Tick, alert_marker_key, encode_record, record_key, to_record
-from producer.market import Market
 
 from operations.reconcile import reconcile
 from operations.reconciliation import Reconciliation
 from producer.manifest import ManifestWriter, Sent
+from producer.market import Market
 from profiles.names import Names
 from profiles.session import Aws
 

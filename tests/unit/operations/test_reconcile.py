@@ -9,7 +9,6 @@ from pipeline.tick import (
     encode,
     record_key,
 )
-from producer.market import Market
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -19,6 +18,7 @@ from operations.commands import reconcile as command
 from operations.deadletters import VALID_TICK
 from operations.reconcile import QUIET_SECONDS, reconcile
 from producer.manifest import ManifestWriter, Sent
+from producer.market import Market
 from profiles.errors import CannotRunError
 from profiles.names import Names
 from tests.support.reconciled_world import CALM, NAMES, TICKS, WINDOWS, World, record

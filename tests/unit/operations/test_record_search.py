@@ -5,8 +5,9 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
-from operations.tick_search import SearchLimitError, find_by_tick, search
 from pipeline.tick import Tick, batch_key, encode_record, iso_utc, record_key, to_record
+
+from operations.tick_search import SearchLimitError, find_by_tick, search
 
 BUCKET = "ticks"
 START = datetime(2026, 1, 5, 14, 30, tzinfo=UTC)

@@ -11,13 +11,13 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
-from operations.tick_trace import trace
 from typer.testing import CliRunner
 
 import terminal
 from operations import queues
 from operations.commands import dlq
 from operations.commands import trace as command
+from operations.tick_trace import trace
 from profiles.names import Names
 from profiles.session import Aws, Profile
 
