@@ -90,7 +90,7 @@ def query(
     text = _read(file) if file else sql or ""
     environment = open_environment(profile, prefix, bucket)
     if name is None:
-        asked = statements.fill_in(text, environment, table and statements.find_table(environment, table).name)
+        asked = statements.fill_in(text, environment, table)
         if len(asked.split()) < 2:
             raise HistoryError(f"{asked[:50]!r} isn't a query: give a SELECT")
     elif len(name.split()) > 1:

@@ -42,8 +42,7 @@ def run_query(
         parse_reading(name_or_sql)
         sql = name_or_sql
     else:
-        query = statements.find_query(environment.pipeline, name_or_sql)
-        sql = query.render(environment, table and statements.find_table(environment, table).name)
+        sql = statements.find_query(environment.pipeline, name_or_sql).render(environment, table)
     engine = engine or choose_engine(environment, announce or progress)
     if engine not in ENGINES:
         raise HistoryError(f"there is no engine {engine!r}; there are {' and '.join(ENGINES)}")

@@ -53,9 +53,14 @@ def find_query(pipeline: Pipeline, name: str) -> NamedQuery:
 
 
 def fill_in(sql: str, environment: Environment, table: str | None = None) -> str:
-    """SQL with its placeholders replaced: `${database}`, `${bucket}`, `${table}` (default: the first one)."""
-    names = environment.names
-    return substitute(sql, database=names.database, bucket=names.bucket, table=table or next(iter(tables(environment))))
+    """SQL with its placeholders replaced: `${database}`, `${bucket}`, `${table}` (default: the plainest one).
+
+    Raises `HistoryError` if there is no such table.
+    """
+    names, known = environment.names, list(tables(environment))
+    if table and table not in known:
+        raise HistoryError(f"there is no table {table!r}; there are {', '.join(known)}")
+    return substitute(sql, database=names.database, bucket=names.bucket, table=table or known[0])
 
 
 def substitute(sql: str, **values: str) -> str:
@@ -67,14 +72,6 @@ def tables(environment: Environment) -> dict[str, TableDefinition]:
     """The tables by name; the first one is the plainest."""
     found = table_definitions(environment.pipeline.sql, environment.contract, environment.names)
     return {table.name: table for table in found}
-
-
-def find_table(environment: Environment, name: str) -> TableDefinition:
-    """The table of this name. Raises `HistoryError`."""
-    known = tables(environment)
-    if name not in known:
-        raise HistoryError(f"there is no table {name!r}; there are {', '.join(known)}")
-    return known[name]
 
 
 def details_table(environment: Environment) -> TableDefinition:

@@ -5,6 +5,7 @@ are drawn as text on the canvas, never as HTML, and no key of an option comes fr
 that begins with a colon as JavaScript.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -194,4 +195,5 @@ def _range(values: Sequence[float]) -> tuple[float | None, float | None]:
         return None, None
     low, high = min(values), max(values)
     margin = (high - low) * 0.08 or abs(high) * 0.01 or 1
-    return low - margin, high + margin
+    digits = max(2, 1 - math.floor(math.log10(margin)))  # the axis leaves room for every digit of its ends
+    return round(low - margin, digits), round(high + margin, digits)

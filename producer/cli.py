@@ -144,7 +144,9 @@ def _report(summary: Summary, contract: Contract[Any], as_json: bool) -> None:
         terminal.print_json({**asdict(summary), "failures": failures, "rate": summary.rate})
         return
     for failure in summary.failures[:10]:
-        terminal.errors.print(f"not sent: {failure.id}: {failure.code} {failure.message}", markup=False, soft_wrap=True)
+        terminal.errors.print(
+            f"not sent: {failure.record_id}: {failure.code} {failure.message}", markup=False, soft_wrap=True
+        )
     terminal.console.print(summary.line(contract), markup=False, soft_wrap=True)
 
 

@@ -279,7 +279,7 @@ class Production:
 
 
 class _Pace:
-    """When each record is due. Always counted from the first tick, so that delays don't add up."""
+    """When each record is due. Always counted from the first record, so that delays don't add up."""
 
     def __init__(self, speed: float | None, clock: Clock) -> None:
         self._speed = speed

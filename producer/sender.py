@@ -71,7 +71,7 @@ _PASSING_CODES = frozenset(
 class Failure:
     """A record that was not sent, and what SQS said last."""
 
-    id: str
+    record_id: str
     code: str
     message: str
     sender_fault: bool

@@ -23,7 +23,8 @@ from bootstrap.render import summary
 from bootstrap.settings import Settings
 from emulator import lifecycle
 from emulator.cli import progress
-from emulator.engines import ENGINES, engine_named
+from emulator.engine import DEFAULT_PORT, Capability
+from emulator.engines import ENGINES, engine_named, with_capability
 from emulator.identity import identify
 from operations.reconcile import reconcile
 from producer.production import Production, simulated
@@ -158,7 +159,7 @@ def _ensure_engine(profile: str, wanted: str | None, cleanup: ExitStack, *, keep
     name = _choose_engine(wanted)
     _step(f"Starting {engine_named(name).full_title}")
     with progress() as observer:
-        running = lifecycle.start(name, url.port or lifecycle.DEFAULT_PORT, observer=observer)
+        running = lifecycle.start(name, url.port or DEFAULT_PORT, observer=observer)
     console.print(f"  ready at {running.endpoint_url}", soft_wrap=True)
     if running.already_running:  # it was too busy to answer when it was asked
         return False
@@ -176,8 +177,9 @@ def _choose_engine(wanted: str | None) -> str:
     if reason is None:
         return lifecycle.DEFAULT_ENGINE
     console.print(f"[yellow]note:[/] {reason}", soft_wrap=True)
-    console.print("  so this demo runs on ministack", soft_wrap=True)
-    return "ministack"
+    fallback = with_capability(Capability.ANY_PYTHON)[0]
+    console.print(f"  so this demo runs on {fallback}", soft_wrap=True)
+    return fallback
 
 
 def _play(environment: Environment, seconds: float, rate: float | None, seed: int | None, began: float) -> Played:
@@ -238,7 +240,7 @@ def _ask_history(environment: Environment, played: Played) -> None:
     _step(f"The same records in SQL: {', '.join(f'stockpipe query {name}' for name in shown)}")
     for name in shown:
         console.print(as_table(_offline(environment, name)))
-    sql = _chart_sql(environment, played)
+    sql = _chart_sql(environment, played.figures or Figures())
     values = _offline(environment, sql) if sql else None
     if values and len(values.rows) > 1:
         width = min(console.width, 100)
@@ -246,19 +248,20 @@ def _ask_history(environment: Environment, played: Played) -> None:
         console.print(Text.from_ansi(drawn), soft_wrap=True)
 
 
-def _chart_sql(environment: Environment, played: Played) -> str | None:
-    """The charted field of some groups by second, those with alerts first; None without a table that has both."""
-    contract, figures = environment.contract, played.figures or Figures()
+def _chart_sql(environment: Environment, figures: Figures) -> str | None:
+    """The charted field by second: of groups with alerts, or of one group; None without a table that has it."""
+    contract = environment.contract
     needed = {"event_time", contract.charted, *contract.record.GROUP}
     found = (table for table in tables(environment).values() if needed <= dict(table.all_columns).keys())
     alerted = (group_of_values(contract.record, alert.fields) for alert in figures.alerts)
-    groups = [group for group in dict.fromkeys((*alerted, *(one.record.group for one in figures.records))) if group]
+    groups = [group for group in dict.fromkeys(alerted) if group][:_CHARTED_GROUPS]
+    groups = groups or [one.record.group for one in figures.records[:1]]
     table = next(found, None)
     if table is None or not groups:
         return None
     columns = ", ".join(contract.record.GROUP)
     whole = " || '/' || ".join(contract.record.GROUP)
-    values = ", ".join("'" + group.replace("'", "''") + "'" for group in groups[:_CHARTED_GROUPS])
+    values = ", ".join("'" + group.replace("'", "''") + "'" for group in groups)
     return (  # the values come from records that the contract has accepted
         f"SELECT {columns}, substr(event_time, 12, 8) AS event_time, "  # noqa: S608
         f"AVG({contract.charted}) AS {contract.charted} "

@@ -8,20 +8,21 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from pipeline.tick import Tick, alert_marker_key, encode_record, record_key, to_record
-
 from operations.reconcile import reconcile
 from operations.reconciliation import Reconciliation
+from pipeline.contract import CONTRACT, Tick
+from pipeline.source import Market
 from producer.manifest import ManifestWriter, Sent
-from producer.market import Market
-from profiles.names import Names
 from profiles.session import Aws
+from runtime.alerts import Marker
+from runtime.clock import to_epoch_ms
+from tests.support.environments import at, stock_names
 
-NAMES = Names("123456789012")
-MARKET = Market(7, datetime(2026, 1, 5, 14, 30, tzinfo=UTC), symbols=("AAPL", "NFLX", "TSLA"), rate=3)
-TICKS = list(islice(MARKET.ticks(), 120))
+NAMES = stock_names("123456789012")
+MARKET = Market(7, datetime(2026, 1, 5, 14, 30, tzinfo=UTC), groups=("AAPL", "NFLX", "TSLA"), rate=3)
+TICKS = list(islice(MARKET.records(), 120))
 CALM = [tick for tick in TICKS if tick.price < 1200]
-WINDOWS = {alert_marker_key(tick, cooldown_seconds=60) for tick in TICKS if tick.price >= 1200}
+WINDOWS = {CONTRACT.alert_key("price", tick, 60) for tick in TICKS if tick.price >= 1200}
 
 
 class World:
@@ -29,6 +30,7 @@ class World:
 
     def __init__(self, aws: Aws, folder: Path) -> None:
         self.aws = aws
+        self.environment = at(aws, NAMES)
         self.manifest = folder / "run.jsonl"
         self.queue = aws.sqs.create_queue(QueueName=NAMES.dead_letter_queue)["QueueUrl"]
         self.dead_letter_queue = self.queue
@@ -62,18 +64,20 @@ class World:
 
     def store(self, ticks: list[Tick]) -> None:
         for tick in ticks:
-            self.put(record_key(tick), record(tick))
+            self.put(CONTRACT.key(tick), record(tick))
 
-    def mark(self, keys: set[str], state: str = "published", at: str = "2026-01-05T14:31:00.000Z") -> None:
+    def mark(self, keys: set[str], at: str = "2026-01-05T14:31:00.000Z", about: str = "") -> None:
+        published_ms = to_epoch_ms(datetime.fromisoformat(at))
+        marker = Marker(about, "published", sns_message_id="s-1", published_ms=published_ms)
         for key in keys:
-            self.put(key, json.dumps({"state": state, "published_at": at, "sns_message_id": "s-1"}))
+            self.put(key, marker.encode("tick_id").decode())
 
     def alert(self, keys: set[str]) -> None:
         """What subscribers get, as SNS delivers it, and its markers."""
         self.mark(keys)
         for key in keys:
-            _, symbol, window = key.removesuffix(".json").split("/")
-            message = json.dumps({"symbol": symbol, "window": window})
+            _, rule, symbol, window = key.removesuffix(".json").split("/")
+            message = json.dumps({"rule": rule, "symbol": symbol, "window": window})
             self.deliver(json.dumps({"MessageId": "s-1", "TopicArn": NAMES.topic_arn, "Message": message}))
 
     def deliver(self, body: str) -> None:
@@ -88,11 +92,11 @@ class World:
         self.aws.s3.put_object(Bucket=NAMES.bucket, Key=key, Body=body.encode())
 
     def reconcile(self, **options: Any) -> Reconciliation:
-        return reconcile(self.aws, NAMES, [self.manifest], **options)
+        return reconcile(self.environment, [self.manifest], **options)
 
 
 def record(tick: Tick) -> str:
-    return encode_record(to_record(tick, sent_timestamp_ms=0, processed_at=tick.event_time, alert=False))
+    return CONTRACT.encode_stored(tick, sent_timestamp_ms=0, processed_at=tick.event_time, alert=False)
 
 
 def _zip() -> bytes:

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from tests.support.console_process import DESKTOP, PHONE
 
-CARDS = ("flow", "prices", "rates", "deadletters", "records", "queries", "alerts", "send", "latency", "resources")
+CARDS = ("flow", "values", "rates", "deadletters", "records", "queries", "alerts", "send", "latency", "resources")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -19,7 +19,7 @@ def test_nothing_is_wider_than_the_window(
     pipeline.send_prices("WIDE", 1190.0, 1234567.89)
     pipeline.send("x" * 3000, queue=pipeline.names.dead_letter_queue)
     page = open_page(console_url, size, scheme)
-    expect(page.locator('[data-symbol="WIDE"]')).to_be_visible()
+    expect(page.locator('[data-group="WIDE"]')).to_be_visible()
     expect(page.locator("#deadletters li").first).to_be_visible()
     expect(page.locator("#resources li").first).to_be_visible()
 
@@ -34,7 +34,7 @@ def test_nothing_is_wider_than_the_window(
 
 
 def test_the_picture_is_on_the_first_screen_of_a_small_desktop(page: Page) -> None:
-    for what in ("#flow", "#prices .card-title", "#alerts .card-title"):
+    for what in ("#flow", "#values .card-title", "#alerts .card-title"):
         box = page.locator(what).bounding_box()
         assert box is not None
         assert box["y"] + box["height"] <= DESKTOP[1]
@@ -61,11 +61,11 @@ def test_it_can_be_used_with_the_keyboard_alone(page: Page) -> None:
     expect(page.locator(".page")).to_be_focused()
 
     # a tick can be sent: typed, and sent with Enter
-    page.get_by_label("Symbol").focus()
+    page.get_by_label("Symbol", exact=True).focus()
     page.keyboard.press("Control+a")
     page.keyboard.type("KEYS")
     page.keyboard.press("Tab")
-    expect(page.get_by_label("Price, $")).to_be_focused()
+    expect(page.get_by_label("Price, in dollars")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("#send").get_by_role("status")).to_contain_text("Sent KEYS")
 

@@ -13,7 +13,7 @@ MARKUP = "<img src=x onerror=\"document.title='injected'\">"
 
 
 def chart(page: Page, symbol: str) -> Locator:
-    return page.locator(f'.chart-card[data-symbol="{symbol}"]')
+    return page.locator(f'.chart-card[data-group="{symbol}"]')
 
 
 def drawing(page: Page, symbol: str) -> str:
@@ -52,7 +52,7 @@ def test_charts_and_figures_move_when_ticks_flow(page: Page, pipeline: Any) -> N
     expect(chart(page, "FLOW").get_by_role("img")).to_have_attribute("aria-label", re.compile("5 ticks"))
     expect(chart(page, "FLOW")).to_contain_text("103.25")
     page.wait_for_function(
-        "before => document.querySelector('[data-symbol=FLOW] canvas').toDataURL() !== before", arg=before
+        "before => document.querySelector('[data-group=FLOW] canvas').toDataURL() !== before", arg=before
     )
     expect(page.locator('[data-figure="bucket"]')).to_have_text(re.compile(r"^[1-9]\d*$"))
     expect(page.locator('[data-figure="function"]')).to_have_text(re.compile(r"^[1-9]\d*$"))
@@ -62,9 +62,9 @@ def test_charts_and_figures_move_when_ticks_flow(page: Page, pipeline: Any) -> N
 
 def test_a_tick_sent_by_hand_over_the_threshold_raises_an_alert(page: Page) -> None:
     # when a tick over the threshold is sent with the form
-    page.get_by_label("Symbol").fill("HAND")
+    page.get_by_label("Symbol", exact=True).fill("HAND")
     page.get_by_role("button", name="Over the threshold").click()
-    expect(page.get_by_label("Price, $")).to_have_value("1201.33")
+    expect(page.get_by_label("Price, in dollars")).to_have_value("1201.33")
     page.get_by_role("button", name="Send", exact=True).click()
 
     # then the form says so, the alert appears, and the chart marks it
@@ -74,10 +74,10 @@ def test_a_tick_sent_by_hand_over_the_threshold_raises_an_alert(page: Page) -> N
 
 
 def test_the_form_refuses_what_the_data_contract_refuses(page: Page) -> None:
-    page.get_by_label("Symbol").fill("no symbol")
+    page.get_by_label("Symbol", exact=True).fill("no symbol")
     page.get_by_role("button", name="Send", exact=True).click()
 
-    expect(page.locator("#send").get_by_role("status")).to_contain_text("Not sent: symbol 'NO SYMBOL' does not match")
+    expect(page.locator("#send").get_by_role("status")).to_contain_text("Not sent: symbol 'no symbol' does not match")
 
 
 def test_a_poison_message_shows_its_reason_as_text_and_leaves_on_redrive(page: Page, pipeline: Any) -> None:

@@ -25,7 +25,7 @@ def test_flow_alert_and_redrive(localstack: Any, open_page: Any, tmp_path: Path)
         pipeline.send(CONTRACT.encode(pipeline.tick("BACK", 11.0)), queue=pipeline.names.dead_letter_queue)
 
         # then the page shows them all
-        flow = page.locator('.chart-card[data-symbol="FLOW"]')
+        flow = page.locator('.chart-card[data-group="FLOW"]')
         expect(flow.get_by_role("img")).to_have_attribute("aria-label", re.compile("2 ticks, last 1,300"))
         expect(page.locator("#alerts")).to_contain_text("Stock alert: FLOW 1300.00 >= 1200.00")
         expect(page.locator('[data-figure="function"]')).to_have_text(re.compile(r"^[1-9]"))
@@ -34,6 +34,6 @@ def test_flow_alert_and_redrive(localstack: Any, open_page: Any, tmp_path: Path)
         # and when all dead letters are sent back, the tick is stored
         page.get_by_role("button", name="Redrive all").click()
         page.get_by_role("dialog").get_by_role("button", name="Redrive").click()
-        expect(page.locator('.chart-card[data-symbol="BACK"]')).to_contain_text("11.00")
+        expect(page.locator('.chart-card[data-group="BACK"]')).to_contain_text("11.00")
         expect(page.locator("#deadletters li")).to_have_count(0)
     assert (tmp_path / "console.log").read_text() == ""

@@ -20,7 +20,7 @@ def test_an_outage_is_shown_and_recovered_from(free_port: int, open_page: Any, t
         with running_console(engine.endpoint_url, log, "--prefix", "outage") as url:
             page: Any = open_page(url)
             pipeline.send_prices("GONE", 50.0)
-            expect(page.locator('[data-symbol="GONE"]')).to_be_visible()
+            expect(page.locator('[data-group="GONE"]')).to_be_visible()
             expect(page.get_by_role("alert")).to_be_hidden()
 
             # when the emulator goes away
@@ -29,7 +29,7 @@ def test_an_outage_is_shown_and_recovered_from(free_port: int, open_page: Any, t
             # then the page says so and what to do, and keeps what it had
             expect(page.get_by_role("alert")).to_contain_text(f"Nothing answers at {engine.endpoint_url}")
             expect(page.get_by_role("alert")).to_contain_text("stockpipe emulator start")
-            expect(page.locator('[data-symbol="GONE"]')).to_be_visible()
+            expect(page.locator('[data-group="GONE"]')).to_be_visible()
 
             # when it is back, empty
             lifecycle.start("ministack", free_port)
@@ -39,7 +39,7 @@ def test_an_outage_is_shown_and_recovered_from(free_port: int, open_page: Any, t
             pipeline = make_pipeline(open_endpoint(engine.endpoint_url), "outage")
             pipeline.send_prices("BACK", 60.0, 61.0)
             expect(page.get_by_role("alert")).to_be_hidden()
-            expect(page.locator('[data-symbol="BACK"]')).to_contain_text("61.00")
-            expect(page.locator('[data-symbol="GONE"]')).to_have_count(0)
+            expect(page.locator('[data-group="BACK"]')).to_contain_text("61.00")
+            expect(page.locator('[data-group="GONE"]')).to_have_count(0)
     finally:
         lifecycle.stop(free_port)

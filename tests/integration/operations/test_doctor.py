@@ -7,19 +7,18 @@ from typing import Any
 
 import psutil
 import pytest
-from pipeline.tick import Tick
 from typer.testing import CliRunner
 
 import bootstrap
 from emulator import lifecycle
 from operations.doctor import Check, State, endpoint, examine
+from pipeline.contract import Tick
 from producer import manifest as manifests
 from producer.manifest import ManifestWriter, Sent
 from profiles.names import Names
 from stockpipe.cli import app
 from tests.support.aws_calls import acceptance
-from tests.support.environments import at
-from tests.support.sandboxes import ENGINES, Sandbox, fresh_settings, sandbox_on
+from tests.support.sandboxes import ENGINES, Sandbox, fresh_environment, sandbox_on
 from tests.support.waiting import wait_until
 
 
@@ -36,14 +35,14 @@ class Patient:
 
     @property
     def names(self) -> Names:
-        return self.sandbox.settings.names
+        return self.sandbox.names
 
     def examine(self) -> dict[str, Check]:
         checks = examine("local", self.names.prefix, environ={"AWS_ENDPOINT_URL": self.endpoint_url})
         return {check.name: check for check in checks}
 
     def up(self) -> None:
-        bootstrap.up(self.aws, self.sandbox.settings)
+        bootstrap.up(self.sandbox.environment, self.sandbox.settings)
 
     def url(self, queue: str) -> str:
         return str(self.aws.sqs.get_queue_url(QueueName=queue)["QueueUrl"])
@@ -58,7 +57,7 @@ class Patient:
 def healthy(request: pytest.FixtureRequest) -> Iterator[Patient]:
     url = request.getfixturevalue(request.param).endpoint_url
     with sandbox_on(url) as sandbox:
-        bootstrap.up(sandbox.aws, sandbox.settings)
+        bootstrap.up(sandbox.environment, sandbox.settings)
         yield Patient(sandbox, url)
 
 
@@ -239,12 +238,12 @@ def test_nobody_subscribed_by_email_is_said_as_well(patient: Patient) -> None:
 def test_a_threshold_that_no_tick_reached_is_why_there_is_no_alert(patient: Patient) -> None:
     # given a run whose highest price is below the threshold
     ticks = [Tick(f"low-{number}", "AAPL", 500.0 + number, 1, "2026-01-05T14:30:00Z") for number in range(3)]
-    with ManifestWriter(manifests.new_path(at(patient.aws, patient.names), "low")) as writer:
+    with ManifestWriter(manifests.new_path(patient.sandbox.environment, "low")) as writer:
         writer.append([Sent(tick, "message") for tick in ticks])
-    threshold = patient.examine()["threshold"]
-    assert threshold.state is State.WARNING
-    assert "1,200.00: no tick of the latest run reached it (highest: 502.00)" in threshold.found
-    assert "--alert-threshold 452" in threshold.fix
+    rules = patient.examine()["rules"]
+    assert rules.state is State.WARNING
+    assert "no rule applies to a tick of the latest run (highest price: 502.00)" in rules.found
+    assert "--alert-threshold" in rules.fix
 
 
 def test_an_empty_history_is_explained(patient: Patient) -> None:
@@ -262,13 +261,13 @@ def test_a_tick_that_fails_shows_in_the_log_check(patient: Patient) -> None:
 
 
 def test_without_an_environment_every_resource_is_named(patient: Patient) -> None:
-    names = fresh_settings(patient.aws.account).names
+    names = fresh_environment(patient.aws).names
     found = examine("local", names.prefix)
     by_name = {check.name: check for check in found}
     for check in ("queue", "function", "mapping", "role", "bucket", "alerts", "log", "dead letters"):
         assert by_name[check].state is State.FAILED, check
         assert by_name[check].fix == f"stockpipe up --prefix {names.prefix}", check
-    assert by_name["threshold"].state is State.SKIPPED
+    assert by_name["rules"].state is State.SKIPPED
 
 
 def test_athena_or_what_stands_in_for_it(patient: Patient) -> None:

@@ -7,29 +7,36 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
-from pipeline.tick import Tick, alert_marker_key, batch_key, encode, encode_record, iso_utc, record_key, to_record
 from typer.testing import CliRunner, Result
 
 import bootstrap
-from bootstrap import Settings
+from pipeline.contract import CONTRACT, Tick
 from producer import manifest as manifests
 from producer.manifest import ManifestWriter, Sent
 from profiles.errors import CannotRunError
 from profiles.session import Aws
+from runtime.clock import iso_utc
 from stockpipe.cli import app
 from tests.support.console_pipeline import Pipeline, make_pipeline
-from tests.support.environments import at
+from tests.support.environments import at, stock_settings
 from tests.support.sandboxes import ENGINES
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
 NOT_A_TICK = '{"symbol": "AAPL", "price": "1\\u001b[31m", "volume": 1}'
+
+
+class SentTick(NamedTuple):
+    """A tick and the id of its message."""
+
+    tick: Tick
+    message_id: str
 
 
 @dataclass(frozen=True)
@@ -65,16 +72,16 @@ class Desk:
             text=True,
         )
 
-    def send(self, symbol: str, price: float) -> Sent:
+    def send(self, symbol: str, price: float) -> SentTick:
         """Send a tick as the producer does: it is in a manifest of this machine."""
         tick = self.pipeline.tick(symbol, price)
-        sent = Sent(tick, self.pipeline.send(encode(tick)))
+        sent = SentTick(tick, self.pipeline.send(CONTRACT.encode(tick)))
         with ManifestWriter(manifests.new_path(at(self.aws, self.pipeline.names), tick.tick_id)) as writer:
-            writer.append([sent])
+            writer.append([Sent(*sent)])
         return sent
 
     def is_stored(self, tick: Tick) -> bool:
-        listed = self.aws.s3.list_objects_v2(Bucket=self.pipeline.names.bucket, Prefix=record_key(tick))
+        listed = self.aws.s3.list_objects_v2(Bucket=self.pipeline.names.bucket, Prefix=CONTRACT.key(tick))
         return listed["KeyCount"] == 1
 
     def dead_letters(self) -> dict[str, Any]:
@@ -93,7 +100,7 @@ def desk(request: pytest.FixtureRequest) -> Iterator[Desk]:
     engine = request.getfixturevalue(request.param)
     pipeline = make_pipeline(engine.aws, f"op{uuid.uuid4().hex[:8]}")
     yield Desk(pipeline, engine.endpoint_url)
-    bootstrap.down(engine.aws, Settings(pipeline.names))
+    bootstrap.down(at(engine.aws, pipeline.names), stock_settings())
 
 
 def symbol() -> str:
@@ -116,7 +123,11 @@ def test_a_stored_tick_is_traced_with_the_milliseconds_of_each_hop(desk: Desk) -
     assert desk.json("trace", sent.message_id) == trace
 
     # then its stations are in order, with what to look up
-    assert (trace["outcome"], trace["message_id"], trace["key"]) == ("stored", sent.message_id, record_key(sent.tick))
+    assert (trace["outcome"], trace["message_id"], trace["key"]) == (
+        "stored",
+        sent.message_id,
+        CONTRACT.key(sent.tick),
+    )
     assert list(hops(trace)) == ["sent", "received", "processed", "stored", "answered"]
     times = [hop["at_ms"] for hop in trace["hops"]]
     assert times == sorted(times)
@@ -138,9 +149,9 @@ def test_an_alert_is_shown_and_traced_and_the_next_one_of_its_window_is_named_to
     name = symbol()
     first = desk.send(name, 1300.5)
     wait_until(lambda: desk.is_stored(first.tick))
-    second = Sent(Tick(f"{first.tick.tick_id}-2", name, 1400.0, 1, first.tick.timestamp), "")
-    desk.pipeline.send(encode(second.tick))
-    wait_until(lambda: desk.is_stored(second.tick))
+    second = replace(first.tick, tick_id=f"{first.tick.tick_id}-2", price=1400.0)
+    desk.pipeline.send(CONTRACT.encode(second))
+    wait_until(lambda: desk.is_stored(second))
 
     # then the inbox has one alert, with its real subject and body, and still has it when asked again
     for _ in range(2):
@@ -153,25 +164,25 @@ def test_an_alert_is_shown_and_traced_and_the_next_one_of_its_window_is_named_to
 
     # and the traces say which tick alerted the window
     trace = desk.json("trace", first.tick.tick_id)
-    assert trace["alert_marker"] == alert_marker_key(first.tick, cooldown_seconds=60)
+    assert trace["alert_marker"] == CONTRACT.alert_key("price", first.tick, 60)
     assert trace["sns_message_id"] == alerts[0]["message_id"]
     assert hops(trace)["delivered"]["at_ms"] == alerts[0]["sent_ms"]
     assert hops(trace)["alert"]["at_ms"] <= hops(trace)["stored"]["at_ms"]
-    other = desk.json("trace", second.tick.tick_id, "--symbol", name)
+    other = desk.json("trace", second.tick_id, "--symbol", name)
     assert first.tick.tick_id in hops(other)["not alerted"]["detail"]
     assert other["sns_message_id"] is None
 
 
 def test_a_tick_of_another_machine_is_found_by_looking_and_not_without_end(desk: Desk) -> None:
     tick = desk.pipeline.tick(symbol(), 5.0)
-    desk.pipeline.send(encode(tick))
+    desk.pipeline.send(CONTRACT.encode(tick))
     wait_until(lambda: desk.is_stored(tick))
     trace = desk.json("trace", tick.tick_id)
-    assert (trace["outcome"], trace["key"], trace["message_id"]) == ("stored", record_key(tick), None)
+    assert (trace["outcome"], trace["key"], trace["message_id"]) == ("stored", CONTRACT.key(tick), None)
 
     limited = desk.run("trace", "not-there", "--limit", "1")
     assert isinstance(limited.exception, CannotRunError)
-    assert "without finding not-there: name its --symbol, or look at more with --limit" in str(limited.exception)
+    assert "without finding not-there: name its --group, or look at more with --limit" in str(limited.exception)
 
 
 def test_a_tick_in_a_shared_object_is_traced(desk: Desk) -> None:
@@ -180,20 +191,23 @@ def test_a_tick_in_a_shared_object_is_traced(desk: Desk) -> None:
     start = datetime(2026, 1, 5, 14, 30, tzinfo=UTC)
     ticks = [Tick(f"{name}-{n}", name, 10.0, 1, iso_utc(start.replace(second=n))) for n in range(3)]
     processed_at = datetime(2026, 1, 5, 14, 31, tzinfo=UTC)
-    lines = [to_record(tick, sent_timestamp_ms=1767623450000, processed_at=processed_at, alert=False) for tick in ticks]
+    lines = [
+        CONTRACT.encode_stored(tick, sent_timestamp_ms=1767623450000, processed_at=processed_at, alert=False)
+        for tick in ticks
+    ]
     desk.aws.s3.put_object(
         Bucket=desk.pipeline.names.bucket,
-        Key=batch_key(ticks),
-        Body="".join(map(encode_record, lines)).encode(),
+        Key=CONTRACT.batch_key(ticks),
+        Body="".join(lines).encode(),
         Metadata={"request-id": "a-request"},
     )
     with ManifestWriter(manifests.new_path(at(desk.aws, desk.pipeline.names), name)) as writer:
         writer.append([Sent(tick, f"message-{tick.tick_id}") for tick in ticks])
 
     trace = desk.json("trace", ticks[2].tick_id)
-    assert (trace["outcome"], trace["key"], trace["request_id"]) == ("stored", batch_key(ticks), "a-request")
+    assert (trace["outcome"], trace["key"], trace["request_id"]) == ("stored", CONTRACT.batch_key(ticks), "a-request")
     by_looking = desk.json("trace", ticks[1].tick_id, "--symbol", name)
-    assert by_looking["key"] == batch_key(ticks)
+    assert by_looking["key"] == CONTRACT.batch_key(ticks)
 
 
 def test_a_dead_letter_is_listed_shown_traced_and_sent_back(desk: Desk) -> None:
@@ -202,7 +216,7 @@ def test_a_dead_letter_is_listed_shown_traced_and_sent_back(desk: Desk) -> None:
     poison = desk.pipeline.send(NOT_A_TICK)
     letters = wait_until(lambda: found if poison in (found := desk.dead_letters()) else None)
     valid = desk.pipeline.tick(symbol(), 7.0)
-    valid_message = desk.pipeline.send(encode(valid), queue=desk.pipeline.names.dead_letter_queue)
+    valid_message = desk.pipeline.send(CONTRACT.encode(valid), queue=desk.pipeline.names.dead_letter_queue)
 
     # then they are listed with their reasons, and stay
     assert letters[poison]["reason"] == "price is a string, not a number"
@@ -313,4 +327,4 @@ def test_mails_are_shown_where_the_endpoint_records_them(localstack: Any) -> Non
     assert document["emails"][0]["to"] == [address]
     assert json.loads(document["emails"][0]["body"])["tick_id"] == sent.tick.tick_id
     assert f"email to {address}" in desk.run("alerts").stdout
-    bootstrap.down(localstack.aws, Settings(pipeline.names))
+    bootstrap.down(at(localstack.aws, pipeline.names), stock_settings())

@@ -12,7 +12,7 @@ import pytest
 from operations.queues import Depth, depth, peek
 from profiles.environment import queue_url
 from profiles.errors import CannotRunError
-from profiles.names import Names
+from tests.support.environments import at, stock_names
 from tests.support.waiting import wait_until
 
 MESSAGES = 23
@@ -43,9 +43,9 @@ def test_a_peek_shows_all_messages_and_leaves_them_visible(request: pytest.Fixtu
 
 
 def test_a_queue_that_is_not_there_is_one_line(ministack: Any) -> None:
-    names = Names(ministack.aws.account, "nowhere")
+    environment = at(ministack.aws, stock_names(ministack.aws.account, "nowhere"))
     with pytest.raises(CannotRunError, match=r"there is no queue nowhere-StockQueue .*stockpipe up --prefix nowhere"):
-        queue_url(ministack.aws, names, names.queue)
+        queue_url(environment, environment.names.queue)
 
 
 _READER = """

@@ -13,10 +13,9 @@ from operations import queues
 from operations.deadletters import purge, redrive_all, redrive_one
 from operations.queues import depth
 from profiles.errors import CannotRunError
-from profiles.names import Names
 from profiles.session import Aws, open_endpoint
 from tests.support.aws_calls import Answer, Recorder, record
-from tests.support.environments import at
+from tests.support.environments import at, stock_names
 from tests.support.waiting import wait_until
 
 MESSAGES = 12  # more than SQS hands out at once
@@ -33,7 +32,8 @@ class Queues:
     def __init__(self, aws: Aws, recorder: Recorder) -> None:
         self.aws = aws
         self.recorder = recorder
-        self.names = Names(aws.account, f"r{os.getpid() % 1_000_000}-{next(_numbers)}")
+        self.names = stock_names(aws.account, f"r{os.getpid() % 1_000_000}-{next(_numbers)}")
+        self.environment = at(aws, self.names)
         self.dead = aws.sqs.create_queue(QueueName=self.names.dead_letter_queue)["QueueUrl"]
         redrive = {"deadLetterTargetArn": self.names.dead_letter_queue_arn, "maxReceiveCount": "5"}
         self.ticks = aws.sqs.create_queue(
@@ -68,7 +68,7 @@ class Queues:
 
     def redrive_until_done(self) -> None:
         self.recorder.intercept = None
-        wait_until(lambda: redrive_all(at(self.aws, self.names)).finished and depth(self.aws, self.dead).total == 0)
+        wait_until(lambda: redrive_all(self.environment).finished and depth(self.aws, self.dead).total == 0)
 
 
 @pytest.fixture(autouse=True)
@@ -105,7 +105,7 @@ def check_every_kill(queues: Queues, way: str) -> int:
         queues.kill(bodies)
         queues.die_before_call(number)
         try:
-            finished = redrive_all(at(queues.aws, queues.names))
+            finished = redrive_all(queues.environment)
         except KilledError:
             queues.recorder.intercept = None
             assert queues.total() >= MESSAGES, f"killed before call {number}"
@@ -137,7 +137,7 @@ def test_a_tick_that_is_copied_twice_is_still_one_tick(copying: Queues) -> None:
     # when the copy is there and the process dies before it deletes the dead letter, and then it is copied again
     copying.recorder.intercept = _dies_before("DeleteMessageBatch")
     with pytest.raises(KilledError):
-        redrive_one(at(copying.aws, copying.names), message_id)
+        redrive_one(copying.environment, message_id)
     copying.redrive_until_done()
 
     # then both copies are the same tick
@@ -151,7 +151,7 @@ def test_a_tick_that_is_copied_twice_is_still_one_tick(copying: Queues) -> None:
 def test_large_messages_are_copied_in_several_calls(copying: Queues) -> None:
     bodies = [character * 200_000 for character in "abc"]
     copying.kill(bodies)
-    assert redrive_all(at(copying.aws, copying.names)).moved == 3
+    assert redrive_all(copying.environment).moved == 3
     assert Counter(copying.take_ticks()) == Counter(bodies)
     assert copying.recorder.operations.count("SendMessageBatch") == 3
 
@@ -169,6 +169,6 @@ def _dies_before(operation: str) -> Callable[[str, Mapping[str, Any]], Answer | 
 
 
 def test_the_second_purge_within_a_minute_is_refused_in_words(moving: Queues) -> None:
-    purge(at(moving.aws, moving.names))
+    purge(moving.environment)
     with pytest.raises(CannotRunError, match="was purged in the last 60 s"):
-        purge(at(moving.aws, moving.names))
+        purge(moving.environment)

@@ -143,7 +143,7 @@ def check_dead_letters(engine: Any, prefix: str, folder: Path) -> None:
         result = reconcile(environment, [path], wait_seconds=60)
         assert result.holds
         assert result.line.startswith("reconciled: 32 produced = 20 stored + 12 dead-lettered; missing 0, duplicated 0")
-        assert {letter.tick_id for letter in result.dead_lettered} == {tick.tick_id for tick in dead}
+        assert {letter.record_id for letter in result.dead_lettered} == {tick.tick_id for tick in dead}
     bootstrap.down(environment, stock_settings())
 
 

@@ -36,6 +36,7 @@ def test_breaching_ticks_are_marked_at_their_place() -> None:
     assert line["markLine"]["data"] == [{"yAxis": 1200.0}]
     assert options["yAxis"]["min"] < 1190
     assert options["yAxis"]["max"] > 1201
+    assert all(len(str(options["yAxis"][end])) <= len("1234.56") for end in ("min", "max")), "room for the labels"
 
 
 def test_a_threshold_far_from_the_prices_does_not_flatten_them() -> None:
@@ -50,6 +51,9 @@ def test_values_around_zero_are_drawn_with_room_around_them() -> None:
 
     assert options["series"][0]["markLine"]["data"] == [{"yAxis": -4.5}]
     assert options["yAxis"]["min"] < -5 < -4.5 < options["yAxis"]["max"]
+    tiny = value_chart("grams", [record(1, 0.00125), record(2, 0.00127)], None, LIGHT)
+    assert tiny["yAxis"]["min"] < 0.00125
+    assert tiny["yAxis"]["max"] > 0.00127
     alone = value_chart("celsius", [record(1, 0.0)], None, LIGHT)
     assert alone["yAxis"]["min"] < 0 < alone["yAxis"]["max"]
 

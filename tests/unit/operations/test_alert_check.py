@@ -1,17 +1,18 @@
 """Alerts are counted by what subscribers got; markers only explain, and what can't be told is not claimed."""
 
 import json
-from datetime import UTC, datetime
+from itertools import count
 from typing import Any
 
 import pytest
-from pipeline.tick import alert_marker_key, iso_utc
 
 from operations.queues import depth
+from pipeline.contract import CONTRACT
+from runtime.clock import Clock, iso_utc
 from tests.support.reconciled_world import CALM, TICKS, WINDOWS, World
 
 SILENT = sorted(WINDOWS)[0]
-NOW = iso_utc(datetime.now(UTC))
+NOW = iso_utc(Clock().now())
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ MARKERS: list[tuple[Any, str]] = [
     ({"state": "claimed"}, "its marker says claimed"),
     ({"state": ["\ud800"]}, "its marker says ["),
     ({"state": "published", "published_at": NOW, "sns_message_id": "s-9"}, "SNS accepted it as message s-9 at "),
-    ({"state": "published", "published_at": 7}, "SNS accepted it as message None at an unknown time"),
+    ({"state": "published", "published_at": 7}, "SNS accepted it as message ? at an unknown time"),
 ]
 
 
@@ -37,7 +38,7 @@ def test_a_window_that_is_not_in_the_inbox_is_named_with_what_its_marker_says(wo
     world.configure(ALERT_THRESHOLD="1", ALERT_COOLDOWN_SECONDS="0")
     world.produce(ticks)
     world.store(ticks)
-    windows = [alert_marker_key(tick, cooldown_seconds=0) for tick in ticks]
+    windows = [CONTRACT.alert_key("price", tick, 0) for tick in ticks]
     world.alert({windows[-1]})
     for window, (marker, _) in zip(windows, MARKERS, strict=False):
         if marker:
@@ -104,15 +105,8 @@ def test_messages_that_another_reader_has_are_waited_for(stored: World) -> None:
             )
         taken["Messages"] = []
 
-    class Clock:
-        now = 0.0
-        wait = staticmethod(give_back)
-
-        def monotonic(self) -> float:
-            self.now += 1.0
-            return self.now
-
-    result = stored.reconcile(wait_seconds=10, clock=Clock())
+    clock = Clock(monotonic=map(float, count(1)).__next__, wait=give_back)
+    result = stored.reconcile(wait_seconds=10, clock=clock)
 
     # then all are seen
     assert (result.holds, result.alerts) == (True, len(WINDOWS))
@@ -131,8 +125,9 @@ HOSTILE_BODIES = (
     "\x1b[31m",
     "[" * 20_000,
     "{}",
-    json.dumps({"symbol": ["TSLA"], "window": {"a": 1}}),
-    json.dumps({"symbol": "\ud800", "window": "\u202e"}),
+    json.dumps({"rule": "price", "symbol": ["TSLA"], "window": {"a": 1}}),
+    json.dumps({"rule": "price", "symbol": "\ud800", "window": "\u202e"}),
+    json.dumps({"rule": ["price"], "symbol": "TSLA", "window": "1"}),
     json.dumps({"TopicArn": 1, "Message": None}),
 )
 
@@ -165,7 +160,7 @@ def test_where_no_price_reached_the_threshold_the_inbox_is_left_alone(world: Wor
 def test_many_alerts_are_counted_with_a_call_for_ten(stored: World) -> None:
     # given an inbox with many alerts of other windows
     stored.alert(WINDOWS)
-    other = json.dumps({"symbol": "IBM", "window": "1"})
+    other = json.dumps({"rule": "price", "symbol": "IBM", "window": "1"})
     for _ in range(10):
         stored.aws.sqs.send_message_batch(
             QueueUrl=stored.inbox, Entries=[{"Id": str(n), "MessageBody": other} for n in range(10)]

@@ -1,13 +1,16 @@
 """Reading what SNS put into the inbox, and what Lambda wrote into the log."""
 
 import json
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from operations.alerts import read_alert
 from operations.metrics import read_invocations
-from profiles.names import Names
+from pipeline.contract import CONTRACT
+from profiles.session import Aws
+from tests.support.environments import at, stock_names
 
 ALERT = {"symbol": "TSLA", "price": 1201.33, "tick_id": "t-1"}
 
@@ -25,15 +28,15 @@ def test_an_alert_is_taken_out_of_the_envelope_of_sns() -> None:
         "Message": json.dumps(ALERT),
     }
 
-    alert = read_alert(message(json.dumps(envelope)))
+    alert = read_alert(CONTRACT, message(json.dumps(envelope)))
 
     assert (alert.message_id, alert.subject) == ("sns-1", "Stock alert: TSLA 1201.33 >= 1200.00")
-    assert (alert.symbol, alert.tick_id, alert.sent_ms) == ("TSLA", "t-1", 1767571200000)
+    assert (alert.fields["symbol"], alert.record_id, alert.sent_ms) == ("TSLA", "t-1", 1767571200000)
 
 
 @pytest.mark.parametrize("body", [json.dumps(ALERT), "just a text", "[1, 2]"])
 def test_a_message_without_an_envelope_is_shown_as_it_is(body: str) -> None:
-    alert = read_alert(message(body))
+    alert = read_alert(CONTRACT, message(body))
 
     assert (alert.message_id, alert.subject, alert.body) == ("sqs-1", "(no subject)", body)
 
@@ -51,11 +54,6 @@ class Logs:
         return iter([{"events": self.events}])
 
 
-class Endpoint:
-    def __init__(self, logs: Logs) -> None:
-        self.logs = logs
-
-
 def test_invocations_are_read_from_the_report_lines_of_aws_and_of_the_engines() -> None:
     logs = Logs(
         "START RequestId: a Version: $LATEST",
@@ -67,7 +65,8 @@ def test_invocations_are_read_from_the_report_lines_of_aws_and_of_the_engines() 
         "Max Memory Used: 90 MB\tStatus: timeout",
     )
 
-    found = read_invocations(Endpoint(logs), Names("000000000000"), since_ms=0)  # type: ignore[arg-type]
+    environment = at(cast("Aws", SimpleNamespace(logs=logs)), stock_names("000000000000"))
+    found = read_invocations(environment, since_ms=0)
 
     assert [(one.request_id, one.at_ms, one.duration_ms) for one in found] == [
         ("a", 1, 12.5),

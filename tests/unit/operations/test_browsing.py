@@ -11,7 +11,8 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from operations.deadletters import read_all
 from operations.queues import browse, peek
-from profiles.session import Aws
+from profiles.session import Aws, Profile
+from tests.support.environments import at, stock_names
 
 URL = "http://127.0.0.1/queue"
 
@@ -33,7 +34,10 @@ class SlowQueue:
 
     @property
     def aws(self) -> Aws:
-        return cast("Aws", SimpleNamespace(sqs=self))
+        return cast("Aws", SimpleNamespace(sqs=self, profile=Profile("slow", None)))
+
+    def get_queue_url(self, **_: Any) -> Any:
+        return {"QueueUrl": URL}
 
     def get_queue_attributes(self, **_: Any) -> Any:
         kinds = ("", "NotVisible", "Delayed")
@@ -180,7 +184,7 @@ def test_what_can_not_be_given_back_is_no_error(refusal: Exception, tried: int) 
 
 def test_a_reader_that_is_closed_gives_back_what_it_has() -> None:
     queue = SlowQueue(25)
-    letters = read_all(queue.aws, URL)
+    letters = read_all(at(queue.aws, stock_names("000000000000")))
     next(letters)
     letters.close()
     assert queue.receives == 1

@@ -12,11 +12,11 @@ from operations import deadletters
 from operations.commands import dlq
 from operations.deadletters import DeadLetter, Redrive, redrive_all
 from profiles.errors import CannotRunError
-from profiles.names import Names
 from profiles.session import Aws, open_endpoint
 from tests.support.aws_calls import Answer, Recorder, acceptance, record, refusal
+from tests.support.environments import at, stock_names
 
-NAMES = Names("000000000000")
+NAMES = stock_names("000000000000")
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_StartMessageMoveTask.html
 ALREADY = "There is already a task running. Only one active task is allowed for a source queue arn at a given time."
 
@@ -58,19 +58,19 @@ def sqs() -> Sqs:
 
 def test_the_task_that_was_started_is_waited_for_and_not_an_older_one(sqs: Sqs) -> None:
     sqs.tasks({"Status": "COMPLETED", "ApproximateNumberOfMessagesMoved": 3}, {"Status": "FAILED"})
-    assert redrive_all(sqs.aws, NAMES) == Redrive(3, "task")
+    assert redrive_all(at(sqs.aws, NAMES)) == Redrive(3, "task")
 
 
 def test_a_task_that_is_running_already_is_waited_for(sqs: Sqs) -> None:
     sqs.answers["StartMessageMoveTask"] = refusal("AWS.SimpleQueueService.UnsupportedOperation", ALREADY)
     sqs.tasks({"Status": "COMPLETED", "ApproximateNumberOfMessagesMoved": 7})
-    assert redrive_all(sqs.aws, NAMES) == Redrive(7, "task")
+    assert redrive_all(at(sqs.aws, NAMES)) == Redrive(7, "task")
 
 
 def test_a_task_that_takes_long_goes_on_without_us(sqs: Sqs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deadletters, "_MOVE_SECONDS", 0)
     sqs.tasks({"Status": "RUNNING", "TaskHandle": "ours", "ApproximateNumberOfMessagesMoved": 5})
-    result = redrive_all(sqs.aws, NAMES)
+    result = redrive_all(at(sqs.aws, NAMES))
     assert result == Redrive(5, "task", finished=False)
     assert "SQS is still at it" in dlq.describe(result)
 
@@ -78,20 +78,20 @@ def test_a_task_that_takes_long_goes_on_without_us(sqs: Sqs, monkeypatch: pytest
 def test_a_task_that_failed_says_why(sqs: Sqs) -> None:
     sqs.tasks({"Status": "FAILED", "ApproximateNumberOfMessagesMoved": 2, "FailureReason": "AccessDenied"})
     with pytest.raises(CannotRunError, match="stopped after 2 messages: AccessDenied"):
-        redrive_all(sqs.aws, NAMES)
+        redrive_all(at(sqs.aws, NAMES))
 
 
 def test_a_refusal_is_not_taken_for_a_missing_task(sqs: Sqs) -> None:
     sqs.answers["StartMessageMoveTask"] = refusal("AccessDenied", "no", 403)
     with pytest.raises(CannotRunError, match="SQS refused to redrive StockQueue-dlq"):
-        redrive_all(sqs.aws, NAMES)
+        redrive_all(at(sqs.aws, NAMES))
     assert "SendMessageBatch" not in sqs.recorder.operations
 
 
 @pytest.fixture
 def at_a_terminal(sqs: Sqs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dlq, "sys", SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True)))
-    monkeypatch.setattr(terminal, "open_environment", lambda *_: terminal.Environment(sqs.aws, NAMES))
+    monkeypatch.setattr(terminal, "open_environment", lambda *_: at(sqs.aws, NAMES))
     letters = [DeadLetter(str(number), "{", "body is not JSON", 0, 5) for number in range(3)]
     monkeypatch.setattr(deadletters, "list_dead_letters", lambda *_, **__: letters)
     monkeypatch.setattr(Aws, "account", "000000000000")

@@ -13,8 +13,8 @@ from botocore.stub import Stubber
 from operations.doctor import Check, State, examine, machine
 from operations.doctor.check import guarded
 from operations.doctor.examination import PIPELINE
-from profiles.names import Names
 from profiles.session import Aws, open_endpoint
+from tests.support.environments import at, stock_names
 
 NOW = 1_767_623_400.4
 
@@ -124,6 +124,6 @@ def test_another_program_at_the_port_is_explained(config: Path, other_program: i
 def test_what_aws_refuses_is_a_result_and_not_the_end(aws: Aws) -> None:
     with Stubber(aws.sqs) as stub:
         stub.add_client_error("get_queue_url", "AccessDenied", "no", 403)
-        check = guarded("queue", lambda: PIPELINE["queue"](aws, Names("000000000000")))
+        check = guarded("queue", lambda: PIPELINE["queue"](at(aws, stock_names("000000000000"))))
     assert (check.name, check.state) == ("queue", State.FAILED)
     assert "lacks a permission" in check.fix

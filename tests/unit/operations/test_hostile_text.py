@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 import pytest
-from pipeline.tick import record_key
 from typer.testing import CliRunner
 
 import terminal
@@ -15,6 +14,7 @@ from operations.doctor.check import State
 from operations.doctor.flow import dead_letters
 from operations.function_log import LogEvent
 from operations.log_lines import read_line
+from pipeline.contract import CONTRACT
 from tests.support.reconciled_world import CALM, NAMES, World, record
 
 BODIES = (
@@ -39,7 +39,7 @@ def hostile(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
 
     world.aws.sqs.meta.events.register("after-call.sqs.ReceiveMessage", replace)
     world.aws.logs.create_log_group(logGroupName=NAMES.log_group)
-    monkeypatch.setattr(terminal, "open_environment", lambda *_: terminal.Environment(world.aws, NAMES))
+    monkeypatch.setattr(terminal, "open_environment", lambda *_: world.environment)
     return world
 
 
@@ -71,7 +71,7 @@ def test_dead_letters_that_sqs_does_not_count_are_no_reason_to_say_none(hostile:
 
     # then no tool says that there are none
     assert len(json.loads(runner.invoke(dlq.app, ["list", "--json"]).stdout)["dead_letters"]) == len(BODIES)
-    assert dead_letters(hostile.aws, NAMES).state is State.WARNING
+    assert dead_letters(hostile.environment).state is State.WARNING
     assert runner.invoke(dlq.app, ["purge"]).exception, "it asks before it deletes"
     assert runner.invoke(dlq.app, ["purge", "--yes"]).stdout.startswith(f"deleted about {len(BODIES)} dead letters")
     assert runner.invoke(dlq.app, ["purge"]).stdout == "no dead letters\n"
@@ -100,12 +100,12 @@ HOSTILE_RECORDS = (
 def test_a_record_of_somebody_else_is_left_out_of_the_console(body: bytes) -> None:
     # given a hostile record before a good one
     model = Model()
-    model.add_records(records_in("k", body + b"\n" + changed(tick_id="good", price=1e-300)))
-    model.add_records(records_in("l", changed(tick_id="better", price=1e300)))
-    model.add_records(records_in("m", changed(tick_id="best", price=1e308)))
+    model.add_records(records_in(CONTRACT, "k", body + b"\n" + changed(tick_id="good", price=1e-300)))
+    model.add_records(records_in(CONTRACT, "l", changed(tick_id="better", price=1e300)))
+    model.add_records(records_in(CONTRACT, "m", changed(tick_id="best", price=1e308)))
 
     # then the panels have the good ones
-    assert [each.tick_id for each in model.last_records] == ["good", "better", "best"]
+    assert [each.stored.record.id for each in model.last_records] == ["good", "better", "best"]
     (series,) = model.shown_series()
     assert isinstance(series.change_percent, float)
 
@@ -113,10 +113,10 @@ def test_a_record_of_somebody_else_is_left_out_of_the_console(body: bytes) -> No
 @pytest.mark.parametrize("body", [b"", b"\x1b[31m{oops", changed(price=0), changed(latency_ms="x"), b"\xff"])
 def test_a_record_that_was_overwritten_is_traced(hostile: World, body: bytes) -> None:
     tick = CALM[0]
-    hostile.aws.s3.put_object(Bucket=NAMES.bucket, Key=record_key(tick), Body=body)
+    hostile.aws.s3.put_object(Bucket=NAMES.bucket, Key=CONTRACT.key(tick), Body=body)
     answer = CliRunner().invoke(trace.app, [tick.tick_id, "--symbol", tick.symbol])
     assert answer.exit_code == 0
-    assert f"{record_key(tick)}, but it is not a valid record" in answer.stdout
+    assert f"{CONTRACT.key(tick)}, but it is not a valid record" in answer.stdout
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from operations.commands.logs import parse_since, render
 from operations.function_log import LogEvent, Tail
 from operations.log_lines import read_line
 from profiles.errors import CannotRunError
-from profiles.names import Names
 from profiles.session import Aws
+from tests.support.environments import at, stock_names
 
 AT = 1767623400250  # 2026-01-05T14:30:00.250Z
 REQUEST = "14dbc2e2-5cc8-419f-8bb7-55a0f5609ecb"
@@ -124,7 +124,7 @@ class Log:
 
 def test_a_tail_shows_each_line_once_late_ones_included() -> None:
     log = Log()
-    tail = Tail(cast(Aws, SimpleNamespace(logs=log)), Names("123456789012"), since_ms=100_000)
+    tail = Tail(at(cast(Aws, SimpleNamespace(logs=log)), stock_names("123456789012")), since_ms=100_000)
     log.add(99_999, "before")
     log.add(150_000, "b")
     log.add(140_000, "a")

@@ -3,24 +3,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pipeline.tick import (
-    alert_marker_key,
-    batch_key,
-    encode,
-    record_key,
-)
 from rich.console import Console
 from typer.testing import CliRunner
 
 import terminal
 from analytics.history import run_compaction
 from operations.commands import reconcile as command
-from operations.deadletters import VALID_TICK
 from operations.reconcile import QUIET_SECONDS, reconcile
+from pipeline.contract import CONTRACT
+from pipeline.source import Market
 from producer.manifest import ManifestWriter, Sent
-from producer.market import Market
 from profiles.errors import CannotRunError
-from profiles.names import Names
+from tests.support.environments import at, stock_names
 from tests.support.reconciled_world import CALM, NAMES, TICKS, WINDOWS, World, record
 
 
@@ -59,7 +53,7 @@ def test_other_runs_and_other_objects_are_left_out(world: World) -> None:
     world.put("processed/TSLA/readme.txt", "not a record\n[1]\n\xff{}\n")
     world.put(f"processed/{CALM[0].symbol}/empty.json", "")
     world.put("curated/TSLA/1-x.json", "{}")
-    world.kill([encode(CALM[25])])
+    world.kill([CONTRACT.encode(CALM[25])])
     result = world.reconcile()
     assert (result.produced, result.stored, result.other_dead_letters, result.holds) == (20, 20, 1, True)
 
@@ -69,12 +63,12 @@ def test_dead_letters_are_counted_with_their_reason_and_stay(world: World) -> No
     dead = ticks[5:32]  # more than SQS hands out at once
     world.produce(ticks)
     world.store([tick for tick in ticks if tick not in dead])
-    world.kill([encode(tick) for tick in dead])
+    world.kill([CONTRACT.encode(tick) for tick in dead])
     for _ in range(2):  # reading has changed nothing, so that it can be repeated
         result = world.reconcile()
         assert result.holds
-        assert {letter.tick_id for letter in result.dead_lettered} == {tick.tick_id for tick in dead}
-        assert {letter.reason for letter in result.dead_lettered} == {VALID_TICK}
+        assert {letter.record_id for letter in result.dead_lettered} == {tick.tick_id for tick in dead}
+        assert {letter.reason for letter in result.dead_lettered} == {"a valid tick: processing it failed"}
         assert "60 produced = 33 stored + 27 dead-lettered; missing 0" in result.line
     received = world.aws.sqs.receive_message(QueueUrl=world.dead_letter_queue, MaxNumberOfMessages=10)
     assert len(received["Messages"]) == 10, "they are visible to others again"
@@ -83,11 +77,11 @@ def test_dead_letters_are_counted_with_their_reason_and_stay(world: World) -> No
 def test_an_invalid_dead_letter_tells_why_and_is_found_by_tick_or_message_id(world: World) -> None:
     by_tick, by_message = CALM[0], CALM[1]
     (message_id,) = world.kill(["{oops"])
-    world.kill([encode(by_tick).replace(f'"price":{by_tick.price}', '"price":-1')])
+    world.kill([CONTRACT.encode(by_tick).replace(f'"price":{by_tick.price}', '"price":-1')])
     with ManifestWriter(world.manifest) as writer:
         writer.append([Sent(by_tick, "another"), Sent(by_message, message_id)])
     result = world.reconcile()
-    reasons = {letter.tick_id: letter.reason for letter in result.dead_lettered}
+    reasons = {letter.record_id: letter.reason for letter in result.dead_lettered}
     assert reasons[by_tick.tick_id] == "price -1.0 is not above 0"
     assert reasons[by_message.tick_id].startswith("body is not JSON")
     assert result.holds
@@ -101,8 +95,8 @@ def test_a_tick_under_two_keys_is_duplicated(world: World) -> None:
     world.put(second, record(twice))
     result = world.reconcile()
     assert not result.holds
-    assert [each.tick_id for each in result.duplicated] == [twice.tick_id]
-    assert set(result.duplicated[0].places) == {second, record_key(twice)}
+    assert [each.record_id for each in result.duplicated] == [twice.tick_id]
+    assert set(result.duplicated[0].places) == {second, CONTRACT.key(twice)}
     assert "missing 0, duplicated 1" in result.line
 
 
@@ -110,7 +104,7 @@ def test_a_dead_letter_that_sqs_does_not_count_yet_is_seen_before_all_is_well(wo
     # given a tick that is stored and dead-lettered, while SQS's count still says that there are no dead letters
     world.produce(CALM[:5])
     world.store(CALM[:5])
-    world.kill([encode(CALM[3])])
+    world.kill([CONTRACT.encode(CALM[3])])
 
     def lag(parsed: dict[str, Any], **_: Any) -> None:
         parsed["Attributes"] = dict.fromkeys(parsed["Attributes"], "0")
@@ -122,14 +116,14 @@ def test_a_dead_letter_that_sqs_does_not_count_yet_is_seen_before_all_is_well(wo
 
     # then the duplicate is named
     assert not result.holds
-    assert [each.tick_id for each in result.duplicated] == [CALM[3].tick_id]
+    assert [each.record_id for each in result.duplicated] == [CALM[3].tick_id]
 
 
 def test_an_empty_manifest_proves_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     # given a run of which SQS accepted nothing
     world.produce([])
     world.manifest.touch()
-    monkeypatch.setattr(terminal, "open_environment", lambda *_: terminal.Environment(world.aws, NAMES))
+    monkeypatch.setattr(terminal, "open_environment", lambda *_: world.environment)
 
     # when it is reconciled
     answer = CliRunner().invoke(command.app, ["--manifest", str(world.manifest), "--wait", "0"])
@@ -150,10 +144,10 @@ def test_an_empty_manifest_is_not_waited_for(world: World) -> None:
 def test_stored_and_dead_lettered_is_duplicated_and_counted_once(world: World) -> None:
     world.produce(CALM[:5])
     world.store(CALM[:5])
-    world.kill([encode(CALM[3])])
+    world.kill([CONTRACT.encode(CALM[3])])
     result = world.reconcile()
     assert not result.holds
-    assert result.duplicated[0].places == (record_key(CALM[3]), "the dead-letter queue")
+    assert result.duplicated[0].places == (CONTRACT.key(CALM[3]), "the dead-letter queue")
     assert "5 produced = 5 stored + 0 dead-lettered; missing 0, duplicated 1" in result.line
 
 
@@ -162,11 +156,11 @@ def test_objects_with_several_ticks_are_read(world: World) -> None:
     batches = [ticks[start : start + 10] for start in range(0, 30, 10)]
     world.produce(ticks)
     for batch in batches:
-        world.put(batch_key(batch), "".join(map(record, batch)))
+        world.put(CONTRACT.batch_key(batch), "".join(map(record, batch)))
     assert world.reconcile().line.startswith("reconciled: 30 produced = 30 stored + 0 dead-lettered; missing 0, dup")
 
-    world.put(batch_key(batches[0][:3]), "".join(map(record, batches[0][:3])))
-    assert [each.tick_id for each in world.reconcile().duplicated] == [tick.tick_id for tick in batches[0][:3]]
+    world.put(CONTRACT.batch_key(batches[0][:3]), "".join(map(record, batches[0][:3])))
+    assert [each.record_id for each in world.reconcile().duplicated] == [tick.tick_id for tick in batches[0][:3]]
 
 
 def test_threshold_and_cooldown_are_the_live_functions(world: World) -> None:
@@ -175,14 +169,28 @@ def test_threshold_and_cooldown_are_the_live_functions(world: World) -> None:
     world.produce(ticks)
     world.store(ticks)
     assert {each.window for each in world.reconcile().unalerted} == {
-        alert_marker_key(tick, cooldown_seconds=0) for tick in ticks
+        CONTRACT.alert_key("price", tick, 0) for tick in ticks
     }
+
+
+def test_every_rule_that_applies_wants_its_alert(world: World) -> None:
+    # given a volume rule that is turned on, and ticks whose price alerts, of which one has such a volume
+    loud = sorted((tick for tick in TICKS if tick.price >= 1200), key=lambda tick: tick.volume)[-3:]
+    world.configure(ALERT_VOLUME=str(loud[-1].volume), ALERT_COOLDOWN_SECONDS="0")
+    world.produce(loud)
+    world.store(loud)
+    world.alert({CONTRACT.alert_key("price", tick, 0) for tick in loud})
+
+    # then the alert of the volume is missing
+    result = world.reconcile()
+    assert [each.window for each in result.unalerted] == [CONTRACT.alert_key("volume", loud[-1], 0)]
+    assert result.alerts == 3
 
 
 def test_a_dead_lettered_tick_needs_no_alert(world: World) -> None:
     breaching = next(tick for tick in TICKS if tick.price >= 1200)
     world.produce([breaching])
-    world.kill([encode(breaching)])
+    world.kill([CONTRACT.encode(breaching)])
     result = world.reconcile()
     assert (result.holds, result.unalerted) == (True, ())
 
@@ -192,12 +200,12 @@ def test_a_tick_in_two_manifests_was_produced_once(world: World, tmp_path: Path)
     world.produce(CALM[:10])
     world.produce(CALM[5:15], path=other)
     world.store(CALM[:15])
-    result = reconcile(world.aws, NAMES, [world.manifest, other])
+    result = reconcile(world.environment, [world.manifest, other])
     assert (result.produced, result.stored, result.holds) == (15, 15, True)
 
 
 def test_more_objects_than_a_page(world: World) -> None:
-    ticks = list(islice(Market(1, CALM[0].event_time, symbols=("AAPL",)).ticks(), 47))
+    ticks = list(islice(Market(1, CALM[0].event_time, groups=("AAPL",)).records(), 47))
     world.produce(ticks)
     world.store(ticks)
     pages = []
@@ -231,7 +239,7 @@ def test_it_waits_until_the_last_tick_is_there(world: World) -> None:
     clock = Clock()
     ticks = CALM[:10]
     world.produce(ticks)
-    world.aws.sqs.send_message(QueueUrl=world.queue, MessageBody=encode(ticks[9]))
+    world.aws.sqs.send_message(QueueUrl=world.queue, MessageBody=CONTRACT.encode(ticks[9]))
     world.store(ticks[:9])
 
     def process() -> None:
@@ -257,7 +265,7 @@ def test_it_gives_up_when_the_queue_has_been_idle_for_a_while(world: World) -> N
 def test_it_gives_up_when_there_is_no_progress(world: World) -> None:
     clock = Clock()
     world.produce(CALM[:3])
-    world.aws.sqs.send_message(QueueUrl=world.queue, MessageBody=encode(CALM[0]))
+    world.aws.sqs.send_message(QueueUrl=world.queue, MessageBody=CONTRACT.encode(CALM[0]))
     result = world.reconcile(wait_seconds=5, clock=clock)
     assert (len(result.missing), result.queued) == (3, 1)
     assert clock.now == 5 + QUIET_SECONDS, "after a first look at the bucket, a second one tells that nothing moves"
@@ -266,7 +274,7 @@ def test_it_gives_up_when_there_is_no_progress(world: World) -> None:
 def test_it_looks_once_where_it_is_not_to_wait(world: World) -> None:
     clock = Clock()
     world.produce(CALM[:3])
-    world.aws.sqs.send_message(QueueUrl=world.queue, MessageBody=encode(CALM[0]))
+    world.aws.sqs.send_message(QueueUrl=world.queue, MessageBody=CONTRACT.encode(CALM[0]))
     assert (world.reconcile(clock=clock).queued, clock.now) == (1, 0)
 
 
@@ -276,11 +284,11 @@ def test_it_goes_on_for_as_long_as_the_queue_becomes_shorter(world: World) -> No
     ticks = CALM[:20]
     world.produce(ticks)
     for tick in ticks:
-        world.aws.sqs.send_message(QueueUrl=world.queue, MessageBody=encode(tick))
+        world.aws.sqs.send_message(QueueUrl=world.queue, MessageBody=CONTRACT.encode(tick))
 
     def process() -> None:
         (message,) = world.aws.sqs.receive_message(QueueUrl=world.queue)["Messages"]
-        world.store([tick for tick in ticks if encode(tick) == message["Body"]])
+        world.store([tick for tick in ticks if CONTRACT.encode(tick) == message["Body"]])
         world.aws.sqs.delete_message(QueueUrl=world.queue, ReceiptHandle=message["ReceiptHandle"])
 
     # when one message is processed every 1.5 seconds
@@ -311,8 +319,8 @@ def test_it_goes_on_for_as_long_as_more_is_stored_though_others_fill_the_queue(w
 
 def test_giving_up_while_messages_are_queued_is_said(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.produce(CALM[:3])
-    world.aws.sqs.send_message(QueueUrl=world.queue, MessageBody=encode(CALM[0]))
-    monkeypatch.setattr(terminal, "open_environment", lambda *_: terminal.Environment(world.aws, NAMES))
+    world.aws.sqs.send_message(QueueUrl=world.queue, MessageBody=CONTRACT.encode(CALM[0]))
+    monkeypatch.setattr(terminal, "open_environment", lambda *_: world.environment)
     answer = CliRunner().invoke(command.app, ["--manifest", str(world.manifest), "--wait", "0"])
     assert answer.exit_code == terminal.EXIT_CHECK_FAILED
     assert "1 messages are still in the queue: missing ticks may be among them." in answer.stderr
@@ -334,9 +342,9 @@ def test_progress_is_a_plain_line_now_and_then_where_there_is_no_terminal(capsys
 
 def test_an_environment_that_is_not_there_says_what_to_run(world: World) -> None:
     world.produce(CALM[:1])
-    other = Names(NAMES.account, "alice")
+    other = at(world.aws, stock_names(NAMES.account, "alice"))
     with pytest.raises(CannotRunError, match=r"no function alice-StockProcessor; run: stockpipe up .*--prefix alice"):
-        reconcile(world.aws, other, [world.manifest])
+        reconcile(other, [world.manifest])
 
 
 def test_a_bucket_that_is_gone_says_what_to_run(world: World) -> None:
@@ -351,12 +359,12 @@ def test_ticks_that_compaction_moved_are_stored_and_a_copy_is_no_duplicate(world
     ticks = CALM[:30]
     world.produce(ticks)
     world.store(ticks[:15])
-    run_compaction(world.aws, NAMES, "duckdb", delete_compacted=True)
+    run_compaction(world.environment, "duckdb", delete_compacted=True)
     world.store(ticks[15:])
-    run_compaction(world.aws, NAMES, "duckdb")
+    run_compaction(world.environment, "duckdb")
 
     # when one of the copies is deleted by hand as well
-    world.aws.s3.delete_object(Bucket=NAMES.bucket, Key=record_key(ticks[20]))
+    world.aws.s3.delete_object(Bucket=NAMES.bucket, Key=CONTRACT.key(ticks[20]))
     result = world.reconcile()
 
     # then each is stored once
@@ -366,7 +374,7 @@ def test_ticks_that_compaction_moved_are_stored_and_a_copy_is_no_duplicate(world
 def test_what_is_neither_stored_nor_compacted_is_missing(world: World, cache: Path) -> None:
     world.produce(CALM[:20])
     world.store(CALM[1:20])
-    run_compaction(world.aws, NAMES, "duckdb", delete_compacted=True)
+    run_compaction(world.environment, "duckdb", delete_compacted=True)
     result = world.reconcile()
     assert (result.stored, result.missing) == (19, (CALM[0].tick_id,))
 
@@ -374,10 +382,10 @@ def test_what_is_neither_stored_nor_compacted_is_missing(world: World, cache: Pa
 def test_a_compacted_tick_that_is_dead_lettered_too_is_named(world: World, cache: Path) -> None:
     world.produce(CALM[:2])
     world.store(CALM[:2])
-    run_compaction(world.aws, NAMES, "duckdb", delete_compacted=True)
-    world.kill([encode(CALM[1])])
+    run_compaction(world.environment, "duckdb", delete_compacted=True)
+    world.kill([CONTRACT.encode(CALM[1])])
     (duplicate,) = world.reconcile().duplicated
-    assert duplicate.tick_id == CALM[1].tick_id
+    assert duplicate.record_id == CALM[1].tick_id
     assert [place.partition("/")[0] for place in duplicate.places] == ["curated", "the dead-letter queue"]
 
 
@@ -390,6 +398,6 @@ def test_curated_is_listed_only_where_something_is_missing(world: World) -> None
     world.store(CALM[:5])
     assert world.reconcile().holds
     assert "curated/" not in listed
-    world.aws.s3.delete_object(Bucket=NAMES.bucket, Key=record_key(CALM[0]))
+    world.aws.s3.delete_object(Bucket=NAMES.bucket, Key=CONTRACT.key(CALM[0]))
     assert not world.reconcile().holds
     assert "curated/" in listed

@@ -1,12 +1,12 @@
 """Keys are not trusted: what records say is compared with what was produced, and what is no record is named."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from pipeline.tick import Tick, batch_key, encode, record_key
 from typer.testing import CliRunner
 
 import terminal
@@ -14,6 +14,7 @@ from analytics.history import run_compaction
 from operations.commands import reconcile as command
 from operations.ledger import differences
 from operations.stored import LONGEST_RECORD
+from pipeline.contract import CONTRACT, Tick
 from profiles.errors import CannotRunError
 from tests.support.reconciled_world import CALM, NAMES, World, record
 
@@ -56,38 +57,38 @@ def test_a_record_that_was_overwritten_is_altered(world: World) -> None:
     said = {}
     for number, tick in enumerate(CALM[:count]):
         body, said[tick.tick_id] = hostile_records(tick)[number]
-        world.aws.s3.put_object(Bucket=NAMES.bucket, Key=record_key(tick), Body=body)
+        world.aws.s3.put_object(Bucket=NAMES.bucket, Key=CONTRACT.key(tick), Body=body)
 
     # when it is reconciled
     result = world.reconcile()
 
     # then those are named, with what is wrong
     assert not result.holds
-    assert [each.tick_id for each in result.altered] == sorted(said)
+    assert [each.record_id for each in result.altered] == sorted(said)
     for each in result.altered:
-        assert each.difference.startswith(said[each.tick_id])
+        assert each.difference.startswith(said[each.record_id])
     assert f"missing 0, duplicated 0, altered {count}, alerts 0; content of {count + 3} of {count + 3}" in result.line
 
 
 def test_what_the_listing_tells_is_seen_though_no_record_is_read(world: World) -> None:
     world.produce(CALM[:4])
     world.store(CALM[:4])
-    world.put(record_key(CALM[0]), "")
-    world.put(record_key(CALM[1]), "x" * (LONGEST_RECORD + 1))
+    world.put(CONTRACT.key(CALM[0]), "")
+    world.put(CONTRACT.key(CALM[1]), "x" * (LONGEST_RECORD + 1))
 
     result = world.reconcile(sample=0)
 
-    assert {each.tick_id for each in result.altered} == {CALM[0].tick_id, CALM[1].tick_id}
+    assert {each.record_id for each in result.altered} == {CALM[0].tick_id, CALM[1].tick_id}
 
 
 def test_an_altered_record_is_shown_and_ends_with_1(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.produce(CALM[:3])
     world.store(CALM[:3])
-    world.put(record_key(CALM[1]), changed(CALM[1], symbol="[red]\x1b[31m"))
-    monkeypatch.setattr(terminal, "open_environment", lambda *_: terminal.Environment(world.aws, NAMES))
+    world.put(CONTRACT.key(CALM[1]), changed(CALM[1], symbol="[red]\x1b[31m"))
+    monkeypatch.setattr(terminal, "open_environment", lambda *_: world.environment)
     answer = CliRunner().invoke(command.app, ["--manifest", str(world.manifest), "--wait", "0"])
     assert answer.exit_code == terminal.EXIT_CHECK_FAILED
-    assert f"  altered: {CALM[1].tick_id} in {record_key(CALM[1])}: symbol '[red]\\x1b[31m' does not" in answer.stdout
+    assert f"  altered: {CALM[1].tick_id} in {CONTRACT.key(CALM[1])}: symbol '[red]\\x1b[31m' does not" in answer.stdout
     assert "\x1b" not in answer.stdout
 
     answer = CliRunner().invoke(command.app, ["--manifest", str(world.manifest), "--wait", "0", "--json"])
@@ -100,7 +101,7 @@ def test_a_sample_says_what_it_is_of_and_can_be_repeated(world: World) -> None:
     world.produce(CALM[:40])
     world.store(CALM[:40])
     for tick in CALM[:40:2]:
-        world.put(record_key(tick), changed(tick, price=1.0))
+        world.put(CONTRACT.key(tick), changed(tick, price=1.0))
 
     # when a sample is compared twice with the same seed, and then all
     first, again, other = (world.reconcile(sample=15, seed=seed) for seed in (7, 7, 8))
@@ -118,7 +119,7 @@ def test_objects_with_several_ticks_are_always_compared(world: World) -> None:
     ticks = [tick for tick in CALM if tick.symbol == "AAPL"][:4]
     world.produce(ticks)
     lines = [record(ticks[0]), changed(ticks[1], price=1.0), record(ticks[2]), '["nobody"]\n', record(ticks[3])[:50]]
-    world.put(batch_key(ticks), "".join(lines))
+    world.put(CONTRACT.batch_key(ticks), "".join(lines))
 
     # when it is reconciled without a sample
     result = world.reconcile(sample=0)
@@ -127,7 +128,7 @@ def test_objects_with_several_ticks_are_always_compared(world: World) -> None:
     assert [each.difference for each in result.altered] == [f"price is 1.0, {ticks[1].price} was produced"]
     assert result.missing == (ticks[3].tick_id,)
     assert (result.compared, result.records) == (3, 3)
-    assert [place for place, _ in result.foreign] == [f"{batch_key(ticks)} line {number}" for number in (4, 5)]
+    assert [place for place, _ in result.foreign] == [f"{CONTRACT.batch_key(ticks)} line {number}" for number in (4, 5)]
 
 
 def test_objects_that_hold_no_record_are_named_and_no_failure(world: World) -> None:
@@ -165,8 +166,8 @@ def test_a_record_that_is_deleted_after_it_was_listed_is_missing(world: World, a
     world.store(CALM[:5])
 
     def delete(params: dict[str, Any], **_: Any) -> None:
-        if params["Key"] == record_key(TICK):
-            world.aws.s3.delete_object(Bucket=NAMES.bucket, Key=record_key(TICK))
+        if params["Key"] == CONTRACT.key(TICK):
+            world.aws.s3.delete_object(Bucket=NAMES.bucket, Key=CONTRACT.key(TICK))
             if answer == "AccessDenied":  # what S3 says to whoever may not list the bucket
                 raise ClientError({"Error": {"Code": "AccessDenied"}}, "GetObject")
 
@@ -178,10 +179,10 @@ def test_a_record_that_is_deleted_after_it_was_listed_is_missing(world: World, a
 def test_a_batch_object_that_is_deleted_after_it_was_listed_is_missing(world: World) -> None:
     ticks = [tick for tick in CALM if tick.symbol == "AAPL"][:3]
     world.produce(ticks)
-    world.put(batch_key(ticks), "".join(map(record, ticks)))
+    world.put(CONTRACT.batch_key(ticks), "".join(map(record, ticks)))
     world.aws.s3.meta.events.register(
         "provide-client-params.s3.GetObject",
-        lambda **_: world.aws.s3.delete_object(Bucket=NAMES.bucket, Key=batch_key(ticks)) and None,
+        lambda **_: world.aws.s3.delete_object(Bucket=NAMES.bucket, Key=CONTRACT.batch_key(ticks)) and None,
     )
     assert len(world.reconcile().missing) == 3
 
@@ -206,7 +207,7 @@ def test_a_record_that_is_compacted_and_deleted_meanwhile_is_stored(world: World
     def move(**_: Any) -> None:
         if not moved:
             moved.append("")
-            run_compaction(world.aws, NAMES, "duckdb", delete_compacted=True)
+            run_compaction(world.environment, "duckdb", delete_compacted=True)
 
     world.aws.s3.meta.events.register("provide-client-params.s3.GetObject", move)
     result = world.reconcile()
@@ -217,8 +218,8 @@ def test_compacted_records_are_compared(world: World, cache: Path) -> None:
     # given a record whose price was changed before it was compacted
     world.produce(CALM[:5])
     world.store(CALM[:5])
-    world.put(record_key(TICK), changed(TICK, price=1.0))
-    run_compaction(world.aws, NAMES, "duckdb", delete_compacted=True)
+    world.put(CONTRACT.key(TICK), changed(TICK, price=1.0))
+    run_compaction(world.environment, "duckdb", delete_compacted=True)
 
     # then it is altered, though its object is gone
     result = world.reconcile(sample=0)
@@ -230,7 +231,7 @@ def test_a_corrupt_parquet_file_is_one_line(world: World, cache: Path) -> None:
     # given a compacted table whose file is corrupt
     world.produce(CALM[:5])
     world.store(CALM[:5])
-    run_compaction(world.aws, NAMES, "duckdb", delete_compacted=True)
+    run_compaction(world.environment, "duckdb", delete_compacted=True)
     listed = world.aws.s3.list_objects_v2(Bucket=NAMES.bucket, Prefix="curated/")["Contents"]
     for item in listed:
         world.aws.s3.put_object(Bucket=NAMES.bucket, Key=item["Key"], Body=b"PAR1 garbage PAR1")
@@ -248,7 +249,7 @@ def test_hostile_dead_letters_blind_nobody(world: World) -> None:
     bodies = [json.dumps({"tick_id": tick_id}) for tick_id in HOSTILE_IDS]
     world.produce(CALM[:5])
     world.store(CALM[1:5])
-    world.kill([encode(CALM[0]), *(f"hostile {number}" for number in range(len(bodies)))])
+    world.kill([CONTRACT.encode(CALM[0]), *(f"hostile {number}" for number in range(len(bodies)))])
 
     def replace(parsed: dict[str, Any], **_: Any) -> None:
         for message in parsed.get("Messages", []):
@@ -260,7 +261,7 @@ def test_hostile_dead_letters_blind_nobody(world: World) -> None:
     # then ours is found, and the others are counted
     result = world.reconcile()
     assert result.holds
-    assert [letter.tick_id for letter in result.dead_lettered] == [CALM[0].tick_id]
+    assert [letter.record_id for letter in result.dead_lettered] == [CALM[0].tick_id]
     assert result.other_dead_letters == len(bodies)
 
 
@@ -268,3 +269,10 @@ def test_a_whole_number_is_the_same_price() -> None:
     sent = Tick("a", "IBM", 100, 1, "2026-01-05T14:30:00.000Z")
     assert differences(sent, Tick("a", "IBM", 100.0, 1, "2026-01-05T14:30:00.000Z")) == []
     assert differences(sent, Tick("a", "IBM", 100.0, 1, "2026-01-05T14:30:00.001Z")) != []
+
+
+def test_another_run_is_a_difference() -> None:
+    sent = replace(TICK, run="one")
+    assert differences(sent, sent) == []
+    assert differences(sent, TICK) == ["run is None, 'one' was produced"]
+    assert differences(TICK, sent) == ["run is 'one', None was produced"]

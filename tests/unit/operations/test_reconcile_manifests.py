@@ -5,15 +5,15 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from pipeline.tick import Tick
 
 import terminal
 from operations.commands.reconcile import app
+from pipeline.contract import Tick
 from producer.manifest import ManifestWriter, Sent, new_path
-from profiles.names import Names
 from profiles.session import Profile
+from tests.support.environments import at, stock_names
 
-NAMES = Names("000000000000")
+NAMES = stock_names("000000000000")
 
 
 class Queue:
@@ -32,7 +32,7 @@ class Queue:
 def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     aws = SimpleNamespace(sqs=Queue(), profile=Profile("local", "http://localhost:4566"))
     monkeypatch.setenv("STOCKPIPE_STATE_DIR", str(tmp_path))
-    monkeypatch.setattr(terminal, "open_environment", lambda *_: terminal.Environment(cast(Any, aws), NAMES))
+    monkeypatch.setattr(terminal, "open_environment", lambda *_: at(cast(Any, aws), NAMES))
     monkeypatch.setattr("sys.argv", ["reconcile"])
     return aws
 
@@ -48,7 +48,7 @@ def test_what_an_earlier_environment_got_is_not_missing_from_this_one(
     aws: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # given a run in an environment that was made anew since
-    path = new_path(aws, NAMES, "sim7-aa")
+    path = new_path(at(aws, NAMES), "sim7-aa")
     with ManifestWriter(path) as writer:
         writer.append([Sent(Tick("t1", "TSLA", 1.0, 1, "2026-01-05T14:30:00Z"), "m1")])
     aws.sqs.created += 1

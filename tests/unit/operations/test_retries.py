@@ -17,11 +17,11 @@ import terminal
 from operations import queues
 from operations.commands import dlq
 from operations.commands import trace as command
-from operations.tick_trace import trace
-from profiles.names import Names
+from operations.trace import trace
 from profiles.session import Aws, Profile
+from tests.support.environments import at, stock_names
 
-NAMES = Names("123456789012")
+NAMES = stock_names("123456789012")
 BAD = json.dumps({"tick_id": "bad-1", "symbol": "AAPL", "price": "1", "volume": 1})
 GOOD = json.dumps({"tick_id": "good-1", "symbol": "AAPL", "price": 1.5, "volume": 1})
 REASON = "price is a string, not a number"
@@ -35,7 +35,7 @@ def aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Iterator[Aws]:
     with mock_aws():
         session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-2")
         aws = Aws(Profile("moto", None), session)
-        monkeypatch.setattr(terminal, "open_environment", lambda *_: terminal.Environment(aws, NAMES))
+        monkeypatch.setattr(terminal, "open_environment", lambda *_: at(aws, NAMES))
         _make(aws)
         yield aws
 
@@ -82,7 +82,7 @@ def test_a_tick_that_is_being_retried_says_how_often_it_failed_and_why(aws: Aws)
 
     # then it is traced by both its ids
     for some_id in ("bad-1", message_id):
-        found = trace(aws, NAMES, some_id)
+        found = trace(at(aws, NAMES), some_id)
         assert found.outcome == "on its way"
         assert [hop.name for hop in found.hops] == ["failed", "failed"]
     answer = CliRunner().invoke(command.app, ["bad-1"])
@@ -95,7 +95,7 @@ def test_a_tick_that_is_being_retried_says_how_often_it_failed_and_why(aws: Aws)
 
 def test_a_tick_that_nobody_knows_is_not_found_though_another_one_fails(aws: Aws) -> None:
     reject(aws, BAD, 1)
-    found = trace(aws, NAMES, "another")
+    found = trace(at(aws, NAMES), "another")
     assert (found.outcome, found.reason, found.hops) == ("not found", None, ())
 
 
@@ -111,8 +111,12 @@ def test_no_dead_letters_yet_hints_at_what_is_in_flight(aws: Aws) -> None:
     ("arguments", "bodies", "said"),
     [
         ([], [GOOD], ""),
-        ([], [BAD, GOOD], "1 of 2 messages can't succeed, because they are no ticks: they will fail again\n"),
-        (["bad-1"], [BAD, GOOD], "1 of 1 messages can't succeed, because they are no ticks: they will fail again\n"),
+        ([], [BAD, GOOD], "1 of 2 messages can't succeed, because they are not valid ticks: they will fail again\n"),
+        (
+            ["bad-1"],
+            [BAD, GOOD],
+            "1 of 1 messages can't succeed, because they are not valid ticks: they will fail again\n",
+        ),
         (["good-1"], [BAD, GOOD], ""),
     ],
     ids=["all good", "one of all bad", "the bad one", "the good one"],

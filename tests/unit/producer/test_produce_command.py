@@ -51,6 +51,17 @@ def test_json_is_all_there_is_on_standard_output(tmp_path: Path) -> None:
     assert len(sent_ids(path, CONTRACT)) == 12
 
 
+def test_json_names_failures_by_the_id_field_of_the_contract(sqs: Any) -> None:
+    sqs.answer = lambda *_: {"Code": "InvalidMessageContents", "SenderFault": True, "Message": "bad"}
+    (failure,) = json.loads(produce("--count", "1", "--speed", "max", "--json").stdout)["failures"]
+    assert failure == {
+        "tick_id": next(iter(sqs.attempts)),
+        "code": "InvalidMessageContents",
+        "message": "bad",
+        "sender_fault": True,
+    }
+
+
 def test_a_bad_line_is_an_error_after_the_summary(tmp_path: Path) -> None:
     path = tmp_path / "bad.csv"
     path.write_text("timestamp,symbol,price,volume\n2026-01-05T14:30:00Z,TSLA,1,1\n2026-01-05T14:30:00Z,TSLA,1,x\n")

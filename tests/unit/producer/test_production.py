@@ -149,7 +149,7 @@ def test_what_the_sender_is_to_blame_for_is_not_sent_again(produce: Callable[...
     )
     summary = produce().run()
     (failure,) = summary.failures
-    assert (failure.id, failure.code, failure.sender_fault) == (bad, "InvalidMessageContents", True)
+    assert (failure.record_id, failure.code, failure.sender_fault) == (bad, "InvalidMessageContents", True)
     assert (summary.sent, summary.failed, sqs.attempts[bad]) == (94, 1, 1)
     assert bad not in sent_ids(summary.manifest, CONTRACT)
 

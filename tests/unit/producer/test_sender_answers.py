@@ -174,7 +174,7 @@ def test_what_is_never_answered_well_is_reported(tmp_path: Path, clock: Any, kin
         summary = production.summary()
 
     # then each tick is in the manifest or reported
-    reported = {failure.id for failure in summary.failures}
+    reported = {failure.record_id for failure in summary.failures}
     assert len(sent_ids(path, CONTRACT)) == summary.sent
     assert sent_ids(path, CONTRACT) | reported == set(market_ids(summary.sent + summary.failed))
     assert not sent_ids(path, CONTRACT) & reported
