@@ -17,9 +17,8 @@ class ResourcesPanel:
 
     def __init__(self, check: Callable[[], Awaitable[Sequence[ResourceStatus]]]) -> None:
         self._check = check
-        with card("Resources", "resources") as head:
+        with card("Resources", "resources", is_live=True) as (head, self._summary):
             with head:
-                self._summary = ui.label("").classes("muted card-hint").props('role="status"')
                 self._button = ui.button("Check", icon="refresh", on_click=self.check).props("outline dense no-caps")
                 self._button.props["aria-label"] = "Check the resources again"
             self._empty = empty("hourglass_empty", "Not looked at yet.")
@@ -29,25 +28,21 @@ class ResourcesPanel:
         """Look at all resources."""
         self._button.disable()
         self._summary.set_text("looking …")
-        found: Sequence[ResourceStatus]
         try:
             found = await self._check()
+            said = summary(found)
         except RuntimeError as error:
-            found = ()
-            self._summary.set_text(printable(str(error)))
+            found, said = (), printable(str(error))
         if self._button.is_deleted:  # the tab was closed meanwhile
             return
         self._button.enable()
+        self._summary.set_text(said)
         if found:
-            self._show(found)
-
-    def _show(self, found: Sequence[ResourceStatus]) -> None:
-        self._summary.set_text(summary(found))
-        self._empty.set_visibility(False)
-        self._list.clear()
-        with self._list:
-            for resource in found:
-                _row(resource)
+            self._empty.set_visibility(False)
+            self._list.clear()
+            with self._list:
+                for resource in found:
+                    _row(resource)
 
 
 def summary(found: Sequence[ResourceStatus]) -> str:

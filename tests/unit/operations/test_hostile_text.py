@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 import terminal
+from console.listing import records_in
 from console.model import Model
-from console.reading import records_in
 from operations.commands import dlq, logs, trace
 from operations.doctor.check import State
 from operations.doctor.flow import dead_letters
