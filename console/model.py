@@ -66,7 +66,10 @@ class Trouble:
 
 @dataclass(slots=True)
 class Model:
-    """Everything that is shown. Figures that aren't known yet are None. `version` says that something changed."""
+    """Everything that is shown. Figures that aren't known yet are None. `version` says that something changed.
+
+    `objects_before`: how many objects in the bucket are not counted as stored.
+    """
 
     version: int = 0
     refreshed_ms: int = 0
@@ -76,6 +79,7 @@ class Model:
     inbox: Depth | None = None
     function: FunctionFacts = field(default_factory=FunctionFacts)
     objects: int | None = None
+    objects_before: int = 0
     objects_are_more: bool = False
     records_read: int = 0
     objects_read: int = 0
@@ -100,7 +104,9 @@ class Model:
     @property
     def stored(self) -> int | None:
         """Stored records: objects, or with the batch layout an estimate from those that were read."""
-        return None if self.objects is None else round(self.objects * self.records_per_object)
+        if self.objects is None:
+            return None
+        return round(max(0, self.objects - self.objects_before) * self.records_per_object)
 
     @property
     def sent(self) -> int | None:
@@ -208,13 +214,14 @@ def put(**figures: Any) -> Update:
 class Sources:
     """Reads one environment. Not for two threads at once.
 
-    `since_ms`: objects that were stored earlier are counted and not read, milliseconds since 1970.
+    `since_ms`: what was sent earlier is counted in queues and bucket, but not read. Milliseconds since 1970.
     """
 
     def __init__(self, environment: Environment, clock: Clock, *, since_ms: int = 0) -> None:
         self.environment = environment
         self.clock = clock
         self._listing = RecordListing(environment.aws.s3, environment.names.bucket, environment.contract)
+        self._since_ms = since_ms
         self._unread = ReadingList(since_ms)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="read-record")
         self._urls: dict[str, str] = {}
@@ -236,7 +243,7 @@ class Sources:
         if self._is_due("age", AGE_SECONDS):
             yield put(oldest_seconds=oldest_message_seconds(environment, self.clock.now()))
         if self._is_worth_a_look("alerts", inbox):
-            alerts = peek_inbox(environment)
+            alerts = [alert for alert in peek_inbox(environment) if alert.sent_ms >= self._since_ms]
             yield lambda model: model.put(alerts=merged(model.alerts, alerts, inbox.total))
         if self._is_worth_a_look("dead letters", dead):
             letters = self._dead_letters()
@@ -288,7 +295,8 @@ class Sources:
             body = s3.get_object(Bucket=bucket, Key=key)["Body"].read(_LARGEST_OBJECT)
         except s3.exceptions.NoSuchKey:
             return []
-        return records_in(self.environment.contract, key, body)
+        records = records_in(self.environment.contract, key, body)
+        return [record for record in records if record.stored.sent_ms >= self._since_ms]
 
     def _function_facts(self) -> FunctionFacts:
         """The live function's settings, and the state of its event source mapping."""

@@ -7,6 +7,7 @@ import pytest
 from botocore.stub import Stubber
 
 from console.model import FunctionFacts, Model, Sources, Update
+from operations.alerts import Alert
 from operations.metrics import Invocation
 from operations.queues import Depth
 from profiles.session import Aws, open_endpoint
@@ -35,6 +36,12 @@ def test_with_the_batch_layout_records_are_estimated_from_those_read() -> None:
     model = Model(objects=10, records_read=20, objects_read=8)
 
     assert model.stored == 25
+
+
+def test_what_was_there_before_is_not_counted_as_stored() -> None:
+    model = Model(objects=10, objects_before=7)
+
+    assert model.stored == 3
 
 
 def test_an_invocation_that_is_read_twice_counts_once() -> None:
@@ -143,6 +150,20 @@ def test_queues_are_looked_into_only_when_their_count_changes(aws: Aws, looks: l
     sources.dead = Depth(waiting=1)
     list(sources.read())
     assert looks == ["dead letters"]
+
+
+def test_alerts_of_before_are_left_out_where_only_what_is_new_is_wanted(
+    aws: Aws, looks: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, since = (Alert(f"m-{sent_ms}", "", "", {}, sent_ms) for sent_ms in (999, 1000))
+    monkeypatch.setattr("console.model.peek_inbox", lambda _: [before, since])
+    sources, model = CountedQueues(at(aws, stock_names("000000000000")), Clock(), since_ms=1000), Model()
+    sources.inbox = Depth(waiting=2)
+
+    for update in sources.read():
+        update(model)
+
+    assert model.alerts == [since]
 
 
 def test_after_an_action_everything_is_read_again(aws: Aws, looks: list[str]) -> None:
