@@ -12,7 +12,7 @@ from bootstrap import ResourceStatus, Settings, status
 from console import text
 from console.refresher import REFUSALS, Refresher, explain
 from operations.deadletters import Redrive, redrive_all, redrive_one
-from profiles.environment import Environment, queue_url
+from profiles.environment import queue_url
 from runtime.clock import iso_utc
 from runtime.contract import Contract
 from runtime.fields import Field, InvalidRecordError, Record
@@ -24,10 +24,10 @@ _Answer = TypeVar("_Answer")
 class Actions:
     """Each action calls AWS in a thread. Where it fails it raises `RuntimeError` with one line for the person."""
 
-    def __init__(self, environment: Environment, settings: Settings, refresher: Refresher) -> None:
-        self._environment = environment
-        self._settings = settings
+    def __init__(self, refresher: Refresher, settings: Settings) -> None:
         self._refresher = refresher
+        self._environment = refresher.environment
+        self._settings = settings
 
     async def send(self, record: Record) -> str:
         """Send a record to the queue, as the producer does; what was done, in words."""

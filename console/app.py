@@ -18,7 +18,7 @@ from nicegui import ui
 from bootstrap import Settings
 from console.actions import Actions
 from console.calls import CallCounter
-from console.guard import Guard
+from console.guard import guarded
 from console.model import Sources
 from console.page import Page
 from console.refresher import Refresher
@@ -65,7 +65,7 @@ def serve(
     counter = CallCounter(clock.monotonic)
     counter.watch(environment.aws, *_SERVICES)
     refresher = Refresher(Sources(environment, clock), interval=interval)
-    actions = Actions(environment, settings, refresher)
+    actions = Actions(refresher, settings)
     example = next(simulate(environment.pipeline, seed=0, start=clock.now()).records())
     listener = _listen(host, port)
     url = _url(listener)
@@ -73,7 +73,7 @@ def serve(
     async def show() -> None:
         """Build the page for one tab and keep it while the tab is there."""
         client = ui.context.client
-        page = Page(environment, refresher, actions, counter, clock, example=example)
+        page = Page(refresher, actions, counter, example)
         client.on_delete(lambda: refresher.lose(client.id))
         await client.connected()
         if not client.is_deleted:  # somebody fetched the page without being a browser
@@ -107,7 +107,7 @@ def serve(
     nicegui_app.config.socket_io_js_transports = ["websocket"]
     # uvicorn has its own limits on a shutdown; a tab that stays open must not hold it up.
     config = uvicorn.Config(
-        Guard(application), log_level="warning", ws="wsproto", timeout_graceful_shutdown=1, server_header=False
+        guarded(application), log_level="warning", ws="wsproto", timeout_graceful_shutdown=1, server_header=False
     )
     uvicorn.Server(config).run(sockets=[listener])
 

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain
 from typing import Any, Final
 
@@ -206,11 +207,6 @@ _COUNTERS: Final[Mapping[str, Callable[[Model], int | None]]] = {
 Update = Callable[[Model], None]
 
 
-def put(**figures: Any) -> Update:
-    """An update that sets fields of the model."""
-    return lambda model: model.put(**figures)
-
-
 class Sources:
     """Reads one environment. Not for two threads at once.
 
@@ -234,14 +230,14 @@ class Sources:
         """Call AWS for what is due. Raises what boto3 raises; what was yielded before that is true."""
         environment = self.environment
         queue, dead, inbox = self._depths()
-        yield put(queue=queue, dead=dead, inbox=inbox)
+        yield partial(Model.put, queue=queue, dead=dead, inbox=inbox)
         yield from self._records()
         if self._is_due("facts", FACTS_SECONDS):
-            yield put(function=self._function_facts())
+            yield partial(Model.put, function=self._function_facts())
         if self._is_due("log", LOG_SECONDS):
             yield self._invocations()
         if self._is_due("age", AGE_SECONDS):
-            yield put(oldest_seconds=oldest_message_seconds(environment, self.clock.now()))
+            yield partial(Model.put, oldest_seconds=oldest_message_seconds(environment, self.clock.now()))
         if self._is_worth_a_look("alerts", inbox):
             alerts = [alert for alert in peek_inbox(environment) if alert.sent_ms >= self._since_ms]
             yield lambda model: model.put(alerts=merged(model.alerts, alerts, inbox.total))
@@ -284,7 +280,7 @@ class Sources:
         unread.add(listing.find())
         records = list(chain.from_iterable(self._readers.map(self._read_object, unread.take())))
         yield lambda model: model.add_records(records)
-        yield put(unread=len(unread))
+        yield partial(Model.put, unread=len(unread))
         if listing.complete:
             yield lambda model: model.count_objects(listing.known, are_more=listing.full)
 

@@ -21,7 +21,6 @@ from console.panels.trends import LatencyPanel, RatesPanel
 from console.panels.values import ValuesPanel
 from console.refresher import Refresher
 from profiles.environment import Environment
-from runtime.clock import Clock
 from runtime.fields import Record
 
 _STYLE: Final = Path(__file__).with_name("style.css")
@@ -44,29 +43,19 @@ class Page:
     `example` is a record with the values that the form begins with.
     """
 
-    def __init__(
-        self,
-        environment: Environment,
-        refresher: Refresher,
-        actions: Actions,
-        counter: CallCounter,
-        clock: Clock,
-        *,
-        example: Record,
-    ) -> None:
+    def __init__(self, refresher: Refresher, actions: Actions, counter: CallCounter, example: Record) -> None:
         self._refresher = refresher
         self._model = refresher.model
         self._actions = actions
         self._counter = counter
-        self._clock = clock
         self._tab = ui.context.client.id
-        self._shown = (-1, LIGHT)
         self._look = LIGHT
+        self._shown = (-1, LIGHT)
         ui.add_css(_STYLE)
         self._theme = ui.dark_mode(None)
         self._theme_chosen = False  # on this page, with a click
+        environment, contract = refresher.environment, refresher.environment.contract
         self._head(environment)
-        contract = environment.contract
         with ui.element("div").classes("page") as figures:
             self._trouble()
             self._panels: list[Panel] = [FlowPanel(environment)]
@@ -104,7 +93,7 @@ class Page:
         self._shown = state
         self._show_state()
         for panel in self._panels:
-            panel.update(View(self._model, self._clock.now_ms(), self._look))
+            panel.update(View(self._model, self._refresher.clock.now_ms(), self._look))
 
     def _head(self, environment: Environment) -> None:
         profile, names = environment.aws.profile, environment.names

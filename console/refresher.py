@@ -33,12 +33,13 @@ class Refresher:
 
     def __init__(self, sources: Sources, *, interval: float) -> None:
         self.model = Model()
+        self.environment = sources.environment
+        self.clock = sources.clock
         self._sources = sources
-        self._clock = sources.clock
         self._interval = interval
         self._tabs: dict[str, bool] = {}
         self._wake = asyncio.Event()
-        self._changed_at = self._clock.monotonic()
+        self._changed_at = self.clock.monotonic()
         self._read_at = float("-inf")
 
     def see(self, tab: str, *, visible: bool) -> None:
@@ -54,7 +55,7 @@ class Refresher:
 
     def hurry(self) -> None:
         """Read now, and keep the quick pace for a while: somebody did something."""
-        self._changed_at = self._clock.monotonic()
+        self._changed_at = self.clock.monotonic()
         self._sources.hurry()
         self._wake.set()
 
@@ -64,7 +65,7 @@ class Refresher:
             return None
         if not any(self._tabs.values()):
             return HIDDEN_SECONDS
-        quiet = self._clock.monotonic() - self._changed_at > QUIET_AFTER_SECONDS and self.model.trouble is None
+        quiet = self.clock.monotonic() - self._changed_at > QUIET_AFTER_SECONDS and self.model.trouble is None
         return max(self._interval, QUIET_SECONDS) if quiet else self._interval
 
     async def run(self) -> None:
@@ -101,13 +102,13 @@ class Refresher:
     def take(self, updates: list[Update]) -> None:
         """Change the model by what was read."""
         model, before = self.model, self._moving()
-        if self._clock.monotonic() - self._read_at > 2 * QUIET_SECONDS:
+        if self.clock.monotonic() - self._read_at > 2 * QUIET_SECONDS:
             model.forget_rates()
-        self._read_at = self._clock.monotonic()
+        self._read_at = self.clock.monotonic()
         for update in updates:
             update(model)
         if before != self._moving():
-            self._changed_at = self._clock.monotonic()
+            self._changed_at = self.clock.monotonic()
         model.version += 1
 
     def _moving(self) -> tuple[object, ...]:
@@ -116,15 +117,15 @@ class Refresher:
 
     def _succeed(self, model: Model) -> None:
         model.trouble = None
-        model.refreshed_ms = self._clock.now_ms()
-        model.sample(self._clock.monotonic(), model.refreshed_ms)
+        model.refreshed_ms = self.clock.now_ms()
+        model.sample(self.clock.monotonic(), model.refreshed_ms)
 
     def _fail(self, error: Exception, model: Model) -> None:
         """Show what went wrong; what nobody foresaw is logged, too."""
         if not isinstance(error, REFUSALS):
             _logger.error("could not refresh the figures", exc_info=error)
-        text, advice = explain(error, self._sources.environment)
-        model.trouble = Trouble(text, advice, model.trouble.since_ms if model.trouble else self._clock.now_ms())
+        text, advice = explain(error, self.environment)
+        model.trouble = Trouble(text, advice, model.trouble.since_ms if model.trouble else self.clock.now_ms())
         model.version += 1
         model.forget_rates()
         self._sources.hurry()

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from console.calls import CallCounter
-from console.model import Update, put
+from console.model import Model, Update
 from console.refresher import HIDDEN_SECONDS, QUIET_AFTER_SECONDS, QUIET_SECONDS, Refresher, explain
 from operations.queues import Depth
 from profiles.environment import Environment
@@ -48,7 +49,7 @@ class Endpoint:
     def read(self) -> Iterator[Update]:
         if self.failure:
             raise self.failure
-        yield put(queue=self.queue, dead=Depth(), inbox=Depth())
+        yield partial(Model.put, queue=self.queue, dead=Depth(), inbox=Depth())
 
     def hurry(self) -> None:
         """Nothing is ever due."""
@@ -118,7 +119,7 @@ def test_a_failure_keeps_what_was_known_and_an_answer_clears_it(refresher: Refre
 
 def test_what_was_read_before_a_failure_counts(refresher: Refresher, endpoint: Endpoint) -> None:
     def read() -> Iterator[Update]:
-        yield put(queue=Depth(waiting=3))
+        yield partial(Model.put, queue=Depth(waiting=3))
         raise CannotRunError("there is no bucket")
 
     endpoint.read = read  # type: ignore[method-assign]
