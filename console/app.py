@@ -16,7 +16,6 @@ from nicegui import app as nicegui_app
 from nicegui import ui
 
 from bootstrap import Settings
-from console.actions import Actions
 from console.calls import CallCounter
 from console.guard import guarded
 from console.model import Sources
@@ -65,7 +64,6 @@ def serve(
     counter = CallCounter(clock.monotonic)
     counter.watch(environment.aws, *_SERVICES)
     refresher = Refresher(Sources(environment, clock), interval=interval)
-    actions = Actions(refresher, settings)
     example = next(simulate(environment.pipeline, seed=0, start=clock.now()).records())
     listener = _listen(host, port)
     url = _url(listener)
@@ -73,7 +71,7 @@ def serve(
     async def show() -> None:
         """Build the page for one tab and keep it while the tab is there."""
         client = ui.context.client
-        page = Page(refresher, actions, counter, example)
+        page = Page(refresher, settings, counter, example)
         client.on_delete(lambda: refresher.lose(client.id))
         await client.connected()
         if not client.is_deleted:  # somebody fetched the page without being a browser

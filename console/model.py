@@ -117,13 +117,13 @@ class Model:
         return self.stored + self.queue.total + self.dead.total
 
     @property
-    def age_seconds(self) -> float | None:
+    def age_ms(self) -> float | None:
         """How long the oldest message has been waiting: CloudWatch's figure, else how long the last ones had waited."""
         if self.queue is not None and self.queue.total == 0:
-            return 0.0
+            return 0
         if self.oldest_seconds is not None:
-            return self.oldest_seconds
-        return max(list(self.latencies)[-20:], default=0) / 1000 or None
+            return self.oldest_seconds * 1000
+        return max(list(self.latencies)[-20:], default=None)
 
     def put(self, **figures: Any) -> None:
         """Set fields by their names."""

@@ -6,8 +6,10 @@ from typing import Any, Final
 from nicegui import ui
 from nicegui.events import GenericEventArguments
 
+from analytics.history import run_query
+from bootstrap import Settings, status
 from console import text
-from console.actions import Actions
+from console.actions import send_record
 from console.calls import CallCounter
 from console.charts import DARK, LIGHT
 from console.panels.flow import FlowPanel
@@ -20,7 +22,7 @@ from console.panels.send import SendPanel
 from console.panels.trends import LatencyPanel, RatesPanel
 from console.panels.values import ValuesPanel
 from console.refresher import Refresher
-from profiles.environment import Environment
+from operations.deadletters import redrive_all, redrive_one
 from runtime.fields import Record
 
 _STYLE: Final = Path(__file__).with_name("style.css")
@@ -43,10 +45,10 @@ class Page:
     `example` is a record with the values that the form begins with.
     """
 
-    def __init__(self, refresher: Refresher, actions: Actions, counter: CallCounter, example: Record) -> None:
+    def __init__(self, refresher: Refresher, settings: Settings, counter: CallCounter, example: Record) -> None:
         self._refresher = refresher
+        self._environment = environment = refresher.environment
         self._model = refresher.model
-        self._actions = actions
         self._counter = counter
         self._tab = ui.context.client.id
         self._look = LIGHT
@@ -54,8 +56,8 @@ class Page:
         ui.add_css(_STYLE)
         self._theme = ui.dark_mode(None)
         self._theme_chosen = False  # on this page, with a click
-        environment, contract = refresher.environment, refresher.environment.contract
-        self._head(environment)
+        self._head()
+        act, contract = refresher.act, environment.contract
         with ui.element("div").classes("page") as figures:
             self._trouble()
             self._panels: list[Panel] = [FlowPanel(environment)]
@@ -67,10 +69,14 @@ class Page:
                         DeadLettersPanel(self._redrive, self._ask_redrive_all),
                         RecordsPanel(contract),
                     ]
-                    QueriesPanel(environment.pipeline, actions.query)
+                    QueriesPanel(environment.pipeline, lambda *asked: act(lambda: run_query(environment, *asked)))
                 with ui.element("div").classes("column-narrow"):
-                    self._panels += [AlertsPanel(), SendPanel(contract, example, actions.send), LatencyPanel(contract)]
-                    self._resources = ResourcesPanel(actions.resources)
+                    self._panels += [
+                        AlertsPanel(),
+                        SendPanel(contract, example, lambda record: act(lambda: send_record(environment, record))),
+                        LatencyPanel(contract),
+                    ]
+                    self._resources = ResourcesPanel(lambda: act(lambda: status(environment, settings)))
         with ui.element("footer").classes("foot muted"):
             self._calls = ui.label("")
             ui.label("Reads through AWS APIs only; slower when nothing changes, not at all without a tab.")
@@ -95,8 +101,8 @@ class Page:
         for panel in self._panels:
             panel.update(View(self._model, self._refresher.clock.now_ms(), self._look))
 
-    def _head(self, environment: Environment) -> None:
-        profile, names = environment.aws.profile, environment.names
+    def _head(self) -> None:
+        profile, names = self._environment.aws.profile, self._environment.names
         with ui.element("header").classes("head"):
             with ui.element("div").classes("brand"):
                 icon("candlestick_chart")
@@ -170,8 +176,11 @@ class Page:
         self._theme_button.props["aria-label"] = f"Theme: {'follows the system' if value is None else name}"
 
     async def _redrive(self, message_id: str | None) -> None:
+        environment = self._environment
         try:
-            done = await self._actions.redrive(message_id)
+            done = await self._refresher.act(
+                lambda: redrive_one(environment, message_id) if message_id else redrive_all(environment)
+            )
         except RuntimeError as error:
             ui.notify(str(error), type="negative", multi_line=True)
             return

@@ -6,9 +6,9 @@ Pace: while somebody looks, every `interval` seconds; every `QUIET_SECONDS` once
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnectionError
@@ -22,6 +22,7 @@ QUIET_AFTER_SECONDS: Final = 60.0
 HIDDEN_SECONDS: Final = 60.0
 REFUSALS: Final = (BotoCoreError, ClientError, CannotRunError, OSError)
 
+T = TypeVar("T")
 _logger = logging.getLogger(__name__)
 
 _NOT_SET_UP: Final = ("NoSuchBucket", "ResourceNotFoundException", *MISSING_QUEUE_CODES)
@@ -58,6 +59,18 @@ class Refresher:
         self._changed_at = self.clock.monotonic()
         self._sources.hurry()
         self._wake.set()
+
+    async def act(self, call: Callable[[], T]) -> T:
+        """Do what a person asked for: call AWS in a thread, then read again at once.
+
+        Raises `RuntimeError` with one line for the person where AWS refuses.
+        """
+        try:
+            return await asyncio.to_thread(call)
+        except REFUSALS as error:
+            raise RuntimeError(" ".join(filter(None, explain(error, self.environment)))) from error
+        finally:
+            self.hurry()
 
     def pace(self) -> float | None:
         """Seconds between refreshes; None while nobody looks."""

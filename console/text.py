@@ -57,11 +57,6 @@ def milliseconds(value: float | None) -> str:
     return f"{value / 1000:.1f} s" if value < 600_000 else f"{value / 60_000:.0f} min"
 
 
-def seconds(value: float | None) -> str:
-    """A duration that is given in seconds."""
-    return milliseconds(None if value is None else value * 1000)
-
-
 def clock(at_ms: int) -> str:
     """`14:30:00`."""
     return f"{from_epoch_ms(at_ms):%H:%M:%S}"

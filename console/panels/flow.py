@@ -1,7 +1,5 @@
 """The architecture as a picture, with what is where and how fast it moves."""
 
-from dataclasses import dataclass
-
 from nicegui import ui
 
 from analytics.statements import named_queries
@@ -10,16 +8,23 @@ from console.panels.parts import View, icon, mark
 from profiles.environment import Environment
 
 
-@dataclass
 class _Node:
-    figure: ui.label
-    detail: ui.label
-    root: ui.element
+    """A station of the picture; `area` is its place."""
+
+    def __init__(self, area: str, symbol: str, name: str, unit: str) -> None:
+        with ui.element("div").classes(f"node node-{area}").style(f"grid-area: {area}") as self._root:
+            with ui.element("div").classes("node-name"):
+                icon(symbol)
+                ui.label(name)
+            with ui.element("div").classes("node-figure"):
+                self._figure = ui.label(text.UNKNOWN).classes("figure").props(f'data-figure="{area}"')
+                ui.label(unit).classes("muted unit")
+            self._detail = ui.label("").classes("muted node-detail")
 
     def show(self, figure: str, detail: str, *, alarm: bool = False) -> None:
-        self.figure.set_text(figure)
-        self.detail.set_text(detail)
-        mark(self.root, "alarm", alarm)
+        self._figure.set_text(figure)
+        self._detail.set_text(detail)
+        mark(self._root, "alarm", alarm)
 
 
 class FlowPanel:
@@ -30,19 +35,19 @@ class FlowPanel:
         self._charted = contract.charted
         self._hops: dict[str, tuple[ui.element, ui.label]] = {}  # by the counter that moves along it
         with ui.element("section").classes("card flow").props('id="flow" aria-label="The pipeline, live"'):
-            self._producer = self._node("producer", "sensors", "Producer", f"{contract.plural} sent")
+            self._producer = _Node("producer", "sensors", "Producer", f"{contract.plural} sent")
             self._hop("h1", "sent")
-            self._queue = self._node("queue", "inbox", names.queue, f"{contract.plural} waiting")
+            self._queue = _Node("queue", "inbox", names.queue, f"{contract.plural} waiting")
             self._hop("h2", "invocations")
-            self._function = self._node("function", "functions", names.function, "invocations")
+            self._function = _Node("function", "functions", names.function, "invocations")
             self._hop("h3", "stored")
-            self._bucket = self._node("bucket", "inventory_2", f"S3 {contract.prefix}", "records stored")
+            self._bucket = _Node("bucket", "inventory_2", f"S3 {contract.prefix}", "records stored")
             self._hop("h4", "", kind="last")
-            sql = self._node("sql", "query_stats", "Athena SQL", "named queries")
+            sql = _Node("sql", "query_stats", "Athena SQL", "named queries")
             self._hop("v1", "dead", kind="side", label="failed")
-            self._dead = self._node("dead", "report", names.dead_letter_queue, "dead letters")
+            self._dead = _Node("dead", "report", names.dead_letter_queue, "dead letters")
             self._hop("v2", "alerts", kind="side")
-            self._topic = self._node("topic", "notifications", names.topic, "alerts in the inbox")
+            self._topic = _Node("topic", "notifications", names.topic, "alerts in the inbox")
         sql.show(str(len(named_queries(environment.pipeline))), "run one below")
 
     def update(self, view: View) -> None:
@@ -53,7 +58,7 @@ class FlowPanel:
         self._producer.show(about + text.count(model.sent, more=model.objects_are_more), "since the start")
         self._queue.show(
             text.count(queue.waiting if queue else None),
-            f"{text.count(queue.in_flight if queue else None)} in flight · oldest {text.seconds(model.age_seconds)}",
+            f"{text.count(queue.in_flight if queue else None)} in flight · oldest {text.milliseconds(model.age_ms)}",
         )
         p50, failed = model.duration_percentiles()[0], model.invocations_failed
         state = function.trouble or function.mapping
@@ -78,16 +83,6 @@ class FlowPanel:
             rate = model.per_second(counter)
             label.set_text(text.per_second(rate))
             mark(hop, "moving", (rate or 0) >= text.SLOWEST)
-
-    def _node(self, area: str, symbol: str, name: str, unit: str) -> _Node:
-        with ui.element("div").classes(f"node node-{area}").style(f"grid-area: {area}") as root:
-            with ui.element("div").classes("node-name"):
-                icon(symbol)
-                ui.label(name)
-            with ui.element("div").classes("node-figure"):
-                figure = ui.label(text.UNKNOWN).classes("figure").props(f'data-figure="{area}"')
-                ui.label(unit).classes("muted unit")
-            return _Node(figure, ui.label("").classes("muted node-detail"), root)
 
     def _hop(self, area: str, counter: str, *, kind: str = "main", label: str = "") -> None:
         with ui.element("div").classes(f"hop {kind}").style(f"grid-area: {area}") as root:

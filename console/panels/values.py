@@ -1,6 +1,5 @@
 """A chart per group: its value as it moves, the threshold, and where it was breached."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from nicegui import ui
@@ -11,18 +10,6 @@ from console.model import GROUPS_SHOWN
 from console.panels.parts import View, card, chart, draw, empty, icon
 from console.series import Series
 from runtime.contract import Contract
-
-
-@dataclass
-class _Chart:
-    root: ui.element
-    value: ui.label
-    change: ui.label
-    chart: ui.echart
-    note: ui.label
-    breaches: ui.element
-    breach_count: ui.label
-    shown: object = None
 
 
 class ValuesPanel:
@@ -49,43 +36,50 @@ class ValuesPanel:
             self._charts.pop(group).root.delete()
         for place, series in enumerate(shown):
             if series.group not in self._charts:
-                self._charts[series.group] = self._make(series.group, place)
-            self._show(self._charts[series.group], series, view)
+                with self._grid:
+                    self._charts[series.group] = _Chart(self._contract, series.group)
+                self._charts[series.group].root.move(target_index=place)
+            self._charts[series.group].show(series, view)
 
-    def _make(self, group: str, place: int) -> _Chart:
-        with self._grid, ui.element("div").classes("chart-card") as root:
-            root.props["data-group"] = group
+
+class _Chart:
+    """The chart of one group."""
+
+    def __init__(self, contract: Contract[Any], group: str) -> None:
+        self._contract = contract
+        self._shown: object = None
+        with ui.element("div").classes("chart-card") as self.root:
+            self.root.props["data-group"] = group
             with ui.element("div").classes("chart-head"):
                 ui.label(group).classes("group")
-                value = ui.label("").classes("figure-small")
-                change = ui.label("").classes("change")
-            drawing = chart("value")
+                self._value = ui.label("").classes("figure-small")
+                self._change = ui.label("").classes("change")
+            self._chart = chart("value")
             with ui.element("div").classes("chart-foot"):
-                note = ui.label("").classes("muted")
-                with ui.element("div").classes("badge alarm-ink") as breaches:
+                self._note = ui.label("").classes("muted")
+                with ui.element("div").classes("badge alarm-ink") as self._breaches:
                     icon("change_history")
-                    breach_count = ui.label("")
-        root.move(target_index=place)
-        return _Chart(root, value, change, drawing, note, breaches, breach_count)
+                    self._breach_count = ui.label("")
 
-    def _show(self, chart: _Chart, series: Series, view: View) -> None:
-        threshold, contract = view.model.function.threshold, self._contract
+    def show(self, series: Series, view: View) -> None:
+        """Draw it, if it has changed."""
+        threshold, charted = view.model.function.threshold, self._contract.charted
         shown = (tuple(series.records), threshold, view.look)
-        if chart.shown == shown:
+        if self._shown == shown:
             return
-        chart.shown = shown
+        self._shown = shown
         last, change = series.last.value, series.change_percent
         breaches = sum(record.stored.alert for record in series.records)
-        chart.value.set_text(text.number(last))
-        chart.change.set_text("" if change is None else text.percent(change))
-        chart.breaches.set_visibility(breaches > 0)
-        chart.breach_count.set_text(f"{breaches} breach" if breaches == 1 else f"{breaches} breaches")
-        chart.note.set_text(_note([record.value for record in series.records], threshold))
-        chart.chart.props["aria-label"] = (
-            f"{contract.charted.capitalize()} of {series.group}, {len(series.records)} {contract.plural}, "
+        self._value.set_text(text.number(last))
+        self._change.set_text("" if change is None else text.percent(change))
+        self._breaches.set_visibility(breaches > 0)
+        self._breach_count.set_text(f"{breaches} breach" if breaches == 1 else f"{breaches} breaches")
+        self._note.set_text(_note([record.value for record in series.records], threshold))
+        self._chart.props["aria-label"] = (
+            f"{charted.capitalize()} of {series.group}, {len(series.records)} {self._contract.plural}, "
             f"last {text.number(last)}"
         )
-        draw(chart.chart, value_chart(contract.charted, series.records, threshold, view.look))
+        draw(self._chart, value_chart(charted, series.records, threshold, view.look))
 
 
 def _note(values: list[float], threshold: float | None) -> str:
