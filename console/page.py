@@ -27,6 +27,11 @@ from runtime.fields import Record
 
 _STYLE: Final = Path(__file__).with_name("style.css")
 _LOOK_SECONDS: Final = 0.25
+_STATES: Final = {
+    "": ("sync", "Connecting …"),
+    "live": ("sensors", "Live"),
+    "lost": ("cloud_off", "No connection"),
+}
 _THEMES: Final = (("auto", None, "brightness_auto"), ("light", False, "light_mode"), ("dark", True, "dark_mode"))
 # What no component tells: whether the tab can be seen, whether it is dark, and the theme that was chosen last time.
 _BRIDGE: Final = """
@@ -111,8 +116,7 @@ class Page:
                 ui.label(f"{profile.name} · {names.account} · {names.environment}")
                 ui.label(profile.endpoint_url or "AWS us-east-2").classes("mono")
             with ui.element("div").classes("state").props('role="status"') as self._state:
-                self._state_icon = icon("sync")
-                self._state_text = ui.label("Connecting …")
+                self._state_icon, self._state_text = icon("sync"), ui.label("Connecting …")
             self._at = ui.label("").classes("muted at")  # not in the status: a reader would say it every time
             self._cost = ui.label("").classes("muted cost")
             self._theme_button = ui.button(icon="brightness_auto", on_click=self._next_theme)
@@ -135,20 +139,14 @@ class Page:
                 f"{trouble.advice + '. ' if trouble.advice else ''}Since {text.clock(trouble.since_ms)} UTC; "
                 "what is shown below is from before. Trying again by itself."
             )
-        looks, symbol, state = (
-            ("lost", "cloud_off", "No connection")
-            if trouble
-            else ("live", "sensors", "Live")
-            if at_ms
-            else ("", "sync", "Connecting …")
-        )
-        self._state.classes(replace=f"state {looks}")
+        state = "lost" if trouble else "live" if at_ms else ""
+        symbol, words = _STATES[state]
+        self._state.classes(replace=f"state {state}")
         self._state_icon.set_name(symbol)
-        self._state_text.set_text(state)
+        self._state_text.set_text(words)
         self._at.set_text(f"{text.clock(at_ms)} UTC" if at_ms else "")
         spending = self._counter.spending()
-        cost = f"{spending.calls_per_hour:,.0f} API calls/h · ${spending.dollars_per_hour:.4f}/h on AWS"
-        self._cost.set_text(cost)
+        self._cost.set_text(f"{spending.calls_per_hour:,.0f} API calls/h · ${spending.dollars_per_hour:.4f}/h on AWS")
         busiest = " · ".join(f"{name} {count:,}" for name, count in spending.by_operation[:6])
         self._calls.set_text(f"{spending.total:,} API calls since the start: {busiest}")
 
