@@ -7,25 +7,24 @@ in `Sources.read`, and its place on a face.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import chain
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from console.listing import ReadingList, RecordListing, records_in
+from console.listing import ReadingList, RecordListing, seen
 from console.series import TREND_SECONDS, Counted, Seen, Series, TrendPoint, merged, percentile
 from operations.alerts import Alert, peek_inbox
 from operations.deadletters import DeadLetter, list_dead_letters
-from operations.failures import failures_of
-from operations.metrics import Invocation, oldest_message_seconds, read_invocations
-from operations.queues import Depth, depth
-from profiles.environment import Environment, queue_url
-from profiles.pipeline import Pipeline
-from runtime import settings
+from operations.function_log import Invocation, failures_of, read_invocations
+from operations.live_function import read_configuration, read_mapping, read_variables
+from operations.queues import Depth, depth, oldest_message_seconds
+from operations.records import read_objects
+from profiles.environment import Environment, queue_url, up_command
+from profiles.errors import CannotRunError
 from runtime.clock import Clock
+from runtime.settings import ConfigurationError
 
 GROUPS_SHOWN: Final = 12
 LATENCIES_KEPT: Final = 1000
@@ -38,7 +37,6 @@ AGE_SECONDS: Final = 60.0
 PEEK_SECONDS: Final = 60.0
 LOG_LOOK_BACK_MS: Final = 300_000  # at first
 _LOG_OVERLAP_MS: Final = 15_000  # log events may arrive late
-_READERS: Final = 8
 _LARGEST_OBJECT: Final = 16_000_000  # bytes that are read of one object; the function writes less
 _EXPLAINED_AT_ONCE: Final = 5  # each is a search in the log
 
@@ -216,10 +214,9 @@ class Sources:
     def __init__(self, environment: Environment, clock: Clock, *, since_ms: int = 0) -> None:
         self.environment = environment
         self.clock = clock
-        self._listing = RecordListing(environment.aws.s3, environment.names.bucket, environment.contract)
+        self._listing = RecordListing(environment)
         self._since_ms = since_ms
         self._unread = ReadingList(since_ms)
-        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="read-record")
         self._urls: dict[str, str] = {}
         self._reasons: dict[str, str] = {}
         self._due: dict[str, float] = {}
@@ -276,32 +273,30 @@ class Sources:
 
     def _records(self) -> Iterator[Update]:
         """New records, read concurrently, and how many objects there are."""
-        listing, unread = self._listing, self._unread
+        listing, unread, contract = self._listing, self._unread, self.environment.contract
         unread.add(listing.find())
-        records = list(chain.from_iterable(self._readers.map(self._read_object, unread.take())))
-        yield lambda model: model.add_records(records)
+        objects = read_objects(self.environment, unread.take(), _LARGEST_OBJECT)
+        records = [one for _, (found, _) in objects for one in seen(contract, found)]
+        new = [record for record in records if record.stored.sent_ms >= self._since_ms]
+        yield partial(Model.add_records, records=new)
         yield partial(Model.put, unread=len(unread))
         if listing.complete:
-            yield lambda model: model.count_objects(listing.known, are_more=listing.full)
-
-    def _read_object(self, key: str) -> list[Seen]:
-        """The records in an object. One that is gone by now has none."""
-        s3, bucket = self.environment.aws.s3, self.environment.names.bucket
-        try:
-            body = s3.get_object(Bucket=bucket, Key=key)["Body"].read(_LARGEST_OBJECT)
-        except s3.exceptions.NoSuchKey:
-            return []
-        records = records_in(self.environment.contract, key, body)
-        return [record for record in records if record.stored.sent_ms >= self._since_ms]
+            yield partial(Model.count_objects, keys=listing.known, are_more=listing.full)
 
     def _function_facts(self) -> FunctionFacts:
         """The live function's settings, and the state of its event source mapping."""
-        function, client = self.environment.names.function, self.environment.aws.lambda_
-        configuration = client.get_function_configuration(FunctionName=function)
-        mappings = client.list_event_source_mappings(FunctionName=function)["EventSourceMappings"]
-        state = mappings[0].get("State", "") if mappings else "no mapping"
-        variables = configuration.get("Environment", {}).get("Variables", {})
-        return replace(_told(self.environment.pipeline, variables), mapping=state)
+        environment, names = self.environment, self.environment.names
+        mapping = read_mapping(environment, names.queue, names.function)
+        state = mapping.get("State", "") if mapping else "no mapping"
+        configuration = read_configuration(environment, names.function)
+        if configuration is None:
+            raise CannotRunError(f"there is no function {names.function}; run: {up_command(environment)}")
+        try:
+            told = read_variables(environment, configuration).settings
+        except ConfigurationError as error:
+            return FunctionFacts(mapping=state, trouble=str(error))
+        limits = [limit for rule in environment.pipeline.rules if (limit := rule.limit(told)) is not None]
+        return FunctionFacts(threshold=min(limits, default=None), mapping=state)
 
     def _invocations(self) -> Update:
         invocations = read_invocations(self.environment, since_ms=self._log_since_ms)
@@ -327,13 +322,3 @@ class Sources:
             )
             if failures:
                 self._reasons[letter.message_id] = failures[-1].reason
-
-
-def _told(pipeline: Pipeline, variables: Mapping[str, str]) -> FunctionFacts:
-    """What the function is told by its variables."""
-    try:
-        told = settings.Environment.read(variables, pipeline.settings)
-    except settings.ConfigurationError as error:
-        return FunctionFacts(trouble=str(error))
-    limits = [limit for rule in pipeline.rules if (limit := rule.limit(told.settings)) is not None]
-    return FunctionFacts(threshold=min(limits, default=None))

@@ -72,9 +72,14 @@ class Redrive:
     finished: bool = True
 
 
-def list_dead_letters(environment: Environment, *, limit: int = PEEK_LIMIT) -> list[DeadLetter]:
-    """Up to `limit` dead letters with their reasons, oldest first; none is consumed."""
-    url = queue_url(environment, environment.names.dead_letter_queue)
+def list_dead_letters(
+    environment: Environment, *, limit: int = PEEK_LIMIT, queue: str | None = None
+) -> list[DeadLetter]:
+    """Up to `limit` dead letters with their reasons, oldest first; none is consumed.
+
+    `queue`: another dead-letter queue than that of the records' queue.
+    """
+    url = queue_url(environment, queue or environment.names.dead_letter_queue)
     return [_read(environment.contract, message) for message in peek(environment.aws, url, limit=limit)]
 
 

@@ -8,7 +8,7 @@ from botocore.stub import Stubber
 
 from console.model import FunctionFacts, Model, Sources, Update
 from operations.alerts import Alert
-from operations.metrics import Invocation
+from operations.function_log import Invocation
 from operations.queues import Depth
 from profiles.session import Aws, open_endpoint
 from runtime.clock import Clock
@@ -79,8 +79,9 @@ def stub(aws: Aws) -> Iterator[Stubber]:
 
 def facts(aws: Aws, stub: Stubber, variables: dict[str, str]) -> FunctionFacts:
     answer: dict[str, Any] = {"Environment": {"Variables": variables}}
+    mapping = {"State": "Enabled", "FunctionArn": "arn:aws:lambda:us-east-2:000000000000:function:StockProcessor"}
+    stub.add_response("list_event_source_mappings", {"EventSourceMappings": [mapping]})
     stub.add_response("get_function_configuration", answer)
-    stub.add_response("list_event_source_mappings", {"EventSourceMappings": [{"State": "Enabled"}]})
     return Sources(at(aws, stock_names("000000000000")), Clock())._function_facts()
 
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from operations.alerts import read_alert
-from operations.metrics import read_invocations
+from operations.function_log import read_invocations
 from pipeline.contract import CONTRACT
 from profiles.session import Aws
 from tests.support.environments import at, stock_names

@@ -5,8 +5,7 @@ from typing import Any, cast
 import pytest
 
 from operations.commands.logs import parse_since, render
-from operations.function_log import LogEvent, Tail
-from operations.log_lines import read_line
+from operations.function_log import LogEvent, Tail, read_line
 from profiles.errors import CannotRunError
 from profiles.session import Aws
 from tests.support.environments import at, stock_names
