@@ -63,17 +63,12 @@ class RecordListing:
             page, more = list_page(self.environment, self.environment.contract.prefix, self._cursor)
             found += self._take(page)
             if not more:
-                self._finish_sweep()
+                if not self.full:
+                    self.known = self._swept  # objects that were deleted are forgotten
+                self._swept, self._cursor, self.complete = set(), "", True
                 return found, started_at_beginning
             self._cursor = page[-1].key
         return found, False
-
-    def _finish_sweep(self) -> None:
-        if not self.full:
-            self.known = self._swept  # objects that were deleted are forgotten
-        self._swept = set()
-        self._cursor = ""
-        self.complete = True
 
     def _take(self, page: list[StoredObject]) -> list[StoredObject]:
         new = [item for item in page if item.key not in self.known and self._plausible(item)]

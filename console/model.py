@@ -6,7 +6,7 @@ in `Sources.read`, and its place on a face.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
@@ -187,10 +187,9 @@ class Model:
         """p50, p95 and p99 of the milliseconds from SQS accepting a message to its processing, of the last records."""
         return tuple(percentile(self.latencies, rank) for rank in PERCENTILES)
 
-    def duration_percentiles(self) -> tuple[float | None, ...]:
-        """p50, p95 and p99 of the function's duration in milliseconds, of the last invocations."""
-        durations = [invocation.duration_ms for invocation in self.invocations.values()]
-        return tuple(percentile(durations, rank) for rank in PERCENTILES)
+    def median_duration_ms(self) -> float | None:
+        """How long the function ran, of the last invocations."""
+        return percentile((invocation.duration_ms for invocation in self.invocations.values()), 50)
 
 
 # What is sampled at each refresh, to show how fast it grows.
@@ -306,19 +305,14 @@ class Sources:
 
     def _dead_letters(self) -> list[DeadLetter]:
         """What is in the dead-letter queue. Why a valid one failed is in the function's log, if it is still there."""
-        letters = list_dead_letters(self.environment)
-        self._explain([letter for letter in letters if letter.is_valid and letter.message_id not in self._reasons])
+        letters, reasons = list_dead_letters(self.environment), self._reasons
+        unknown = [letter for letter in letters if letter.is_valid and letter.message_id not in reasons]
+        for letter in unknown[-_EXPLAINED_AT_ONCE:]:
+            message_id = letter.message_id
+            failures = failures_of(self.environment, message_id=message_id, record_id=None, since_ms=letter.sent_ms)
+            if failures:
+                reasons[message_id] = failures[-1].reason
         return [
-            replace(letter, reason=f"{letter.reason}: {self._reasons[letter.message_id]}")
-            if letter.message_id in self._reasons
-            else letter
+            replace(letter, reason=f"{letter.reason}: {why}") if (why := reasons.get(letter.message_id)) else letter
             for letter in letters
         ]
-
-    def _explain(self, letters: Sequence[DeadLetter]) -> None:
-        for letter in letters[-_EXPLAINED_AT_ONCE:]:
-            failures = failures_of(
-                self.environment, message_id=letter.message_id, record_id=None, since_ms=letter.sent_ms
-            )
-            if failures:
-                self._reasons[letter.message_id] = failures[-1].reason

@@ -32,7 +32,7 @@ _STATES: Final = {
     "live": ("sensors", "Live"),
     "lost": ("cloud_off", "No connection"),
 }
-_THEMES: Final = (("auto", None, "brightness_auto"), ("light", False, "light_mode"), ("dark", True, "dark_mode"))
+_THEMES: Final = {"auto": (None, "brightness_auto"), "light": (False, "light_mode"), "dark": (True, "dark_mode")}
 # What no component tells: whether the tab can be seen, whether it is dark, and the theme that was chosen last time.
 _BRIDGE: Final = """
     const tell = () => emitEvent('tab', {
@@ -59,7 +59,7 @@ class Page:
         self._look = LIGHT
         self._shown = (-1, LIGHT)
         ui.add_css(_STYLE)
-        self._theme = ui.dark_mode(None)
+        self._theme, self._theme_name = ui.dark_mode(None), "auto"
         self._theme_chosen = False  # on this page, with a click
         self._head()
         act, contract = refresher.act, environment.contract
@@ -156,22 +156,23 @@ class Page:
         self._refresher.see(self._tab, visible=bool(said.get("visible")))
 
     def _next_theme(self) -> None:
-        values = [value for _, value, _ in _THEMES]
-        name = _THEMES[(values.index(self._theme.value) + 1) % len(_THEMES)][0]
+        names = list(_THEMES)
+        name = names[(names.index(self._theme_name) + 1) % len(names)]
         self._theme_chosen = True
         self._set_theme(name)
         ui.run_javascript(f"localStorage.setItem('stockpipe-theme', '{name}')")
 
     def _remembered_theme(self, name: str) -> None:
         """What the browser remembers comes late where somebody has already clicked: the click counts."""
-        if not self._theme_chosen:
+        if not self._theme_chosen and name in _THEMES:
             self._set_theme(name)
 
-    def _set_theme(self, wanted: str) -> None:
-        name, value, symbol = next((theme for theme in _THEMES if theme[0] == wanted), _THEMES[0])
-        self._theme.set_value(value)
+    def _set_theme(self, name: str) -> None:
+        self._theme_name = name
+        is_dark, symbol = _THEMES[name]
+        self._theme.set_value(is_dark)
         self._theme_button.props["icon"] = symbol
-        self._theme_button.props["aria-label"] = f"Theme: {'follows the system' if value is None else name}"
+        self._theme_button.props["aria-label"] = f"Theme: {'follows the system' if is_dark is None else name}"
 
     async def _redrive(self, message_id: str | None) -> None:
         environment = self._environment

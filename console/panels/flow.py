@@ -60,7 +60,7 @@ class FlowPanel:
             text.count(queue.waiting if queue else None),
             f"{text.count(queue.in_flight if queue else None)} in flight · oldest {text.milliseconds(model.age_ms)}",
         )
-        p50, failed = model.duration_percentiles()[0], model.invocations_failed
+        p50, failed = model.median_duration_ms(), model.invocations_failed
         state = function.trouble or function.mapping
         self._function.show(
             text.count(model.invocations_total),
