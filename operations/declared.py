@@ -4,7 +4,6 @@ from functools import lru_cache
 
 from bootstrap.declaration import declare
 from bootstrap.model import Resource
-from bootstrap.resources.event_source_mapping import EventSourceMapping
 from bootstrap.settings import Settings
 from profiles.environment import Environment
 from profiles.names import Names
@@ -17,14 +16,16 @@ def resources(environment: Environment, kind: str) -> list[Resource]:
     They are declared with default settings: names and references don't depend on settings.
     """
     names = environment.names
-    first = {names.queue, names.dead_letter_queue, names.function, names.role, names.log_group}
+    order = (names.queue, names.function, names.role, names.log_group, names.dead_letter_queue)
+    ranks = {name: rank for rank, name in enumerate(order)}
     found = (one for one in _declared(environment.pipeline, names) if one.kind == kind)
-    return sorted(found, key=lambda one: not first.intersection(one.name.split(" → ")))
+    return sorted(found, key=lambda one: ranks.get(one.name.partition(" → ")[0], len(ranks)))
 
 
-def source_and_target(mapping: EventSourceMapping) -> tuple[str, str]:
-    """The names of an event source mapping's queue and function."""
-    return mapping.queue, mapping.function
+def source_and_target(mapping: Resource) -> tuple[str, str]:
+    """The names of an event source mapping's queue and function: it is called `StockQueue → StockProcessor`."""
+    queue, _, function = mapping.name.partition(" → ")
+    return queue, function
 
 
 def dead_letter_queues(environment: Environment) -> list[Resource]:

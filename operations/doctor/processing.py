@@ -7,7 +7,6 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from bootstrap.model import Live, Resource
-from bootstrap.resources.event_source_mapping import EventSourceMapping
 from bootstrap.settings import VISIBILITY_PER_FUNCTION_TIMEOUT
 from operations import declared
 from operations.deadletters import list_dead_letters
@@ -87,7 +86,7 @@ def function(environment: Environment, resource: Resource) -> Check:
     return ok(f"{resource.name}, {configuration.get('Runtime', '')}, {state}")
 
 
-def mapping(environment: Environment, resource: EventSourceMapping) -> Check:
+def mapping(environment: Environment, resource: Resource) -> Check:
     """The event source mapping is there, enabled, and understands partial batch responses."""
     source, target = declared.source_and_target(resource)
     found = read_mapping(environment, source, target)
@@ -105,7 +104,7 @@ def mapping(environment: Environment, resource: EventSourceMapping) -> Check:
     return ok(f"Enabled, batch size {found.get('BatchSize', '?')}")
 
 
-def visibility(environment: Environment, resource: EventSourceMapping) -> Check:
+def visibility(environment: Environment, resource: Resource) -> Check:
     """The queue hides a message long enough for a batch to be collected and the function to finish, retries included.
 
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
