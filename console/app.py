@@ -74,7 +74,7 @@ def serve(
         page = Page(refresher, settings, counter, example)
         client.on_delete(lambda: refresher.lose(client.id))
         await client.connected()
-        if not client.is_deleted:  # somebody fetched the page without being a browser
+        if not client.is_deleted:  # the page was fetched by something else than a browser
             await page.start()
 
     @asynccontextmanager

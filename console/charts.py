@@ -18,7 +18,7 @@ SKY: Final = "#56B4E9"
 ORANGE: Final = "#E69F00"
 VERMILION: Final = "#D55E00"
 _FONT: Final = "Roboto, system-ui, sans-serif"
-# The threshold belongs into the picture when values come this near to it; further off, it would flatten the line.
+# The threshold is drawn where values come this near to it (a part of it). Further off, it would flatten the line.
 _NEAR: Final = 0.2
 
 

@@ -33,7 +33,7 @@ _STATES: Final = {
     "lost": ("cloud_off", "No connection"),
 }
 _THEMES: Final = {"auto": (None, "brightness_auto"), "light": (False, "light_mode"), "dark": (True, "dark_mode")}
-# What no component tells: whether the tab can be seen, whether it is dark, and the theme that was chosen last time.
+# What no component reports: whether the tab can be seen, whether it is dark, and the theme that was chosen last time.
 _BRIDGE: Final = """
     const tell = () => emitEvent('tab', {
         visible: !document.hidden, dark: document.body.classList.contains('body--dark')});
@@ -84,7 +84,9 @@ class Page:
                     self._resources = ResourcesPanel(lambda: act(lambda: status(environment, settings)))
         with ui.element("footer").classes("foot muted"):
             self._calls = ui.label("")
-            ui.label("Reads through AWS APIs only; slower when nothing changes, not at all without a tab.")
+            ui.label(
+                "Reads through AWS APIs only: less often when nothing changes, and not at all without an open tab."
+            )
         ui.skip_link("Skip to the live figures", target=figures)
         ui.on("tab", self._tab_said)
         ui.on("theme", lambda event: self._remembered_theme(str(event.args)))
@@ -137,7 +139,7 @@ class Page:
             self._banner_text.set_text(trouble.text)
             self._banner_advice.set_text(
                 f"{trouble.advice + '. ' if trouble.advice else ''}Since {text.clock(trouble.since_ms)} UTC; "
-                "what is shown below is from before. Trying again by itself."
+                "the figures below are older. The page tries again by itself."
             )
         state = "lost" if trouble else "live" if at_ms else ""
         symbol, words = _STATES[state]

@@ -1,7 +1,8 @@
 """The one loop behind all browser tabs: it reads what is due, and less often the less is going on.
 
 Pace: while somebody looks, every `interval` seconds; every `QUIET_SECONDS` once nothing has changed for a minute; every
-`HIDDEN_SECONDS` while all tabs are hidden; not at all without a tab. A look or an action makes it read at once.
+`HIDDEN_SECONDS` while all tabs are hidden; not at all without a tab. It reads at once when a tab becomes visible, and
+after an action.
 """
 
 import asyncio
@@ -151,7 +152,7 @@ def explain(error: Exception, environment: Environment) -> tuple[str, str]:
     if isinstance(error, CannotRunError):
         return str(error), ""
     if isinstance(error, HTTPClientError | NoConnectionError | OSError):
-        advice = "Start it with: stockpipe emulator start" if profile.endpoint_url else "Is the network there?"
+        advice = "Start it with: stockpipe emulator start" if profile.endpoint_url else "Check the network connection"
         return f"Nothing answers at {where}.", advice
     response: Any = getattr(error, "response", {})
     code = response.get("Error", {}).get("Code", "")

@@ -5,7 +5,7 @@ from typing import Any, Final
 from runtime.clock import from_epoch_ms
 
 UNKNOWN: Final = "\N{EN DASH}"
-SLOWEST: Final = 0.005  # what moves slower stands still
+SLOWEST: Final = 0.005  # records per second; anything slower is shown as 0
 _DAY_MS: Final = 86_400_000
 
 

@@ -16,7 +16,7 @@ _OVER: Final = 1.33
 
 
 class SendPanel:
-    """An input for each field that a person gives; what the data contract refuses is said beside it and not sent.
+    """An input for each field that a person gives. What the data contract refuses is not sent, and the form says why.
 
     `example` is a record with the values that the form begins with.
     """
