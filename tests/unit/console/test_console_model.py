@@ -1,5 +1,7 @@
 """What is known, and how it is read: of the live function the same variables, by the same rules, as it reads itself."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -176,3 +178,9 @@ def test_after_an_action_everything_is_read_again(aws: Aws, looks: list[str]) ->
     list(sources.read())
 
     assert looks == ["alerts", "dead letters"]
+
+
+def test_the_model_needs_no_web_framework() -> None:
+    code = "import sys, console.refresher; sys.exit('nicegui' in sys.modules or 'fastapi' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
