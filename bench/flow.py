@@ -16,8 +16,7 @@ import bootstrap
 from bootstrap.settings import Settings
 from emulator import lifecycle
 from emulator.engine import Options
-from operations.reconcile import reconcile
-from operations.reconciliation import Reconciliation
+from operations.reconcile import Reconciliation, reconcile
 from producer.production import Production, replayed
 from producer.replay import find
 from profiles.environment import Environment

@@ -10,9 +10,8 @@ from rich.text import Text
 
 import terminal
 from bootstrap.resources.sns import HOW_TO_CONFIRM, Subscriber, email_subscribers
-from operations.alerts import Alert, peek_inbox
+from operations.alerts import Alert, Email, peek_inbox, recorded_emails
 from operations.display import as_document, clock_time, print_json_line, timestamp
-from operations.emails import Email, recorded_emails
 from operations.queues import PEEK_LIMIT, depth
 from profiles.environment import Environment, queue_url
 from terminal.untrusted import printable

@@ -13,7 +13,7 @@ import terminal
 from operations import deadletters
 from operations.deadletters import DeadLetter, Redrive
 from operations.display import age, as_document, plain_table, print_json_line, timestamp
-from operations.failures import Failure, failures_of
+from operations.function_log import FailedDelivery, failures_of
 from operations.queues import PEEK_LIMIT, depth, redelivery
 from profiles.environment import Environment, queue_url
 from profiles.errors import CannotRunError
@@ -210,7 +210,7 @@ def _warn_of_invalid(environment: Environment, message: str | None) -> None:
         _note(f"{bad} of {len(letters)} messages can't succeed, because they are not {what}: they will fail again")
 
 
-def _delivery(failure: Failure) -> str:
+def _delivery(failure: FailedDelivery) -> str:
     return f"{timestamp(failure.at_ms)}  {printable(failure.reason)}  request {printable(failure.request_id)}"
 
 

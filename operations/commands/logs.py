@@ -12,8 +12,7 @@ from rich.text import Text
 
 import terminal
 from operations.display import clock_time, print_json_line
-from operations.function_log import LogEvent, Tail
-from operations.log_lines import Line, read_line
+from operations.function_log import Line, LogEvent, Tail, read_line
 from profiles.environment import up_command
 from profiles.errors import CannotRunError
 from terminal.untrusted import one_line, printable

@@ -11,8 +11,7 @@ from rich.status import Status
 
 import terminal
 from operations.display import as_document
-from operations.reconcile import SAMPLE, reconcile
-from operations.reconciliation import Reconciliation
+from operations.reconcile import SAMPLE, Reconciliation, reconcile
 from producer import manifest as manifests
 from profiles.environment import Environment
 from profiles.errors import CannotRunError

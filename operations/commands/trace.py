@@ -6,9 +6,9 @@ import typer
 from rich.text import Text
 
 import terminal
-from operations import record_search
+from operations import records
 from operations.display import as_document, clock_time, timestamp
-from operations.record_search import SearchLimitError
+from operations.records import SearchLimitError
 from operations.trace import Trace
 from operations.trace import trace as follow
 from profiles.errors import CannotRunError
@@ -38,7 +38,7 @@ def trace(
     ] = None,
     limit: Annotated[
         int, typer.Option(help="Read at most this many objects for a record that this machine didn't send.", min=1)
-    ] = record_search.DEFAULT_LIMIT,
+    ] = records.DEFAULT_LIMIT,
     as_json: terminal.JsonOption = False,
     profile: terminal.ProfileOption = terminal.DEFAULT_PROFILE,
     prefix: terminal.PrefixOption = "",

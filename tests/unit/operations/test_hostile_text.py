@@ -7,13 +7,13 @@ import pytest
 from typer.testing import CliRunner
 
 import terminal
+from console.listing import seen
 from console.model import Model
-from console.reading import records_in
 from operations.commands import dlq, logs, trace
 from operations.doctor.check import State
-from operations.doctor.flow import dead_letters
-from operations.function_log import LogEvent
-from operations.log_lines import read_line
+from operations.doctor.examination import checks_of
+from operations.function_log import LogEvent, read_line
+from operations.records import records_in
 from pipeline.contract import CONTRACT
 from tests.support.reconciled_world import CALM, NAMES, World, record
 
@@ -71,7 +71,7 @@ def test_dead_letters_that_sqs_does_not_count_are_no_reason_to_say_none(hostile:
 
     # then no tool says that there are none
     assert len(json.loads(runner.invoke(dlq.app, ["list", "--json"]).stdout)["dead_letters"]) == len(BODIES)
-    assert dead_letters(hostile.environment).state is State.WARNING
+    assert checks_of(hostile.environment)["dead letters"]().state is State.WARNING
     assert runner.invoke(dlq.app, ["purge"]).exception, "it asks before it deletes"
     assert runner.invoke(dlq.app, ["purge", "--yes"]).stdout.startswith(f"deleted about {len(BODIES)} dead letters")
     assert runner.invoke(dlq.app, ["purge"]).stdout == "no dead letters\n"
@@ -100,9 +100,11 @@ HOSTILE_RECORDS = (
 def test_a_record_of_somebody_else_is_left_out_of_the_console(body: bytes) -> None:
     # given a hostile record before a good one
     model = Model()
-    model.add_records(records_in(CONTRACT, "k", body + b"\n" + changed(tick_id="good", price=1e-300)))
-    model.add_records(records_in(CONTRACT, "l", changed(tick_id="better", price=1e300)))
-    model.add_records(records_in(CONTRACT, "m", changed(tick_id="best", price=1e308)))
+    good = (
+        changed(tick_id=name, price=price) for name, price in (("good", 1e-300), ("better", 1e300), ("best", 1e308))
+    )
+    for line in good:
+        model.add_records(seen(CONTRACT, records_in(CONTRACT, "k", [body, line])[0]))
 
     # then the panels have the good ones
     assert [each.stored.record.id for each in model.last_records] == ["good", "better", "best"]

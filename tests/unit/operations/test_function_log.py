@@ -5,8 +5,8 @@ from typing import Any, cast
 import pytest
 
 from operations.commands.logs import parse_since, render
-from operations.function_log import LogEvent, Tail
-from operations.log_lines import read_line
+from operations.function_log import LogEvent, Tail, read_invocations, read_line
+from profiles.environment import Environment
 from profiles.errors import CannotRunError
 from profiles.session import Aws
 from tests.support.environments import at, stock_names
@@ -116,15 +116,19 @@ class Log:
     def get_paginator(self, _: str) -> Any:
         return SimpleNamespace(paginate=self._paginate)
 
-    def _paginate(self, *, logGroupName: str, startTime: int) -> Any:  # noqa: N803, ARG002
+    def _paginate(self, *, logGroupName: str, startTime: int, **_: Any) -> Any:  # noqa: N803, ARG002
         self.starts.append(startTime)
         found = [event for event in self.events if event["timestamp"] >= startTime]
         return [{"events": found[:1]}, {}, {"events": found[1:]}]
 
 
+def environment(log: Log) -> Environment:
+    return at(cast(Aws, SimpleNamespace(logs=log)), stock_names("123456789012"))
+
+
 def test_a_tail_shows_each_line_once_late_ones_included() -> None:
     log = Log()
-    tail = Tail(at(cast(Aws, SimpleNamespace(logs=log)), stock_names("123456789012")), since_ms=100_000)
+    tail = Tail(environment(log), since_ms=100_000)
     log.add(99_999, "before")
     log.add(150_000, "b")
     log.add(140_000, "a")
@@ -137,3 +141,28 @@ def test_a_tail_shows_each_line_once_late_ones_included() -> None:
     assert [event.message for event in tail.read()] == ["c"]
     assert tail.read() == []
     assert log.starts[-1] == 170_000, "what is long past is not asked for again"
+
+
+def test_invocations_are_read_from_the_report_lines_of_aws_and_of_the_engines() -> None:
+    log = Log()
+    lines = (
+        "START RequestId: a Version: $LATEST",
+        "REPORT RequestId: a\tDuration: 12.50 ms\tBilled Duration: 13 ms\tMemory Size: 256 MB\tMax Memory Used: 90 MB\t"
+        "Init Duration: 301.22 ms\t\n",
+        '{"message": "not a REPORT RequestId: x Duration: 1 ms"}',
+        "REPORT RequestId: b\tDuration: 166 ms\tBilled Duration: 166 ms\tMemory Size: 128 MB\tMax Memory Used: 0 MB",
+        "REPORT RequestId: c\tDuration: 3000.00 ms\tBilled Duration: 3000 ms\tMemory Size: 256 MB\t"
+        "Max Memory Used: 90 MB\tStatus: timeout",
+    )
+    for number, line in enumerate(lines):
+        log.add(number, line)
+
+    found = read_invocations(environment(log), since_ms=0)
+
+    assert [(one.request_id, one.at_ms, one.duration_ms) for one in found] == [
+        ("a", 1, 12.5),
+        ("b", 3, 166.0),
+        ("c", 4, 3000.0),
+    ]
+    assert [one.cold for one in found] == [True, False, False]
+    assert [one.failed for one in found] == [False, False, True]

@@ -11,8 +11,8 @@ import pytest
 from botocore.stub import Stubber
 
 from operations.doctor import Check, State, examine, machine
-from operations.doctor.check import guarded
-from operations.doctor.examination import PIPELINE
+from operations.doctor.check import run
+from operations.doctor.examination import PIPELINE, checks_of
 from profiles.session import Aws, open_endpoint
 from tests.support.environments import at, stock_names
 
@@ -124,6 +124,6 @@ def test_another_program_at_the_port_is_explained(config: Path, other_program: i
 def test_what_aws_refuses_is_a_result_and_not_the_end(aws: Aws) -> None:
     with Stubber(aws.sqs) as stub:
         stub.add_client_error("get_queue_url", "AccessDenied", "no", 403)
-        check = guarded("queue", lambda: PIPELINE["queue"](at(aws, stock_names("000000000000"))))
+        check = run("queue", checks_of(at(aws, stock_names("000000000000")))["queue"])
     assert (check.name, check.state) == ("queue", State.FAILED)
     assert "lacks a permission" in check.fix

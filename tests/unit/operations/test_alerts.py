@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from operations.alerts import read_alert
 from operations.queues import depth
 from pipeline.contract import CONTRACT
 from runtime.clock import Clock, iso_utc
@@ -174,3 +175,32 @@ def test_many_alerts_are_counted_with_a_call_for_ten(stored: World) -> None:
     # then all are seen
     assert (result.holds, result.alerts, result.repeated_alerts) == (True, len(WINDOWS), ())
     assert calls.count("ReceiveMessage") < 16
+
+
+ALERT = {"symbol": "TSLA", "price": 1201.33, "tick_id": "t-1"}
+
+
+def message(body: str) -> Any:
+    return {"MessageId": "sqs-1", "Body": body, "Attributes": {"SentTimestamp": "1767571200000"}}
+
+
+def test_an_alert_is_taken_out_of_the_envelope_of_sns() -> None:
+    envelope = {
+        "Type": "Notification",
+        "MessageId": "sns-1",
+        "TopicArn": "arn:aws:sns:us-east-2:000000000000:StockAlerts",
+        "Subject": "Stock alert: TSLA 1201.33 >= 1200.00",
+        "Message": json.dumps(ALERT),
+    }
+
+    alert = read_alert(CONTRACT, message(json.dumps(envelope)))
+
+    assert (alert.message_id, alert.subject) == ("sns-1", "Stock alert: TSLA 1201.33 >= 1200.00")
+    assert (alert.fields["symbol"], alert.record_id, alert.sent_ms) == ("TSLA", "t-1", 1767571200000)
+
+
+@pytest.mark.parametrize("body", [json.dumps(ALERT), "just a text", "[1, 2]"])
+def test_a_message_without_an_envelope_is_shown_as_it_is(body: str) -> None:
+    alert = read_alert(CONTRACT, message(body))
+
+    assert (alert.message_id, alert.subject, alert.body) == ("sqs-1", "(no subject)", body)

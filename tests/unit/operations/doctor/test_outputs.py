@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from operations.doctor.check import State
-from operations.doctor.outputs import rules
+from operations.doctor.check import Check, State, run
+from operations.doctor.examination import checks_of
 from pipeline.contract import Tick
 from producer.manifest import ManifestWriter, Sent, new_path
+from profiles.environment import Environment, up_command
 from tests.support.reconciled_world import CALM, TICKS, WINDOWS, World
 
 
@@ -19,6 +20,10 @@ def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def produce(world: World, ticks: list[Tick]) -> None:
     with ManifestWriter(new_path(world.environment, "run")) as writer:
         writer.append([Sent(tick, "m") for tick in ticks])
+
+
+def rules(environment: Environment) -> Check:
+    return run("rules", checks_of(environment)["rules"], up_command(environment))
 
 
 def test_a_run_to_which_no_rule_applies_is_why_there_is_no_alert(world: World) -> None:

@@ -13,7 +13,7 @@ import terminal
 from analytics.history import run_compaction
 from operations.commands import reconcile as command
 from operations.ledger import differences
-from operations.stored import LONGEST_RECORD
+from operations.records import LONGEST_RECORD
 from pipeline.contract import CONTRACT, Tick
 from profiles.errors import CannotRunError
 from tests.support.reconciled_world import CALM, NAMES, World, record

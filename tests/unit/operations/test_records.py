@@ -7,7 +7,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from operations.record_search import SearchLimitError, find_record, search
+from operations.records import SearchLimitError, find_by_id, find_record
 from pipeline.contract import CONTRACT, Tick
 from profiles.environment import Environment
 from profiles.session import Aws
@@ -49,7 +49,7 @@ def find(s3: Any, wanted: Tick, *, thorough: bool = False, limit: int = 1000) ->
 
 
 def look(s3: Any, tick_id: str, *, group: str | None = None, limit: int = 1000) -> str | None:
-    found = search(environment(s3), tick_id, group=group, limit=limit, observer=lambda _: None)
+    found = find_by_id(environment(s3), tick_id, group=group, limit=limit, observer=lambda _: None)
     return found.key if found else None
 
 
