@@ -77,8 +77,8 @@ def bucket_tls_only(names: Names) -> PolicyDocument:
     )
 
 
-def inbox_from_topic(names: Names) -> PolicyDocument:
-    """Only the alert topic may send to the inbox queue.
+def queue_from_topic(names: Names, queue_arn: str) -> PolicyDocument:
+    """Only the alert topic may send to a queue that is subscribed to it.
 
     https://docs.aws.amazon.com/sns/latest/dg/subscribe-sqs-queue-to-sns-topic.html
     """
@@ -88,7 +88,7 @@ def inbox_from_topic(names: Names) -> PolicyDocument:
             "Effect": "Allow",
             "Principal": {"Service": "sns.amazonaws.com"},
             "Action": "sqs:SendMessage",
-            "Resource": names.inbox_queue_arn,
+            "Resource": queue_arn,
             "Condition": {"ArnEquals": {"aws:SourceArn": names.topic_arn}},
         }
     )

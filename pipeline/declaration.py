@@ -76,7 +76,7 @@ def _queues(names: Names, settings: Settings) -> tuple[Resource, ...]:
         {
             "MessageRetentionPeriod": str(4 * DAY_SECONDS),
             "SqsManagedSseEnabled": "true",
-            "Policy": policies.inbox_from_topic(names),
+            "Policy": policies.queue_from_topic(names, names.inbox_queue_arn),
         },
         tags,
     )

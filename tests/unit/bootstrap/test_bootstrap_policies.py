@@ -50,7 +50,7 @@ def test_the_bucket_is_denied_to_everybody_without_tls() -> None:
 
 
 def test_only_the_alert_topic_may_send_to_the_inbox() -> None:
-    (statement,) = policies.inbox_from_topic(NAMES)["Statement"]
+    (statement,) = policies.queue_from_topic(NAMES, NAMES.inbox_queue_arn)["Statement"]
 
     assert statement["Principal"] == {"Service": "sns.amazonaws.com"}
     assert statement["Action"] == "sqs:SendMessage"
