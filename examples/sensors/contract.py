@@ -43,7 +43,7 @@ class Reading(Record):
     )
     timestamp: str = time(meaning="the event time; if it is missing, the SQS SentTimestamp")
     humidity: int | None = whole(
-        0, 100, meaning="in %; optional", expected="a whole number of % from 0 to 100, such as 45", optional=True
+        0, 100, meaning="in %", expected="a whole number of % from 0 to 100, such as 45", optional=True
     )
     run: str | None = text(
         _ID,

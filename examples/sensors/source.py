@@ -36,9 +36,9 @@ class _Place:
 _PLACES = {
     "lyon/cellar": _Place(12.5, 0.3, 78),
     "lyon/kitchen": _Place(21.0, 2.0, 48),
-    "lyon/roof": _Place(31.0, 1.5),
+    "lyon/roof": _Place(32.5, 1.5),
     "oslo/attic": _Place(17.5, 5.0, 40),
-    "oslo/boiler": _Place(30.2, 0.2),
+    "oslo/boiler": _Place(31.5, 0.2),
     "oslo/garden": _Place(11.0, 6.0, 66),
 }
 _UNKNOWN_PLACE = _Place(20.0, 3.0, 50)

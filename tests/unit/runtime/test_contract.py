@@ -278,7 +278,7 @@ def test_every_record_has_an_event_time() -> None:
         namespace={"ID": "id_", "GROUP": ("id_",)},
     )
 
-    with pytest.raises(ValueError, match="^the field timestamp is missing"):
+    with pytest.raises(ValueError, match=r"^the field timestamp is missing"):
         Contract(made, prefix="p/", noun="one", plural="ones", charted="value")
 
 
