@@ -33,7 +33,7 @@ class Answer:
 
 def stockpipe(*arguments: str, **environment: str) -> Answer:
     """Run `stockpipe …` in this process."""
-    out, err = io.StringIO(), io.StringIO()
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.setattr(sys, "argv", ["stockpipe", *arguments])
         for name, value in environment.items():
@@ -41,4 +41,5 @@ def stockpipe(*arguments: str, **environment: str) -> Answer:
         with pytest.raises(SystemExit) as ended:
             main()
     assert isinstance(ended.value.code, int | None)
-    return Answer(ended.value.code or 0, out.getvalue(), err.getvalue())
+    printed = [stream.buffer.getvalue().decode() for stream in (out, err)]  # type: ignore[attr-defined]
+    return Answer(ended.value.code or 0, *printed)
