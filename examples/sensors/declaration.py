@@ -161,7 +161,7 @@ def _alarms(names: Names) -> tuple[Resource, ...]:
     return (
         alarm(
             f"{names.dead_letter_queue}-not-empty",
-            "A reading could not be processed: see `stockpipe dlq`",
+            f"A {CONTRACT.noun} could not be processed: see `stockpipe dlq`",
             queue_metric(names.dead_letter_queue, "ApproximateNumberOfMessagesVisible", 1),
         ),
         alarm(

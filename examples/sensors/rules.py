@@ -45,7 +45,7 @@ HOT = Rule[Reading, Settings](
 DAMP = Rule[Reading, Settings](
     "damp",
     applies=lambda reading, settings: (
-        None not in (settings.alert_humidity, reading.humidity) and reading.humidity >= settings.alert_humidity
+        settings.alert_humidity is not None and (reading.humidity or 0) >= settings.alert_humidity
     ),
     subject=lambda reading, settings: f"Too damp: {reading.group} {reading.humidity} % >= {settings.alert_humidity} %",
     details=lambda _, settings: {"threshold": settings.alert_humidity},

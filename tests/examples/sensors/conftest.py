@@ -41,5 +41,5 @@ def stockpipe(*arguments: str, **environment: str) -> Answer:
         with pytest.raises(SystemExit) as ended:
             main()
     assert isinstance(ended.value.code, int | None)
-    printed = [stream.buffer.getvalue().decode() for stream in (out, err)]  # type: ignore[attr-defined]
+    printed = [stream.buffer.getvalue().decode() for stream in (out, err)]
     return Answer(ended.value.code or 0, *printed)
