@@ -17,6 +17,7 @@ import pytest
 import bootstrap
 from analytics.statements import named_queries
 from bootstrap import Settings
+from bootstrap.operations import plan_from_scratch
 from producer.manifest import all_paths
 from profiles.environment import Environment, queue_url
 from profiles.names import Names
@@ -28,7 +29,7 @@ from tests.support.environments import STOCKS
 from tests.support.sandboxes import ENGINES
 from tests.support.waiting import wait_until
 
-SIMULATION = ("--seed", "7", "--start", "2026-07-01T12:00:00Z", "--count", "120", "--speed", "max")
+SIMULATION = ("--seed", "7", "--start", "2026-07-01T12:00:00Z", "--count", "60", "--speed", "max")
 CSV = """site,sensor,temperature,humidity,timestamp
 nice,porch,19.5,,2026-07-02T08:00:00Z
 nice,porch,35,60,2026-07-02T09:00:00Z
@@ -58,7 +59,8 @@ class Desk:
         return self.run(*arguments, "--json").json
 
     def declared(self) -> set[str]:
-        return {one.resource for one in bootstrap.status(self.environment, self.settings)}
+        plan = plan_from_scratch(self.environment.pipeline, self.environment.names, self.settings)
+        return {action.resource for action in plan.actions}
 
     def drifted(self) -> list[str]:
         """What isn't as declared."""
@@ -102,10 +104,10 @@ def prefix() -> str:
 
 @pytest.fixture(scope="module")
 def sensors(aws: Aws, prefix: str) -> Iterator[Desk]:
-    """With 120 simulated readings."""
+    """With 60 simulated readings."""
     desk = desk_of(SENSORS, aws, prefix)
     assert desk.drifted() == []
-    assert desk.json("produce", *SIMULATION)["sent"] == 120
+    assert desk.json("produce", *SIMULATION)["sent"] == 60
     yield desk
     bootstrap.down(desk.environment, desk.settings)
 
@@ -120,11 +122,11 @@ def stocks(aws: Aws, prefix: str) -> Iterator[Desk]:
 
 
 def test_simulated_readings_are_reconciled_alerted_and_traced(sensors: Desk) -> None:
-    # when 120 readings were sent
+    # when 60 readings were sent
     result = sensors.json("reconcile", "--wait", "60")
 
     # then each is stored, with two windows of alerts
-    assert (result["produced"], result["stored"], result["missing"], result["alerts"]) == (120, 120, [], 2)
+    assert (result["produced"], result["stored"], result["missing"], result["alerts"]) == (60, 60, [], 2)
     alerts = sensors.json("alerts")["alerts"]
     assert sorted(alert["subject"].partition(" 3")[0] for alert in alerts) == [
         "Too hot: lyon/roof",
@@ -186,7 +188,7 @@ def test_its_named_queries_answer(sensors: Desk) -> None:
     expected = {
         "temperature": "lyon,cellar,",
         "humidity": "lyon,2,",
-        "last_seen": "oslo,garden,2026-07-01T12:00:11.900Z,",
+        "last_seen": "oslo,garden,2026-07-01T12:00:05.900Z,",
         "alert_history": "lyon,roof,3",
     }
     assert set(expected) == set(named_queries(SENSORS))
