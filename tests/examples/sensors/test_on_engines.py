@@ -143,6 +143,8 @@ def test_simulated_readings_are_reconciled_alerted_and_traced(sensors: Desk) -> 
     # and an alerted reading's way is known
     trace = sensors.json("trace", alerts[0]["fields"]["reading_id"])
     assert trace["outcome"] == "stored"
+    assert trace["reading"]["run"] == alerts[0]["fields"]["run"]
+    assert trace["reading"]["run"] in result["manifests"][0], "the run that made it"
     assert trace["key"].startswith(("readings/lyon/roof/", "readings/oslo/boiler/"))
     assert trace["alert_marker"].startswith(("alerts/hot/lyon/roof/", "alerts/hot/oslo/boiler/"))
 
