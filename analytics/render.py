@@ -5,7 +5,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -103,12 +103,12 @@ def as_chart(result: Result, *, group: Collection[str], width: int, height: int 
     figure.plot_size(width, height)
     figure.title(_label(result.columns[value].name))
     times = [i for i, column in enumerate(result.columns) if column.name in _TIME_NAMES or "timestamp" in column.type]
+    grouping = [i for i, column in enumerate(result.columns) if column.name in group]
     if times:
-        grouping = [i for i, column in enumerate(result.columns) if column.name in group]
         _draw_lines(result, times[0], value, grouping)
     else:
-        labels = [i for i, column in enumerate(result.columns) if _kind(column) == "varchar"]
-        names = [_label(row[labels[0]]) if labels else str(n) for n, row in enumerate(result.rows, start=1)]
+        labels = grouping or [i for i, column in enumerate(result.columns) if _kind(column) == "varchar"][:1]
+        names = [_group(row, labels) or str(n) for n, row in enumerate(result.rows, start=1)]
         figure.draw(figure.bar(names, [float(row[value] or 0) for row in result.rows]))
     drawn = str(figure.build())
     return drawn if colour else _TERMINAL_CODES.sub("", drawn)
@@ -120,7 +120,7 @@ def _draw_lines(result: Result, time: int, value: int, grouping: list[int]) -> N
     moments = {moment: place for place, moment in enumerate(sorted({_label(row[time]) for row in drawable}))}
     series: dict[str, list[tuple[int, float]]] = {}
     for row in drawable:
-        name = _label("/".join(str(row[i]) for i in grouping))
+        name = _group(row, grouping)
         series.setdefault(name, []).append((moments[_label(row[time])], float(row[value])))
     for name, points in sorted(series.items()):
         points.sort()
@@ -131,6 +131,10 @@ def _draw_lines(result: Result, time: int, value: int, grouping: list[int]) -> N
         figure.draw(signal)
     shown = list(moments.items())[:: max(1, math.ceil(len(moments) / LABELS_ON_AXIS))]
     figure.ruler("x").ticks([place for _, place in shown], [moment for moment, _ in shown])
+
+
+def _group(row: Sequence[Any], columns: list[int]) -> str:
+    return _label("/".join(str(row[i]) for i in columns))
 
 
 def _kind(column: Column) -> str:

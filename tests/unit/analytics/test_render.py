@@ -48,6 +48,16 @@ def test_a_chart_shows_hostile_text_without_obeying_it() -> None:
     assert not [one for one in drawn if one != "\n" and not one.isprintable()]
 
 
+def test_bars_have_the_names_of_whole_groups() -> None:
+    columns = Column("site", "varchar"), Column("sensor", "varchar"), Column("highest", "double")
+    rows = ("lyon", "roof", 32.5), ("lyon", "cellar", 13.0)
+
+    drawn = as_chart(Result(columns, rows, "duckdb", 0, 0.0), group=("site", "sensor"), width=80, colour=False)
+
+    assert "lyon/roof" in drawn
+    assert "lyon/cellar" in drawn
+
+
 def test_csv_and_json_give_every_character_back() -> None:
     rows = list(csv.reader(io.StringIO(as_csv(RESULT), newline="")))
     assert rows[0] == [NAME, "price"]
