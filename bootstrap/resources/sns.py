@@ -83,8 +83,8 @@ class Topic(Resource):
 class Subscription(Resource):
     """A queue or an email address that is subscribed to a topic.
 
-    Its ARN says nothing, so protocol and endpoint are its identity. A queue gets the message in its SNS envelope, so
-    that the Subject can be seen, unless it is to be `raw`. An email subscription that isn't declared any more is
+    Its ARN says nothing, so protocol and endpoint are its identity. A queue gets the message in its SNS envelope,
+    with the Subject, or with `raw` the message alone. An email subscription that isn't declared any more is
     left alone: a person confirmed it, and only they can again.
     """
 

@@ -15,7 +15,7 @@ import bootstrap
 from analytics import run_query
 from analytics.statements import named_queries
 from bootstrap import Settings
-from bootstrap.operations import plan_from_scratch
+from bootstrap.deployment import plan_from_scratch
 from operations.reconcile import reconcile
 from producer.production import Production, simulated
 from producer.source import simulate

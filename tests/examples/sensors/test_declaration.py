@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from bootstrap import Settings
-from bootstrap.operations import plan_from_scratch
+from bootstrap.deployment import plan_from_scratch
 from profiles.names import Names
 from tests.examples.sensors.conftest import ROOT, SENSORS
 
@@ -90,3 +90,12 @@ def _parameters(line: str) -> dict[str, Any]:
         return {}
     found: dict[str, Any] = json.loads(line[line.index("{") :])["Environment"]["Variables"]
     return found
+
+
+def test_whoever_runs_bootstrap_may_make_each_of_its_queues_and_alarms() -> None:
+    policy = json.dumps(json.loads(stockpipe("export", "admin-policy", "--account", "000000000000")))
+
+    for name in ("SensorQueue", "SensorQueue-dlq", "SensorAlertsInbox", "SensorAlertsArchive"):
+        assert f'"arn:aws:sqs:us-east-2:000000000000:{name}"' in policy
+    assert "alarm:SensorAlertsArchive-" in policy
+    assert "Stock" not in policy

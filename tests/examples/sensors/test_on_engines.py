@@ -17,7 +17,7 @@ import pytest
 import bootstrap
 from analytics.statements import named_queries
 from bootstrap import Settings
-from bootstrap.operations import plan_from_scratch
+from bootstrap.deployment import plan_from_scratch
 from producer.manifest import all_paths
 from profiles.environment import Environment, queue_url
 from profiles.names import Names
