@@ -167,9 +167,9 @@ class Subscription(Resource):
 
     def change(self, live: Live, changed: frozenset[str]) -> Iterable[Step]:  # noqa: ARG002
         """SetSubscriptionAttributes takes one attribute a call."""
-        for name in changed:
-            value = self.attributes()[name]
-            yield self.call("SetSubscriptionAttributes", AttributeName=name, AttributeValue=value)
+        for name, value in self.attributes().items():
+            if name in changed:
+                yield self.call("SetSubscriptionAttributes", AttributeName=name, AttributeValue=value)
 
     def delete(self, live: Live) -> Iterable[Step]:
         """Unsubscribe; a pending one has no ARN to name it by and goes with the topic."""
