@@ -20,7 +20,7 @@ from operations.deadletters import DeadLetter, list_dead_letters
 from operations.function_log import Invocation, failures_of, read_invocations
 from operations.live_function import read_configuration, read_mapping, read_variables
 from operations.queues import Depth, depth, oldest_message_seconds
-from operations.records import read_objects
+from operations.records import read_object, side_by_side
 from profiles.environment import Environment, queue_url, up_command
 from profiles.errors import CannotRunError
 from runtime.clock import Clock
@@ -274,7 +274,7 @@ class Sources:
         """New records, read concurrently, and how many objects there are."""
         listing, unread, contract = self._listing, self._unread, self.environment.contract
         unread.add(listing.find())
-        objects = read_objects(self.environment, unread.take(), _LARGEST_OBJECT)
+        objects = side_by_side(lambda key: read_object(self.environment, key, _LARGEST_OBJECT), unread.take())
         records = [one for _, (found, _) in objects for one in seen(contract, found)]
         new = [record for record in records if record.stored.sent_ms >= self._since_ms]
         yield partial(Model.add_records, records=new)

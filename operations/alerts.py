@@ -38,7 +38,7 @@ _EMAILS_SECONDS = 3.0
 class Alert:
     """One message of the topic. `fields` is its JSON body; empty where the body is something else, kept in `body`.
 
-    `record_id`: the record that it is about; empty if it doesn't say.
+    `record_id`: the record that it is about; empty if that is not known.
     """
 
     message_id: str

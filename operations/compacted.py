@@ -1,4 +1,4 @@
-"""Records that compaction has moved to the compacted table, after `--delete-compacted` only there.
+"""Records in the compacted table. After `compact --delete-compacted` they are only there.
 
 They are read with the offline engine, on every endpoint: it fetches only the files of the days and groups in question,
 and those only once.
@@ -49,7 +49,7 @@ def find_one(
 ) -> Found | None:
     """A record by its id. Where the record is known, only its day's file is read, else those of the group, else all.
 
-    The table keeps neither the time as it was sent, only the same moment in UTC, nor which request stored the record.
+    The table has the event time in UTC only, and not which request stored the record.
     """
     if not is_anything_compacted(environment):
         return None

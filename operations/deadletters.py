@@ -1,11 +1,11 @@
-"""Dead letters: what is in the dead-letter queue, why, sending it back without losing anything, and deleting it.
+"""Dead letters: listing them with their reasons, sending them back without losing any, and deleting them.
 
 Sending back (redrive) has two ways. SQS's own message move task, where the endpoint has it:
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_StartMessageMoveTask.html
 Else a copy: each message is sent to the queue first and deleted from the dead-letter queue only when SQS has accepted
-it. Interrupted at any point, a message is in one of the queues or in both; in both is harmless, because a record that
-is stored twice lands on the same key. (A record without an id or a time has its message's, which a copy would lose: so
-the copy has them written out.)
+it. If this is interrupted, a message is in one of the queues or in both. Both is harmless, because a record that is
+stored twice has the same key. (A record without an id or a time takes them from its message. A copy would lose them, so
+they are written into the copy.)
 """
 
 import json
@@ -46,8 +46,8 @@ _BATCH_BYTES = 262_144
 class DeadLetter:
     """One message that failed too often. `sent_ms`: when it was first sent, milliseconds since 1970.
 
-    `record_id`: the id that the body tells, though it may be invalid otherwise. `is_valid`: nothing is wrong with the
-    message itself, so the function's log has the reason.
+    `record_id`: the id in the body, even if the body is not valid. `is_valid`: the message is a valid record, so the
+    function's log has the reason.
     """
 
     message_id: str
@@ -128,7 +128,7 @@ def redrive_all(environment: Environment) -> Redrive:
 def redrive_one(environment: Environment, some_id: str) -> Redrive:
     """Send one dead letter back, by message id or record id.
 
-    Moved 0: it is no longer there, or AWS didn't hand it out this time.
+    Moved 0: it is no longer there, or AWS didn't return it this time.
     """
     return Redrive(
         _copy(environment, lambda message: _read(environment.contract, message).is_called(some_id), enough=1), "copy"
@@ -136,7 +136,7 @@ def redrive_one(environment: Environment, some_id: str) -> Redrive:
 
 
 def purge(environment: Environment) -> None:
-    """Delete every dead letter, those included that arrive meanwhile.
+    """Delete every dead letter, including those that arrive meanwhile.
 
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_PurgeQueue.html
     """
@@ -239,7 +239,7 @@ def _bytes(message: "MessageTypeDef") -> int:
 
 
 def _body(contract: Contract[Any], message: "MessageTypeDef") -> str:
-    """The body; where it is a record that takes its id or its time from the message, both are written out."""
+    """The body. If it is a record that takes its id or its time from the message, both are written into it."""
     body = message["Body"]
     try:
         record = contract.parse(body, message_id=message["MessageId"], sent_timestamp_ms=sent_ms(message))

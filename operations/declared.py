@@ -1,4 +1,4 @@
-"""What the pipeline's declaration says there is: a second function and its queue are seen by whoever reads this."""
+"""The declared resources, for checks and readers that have to cover a second function and its queue as well."""
 
 from functools import lru_cache
 
@@ -11,7 +11,7 @@ from profiles.pipeline import Pipeline
 
 
 def resources(environment: Environment, kind: str) -> list[Resource]:
-    """The declared resources of a kind, for example `queue` or `log group`; the pipeline's first queue and so on first.
+    """The declared resources of a kind, for example `queue` or `log group`; those that `Names` knows first.
 
     They are declared with default settings: names and references don't depend on settings.
     """

@@ -1,7 +1,7 @@
 """What the log of the pipeline's functions says: its lines, understood; invocations; and failed deliveries.
 
 A line is Lambda's own, Powertools' JSON, embedded metrics, or something else. Emulators ignore filter patterns, so
-whoever wants certain lines only looks again at what a line says. Reading log events costs nothing on AWS.
+lines are filtered again after they are read. Reading log events costs nothing on AWS.
 
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
 https://docs.powertools.aws.dev/lambda/python/latest/core/logger/
@@ -61,7 +61,7 @@ class LogEvent:
 class Line:
     """A line, understood. `level` is the logger's (INFO …), or START, END, REPORT, METRIC; `fields` has the rest.
 
-    `at_ms` is when the function wrote it, where the line says so: engines stamp all lines of an invocation at its end.
+    `at_ms` is when the function wrote it, if the line says so: emulators stamp all lines of an invocation at its end.
     """
 
     at_ms: int
@@ -115,7 +115,7 @@ def read_log(
     pages: int | None = None,
     log_group: str | None = None,
 ) -> Iterator[LogEvent]:
-    """The lines of a time, oldest first, in at most `pages` pages of each log group: that one, or all declared ones.
+    """The lines of a period, oldest first: those of one log group, or of all declared ones. `pages` limits each group.
 
     Raises botocore's ResourceNotFoundException where there is no log group.
     """

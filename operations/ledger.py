@@ -153,7 +153,7 @@ class Ledger:
         return sum(1 for _ in self.missing()) + sum(1 for _ in self.duplicated())
 
     def count_other_dead(self) -> int:
-        """How many dead letters are none of the produced records."""
+        """How many dead letters are not produced records."""
         return self._number("SELECT COUNT(*) FROM dead WHERE id IS NULL")
 
     def count_places(self) -> tuple[int, int]:

@@ -1,4 +1,7 @@
-"""What the live functions are told and how they are invoked, which readers go by rather than by their own options."""
+"""The live functions: configuration, environment variables, and event source mappings.
+
+Readers use these settings rather than options of their own.
+"""
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LiveFunction:
-    """`environment` is the one that was asked for, with the bucket that the function writes to."""
+    """The function that stores records. `environment` has the bucket that the function writes to."""
 
     environment: Environment
     settings: Any
@@ -59,7 +62,7 @@ def read_configuration(environment: Environment, name: str) -> "FunctionConfigur
 def read_variables(
     environment: Environment, configuration: "FunctionConfigurationResponseTypeDef"
 ) -> FunctionEnvironment[Any]:
-    """What a function is told. Raises `ConfigurationError` where a variable is missing or wrong."""
+    """A function's environment variables, read. Raises `ConfigurationError` where a variable is missing or wrong."""
     variables = configuration.get("Environment", {}).get("Variables", {})
     return FunctionEnvironment.read(variables, environment.pipeline.settings)
 

@@ -110,7 +110,7 @@ def oldest_message_seconds(environment: Environment, now: datetime) -> float | N
 
 
 class Held:
-    """Messages that were received and are made visible again: each with its newest handle, the only one surely valid.
+    """Messages that were received and are made visible again. Only the newest handle of a message is surely valid.
 
     They are hidden from others for `hidden_seconds` at a time, and renewed when half of that is over.
 

@@ -143,7 +143,7 @@ def reconcile(
 
 
 class _Progress:
-    """Until when to wait, given that every sign of progress begins the wait anew."""
+    """Until when to wait. Every sign of progress starts the wait again."""
 
     def __init__(self, wait_seconds: float, now: float) -> None:
         self._wait_seconds = wait_seconds
@@ -152,15 +152,15 @@ class _Progress:
         self.deadline = now + wait_seconds
 
     def saw_queued(self, count: int, now: float) -> None:
-        """So many messages are in the queue. More than before is no step back: others send, too."""
+        """Take a count of the queue. Only a lower one is progress; a higher one may come from another sender."""
         if self._fewest is None or count < self._fewest:
             self._fewest = count
             self.deadline = now + self._wait_seconds
 
     def saw_stored(self, count: int, now: float) -> bool:
-        """So many records are stored: whether that is more than before.
+        """Take a count of stored records, and return whether it is higher than before.
 
-        The first count has nothing to be compared with, so there will be a second one.
+        After the first count, the wait is long enough for a second one.
         """
         before, self._stored = self._stored, count
         if before is None:

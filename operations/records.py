@@ -1,4 +1,4 @@
-"""Stored records: listing their objects, finding a record, and reading them. Many small calls go side by side.
+"""Stored records: listing their objects, finding a record, and reading them. Small calls run side by side.
 
 An object per record is known by its key. An object with several records (`OBJECT_LAYOUT=batch`) has to be read.
 """
@@ -123,7 +123,7 @@ def find_record(
 ) -> Found | None:
     """A record whose group and time are known: one read, and where it shares an object, a listing of that time.
 
-    `thorough`: look into all shared objects of the group. In a replay a batch may span years. Raises
+    `thorough`: look into all shared objects of the group. A batch of replayed records may span years. Raises
     `SearchLimitError` after `limit` objects.
     """
     if found := _find_in(environment, environment.contract.key(record), record.id):
@@ -152,24 +152,16 @@ def read_contents(environment: Environment, keys: Iterable[str]) -> Iterator[tup
     """For each key of one record its content; None if the object has been deleted."""
 
     def read(key: str) -> Content:
-        opened = open_object(environment, key)
-        lines = list(islice(opened[1], 2)) if opened else []
-        if len(lines) == 1:
-            return read_line(environment.contract, lines[0])
-        return None if opened is None else "it has more than one line" if lines else _EMPTY
+        found, flaws = read_object(environment, key, 2 * LONGEST_RECORD)
+        if len(found) + len(flaws) > 1:
+            return "it has more than one line"
+        return found[0].content if found else flaws[0][1] if flaws else None
 
     return side_by_side(read, keys)
 
 
-def read_objects(
-    environment: Environment, keys: Iterable[str], most_bytes: int | None = None
-) -> Iterator[tuple[str, tuple[list[Found], list[Foreign]]]]:
-    """For each key what `read_object` returns."""
-    return side_by_side(lambda key: read_object(environment, key, most_bytes), keys)
-
-
 def read_object(environment: Environment, key: str, most_bytes: int | None = None) -> tuple[list[Found], list[Foreign]]:
-    """The records of an object, and its lines without an id. Nothing if it doesn't exist."""
+    """The records of an object, and its lines without an id; at most `most_bytes` are read. Nothing if it is gone."""
     opened = open_object(environment, key, most_bytes)
     return records_in(environment.contract, key, opened[1]) if opened else ([], [])
 
@@ -220,7 +212,7 @@ def open_object(
 
 
 def side_by_side(call: Callable[[_Item], _Answer], items: Iterable[_Item]) -> Iterator[tuple[_Item, _Answer]]:
-    """Each item with the answer of `call`, in order; calls that are not needed any more are not made."""
+    """Each item with the answer of `call`, in order. If this is closed, calls that have not begun are left out."""
     remaining = iter(items)
     pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="read")
     try:

@@ -1,12 +1,13 @@
 """What happened to one record, put together from what it left behind: manifest, object, log, alert, dead letter.
 
-Nothing is changed, and nothing is scanned that can be looked up: the manifest knows group and time, so the object's
-key is known; the object knows when SQS accepted the record and which Lambda request stored it, so the log is read for
-that time only.
+Nothing is changed. What is known is looked up rather than searched for: the manifest has group and time, which give the
+object's key; the object says when SQS accepted the record and which Lambda request stored it, so only that part of the
+log is read.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, Literal
 
 from operations import compacted, deadletters, records
@@ -112,7 +113,8 @@ def _assemble(
     alerts = _alerts(function, record)
     own = {key: marker for key, marker in alerts.items() if marker.record_id == record_id}
     hops += _alert_hops(environment, own)
-    again = None if found or letter else redelivery(environment.aws, queue_url(environment, environment.names.queue))
+    queue = queue_url(environment, environment.names.queue)
+    again = None if found or letter else redelivery(environment.aws, queue)
     failures = failures_of(
         environment,
         message_id=message_id,
@@ -135,7 +137,7 @@ def _assemble(
     if letter:
         hops.append(Hop("dead-lettered", None, f"{letter.reason}; see: stockpipe dlq show {letter.message_id}"))
     outcome: Outcome = "stored" if found else "dead-lettered" if letter else "not found"
-    if outcome == "not found" and (sent or failures) and _is_anything_queued(environment):
+    if again and (sent or failures) and depth(environment.aws, queue).total:
         outcome = "on its way"
     return Trace(
         record_id=record_id,
@@ -153,7 +155,7 @@ def _assemble(
 
 
 def _sent(environment: Environment, some_id: str) -> Sent | None:
-    """What this machine's manifests know, the latest first."""
+    """The record in this machine's manifests, the latest first."""
     for path in reversed(manifests.all_paths(environment)):
         if sent := manifests.find(path, environment.contract, some_id):
             return sent
@@ -250,15 +252,8 @@ def _failing(failures: list[FailedDelivery], again: Redelivery | None) -> str | 
     return f"failed {times} so far: {failures[-1].reason}; {again.text}"
 
 
-def _is_anything_queued(environment: Environment) -> bool:
-    return depth(environment.aws, queue_url(environment, environment.names.queue)).total > 0
-
-
 def _in_order(hops: list[Hop]) -> tuple[Hop, ...]:
-    """By time; a hop without one stays behind the one that it came after."""
-    keyed = []
-    latest = 0
-    for hop in hops:
-        latest = hop.at_ms if hop.at_ms is not None else latest
-        keyed.append((latest, hop))
-    return tuple(hop for _, hop in sorted(keyed, key=lambda pair: pair[0]))
+    """By time. A hop without a time stays behind the hop before it."""
+    known = (hop.at_ms for hop in hops)
+    times: Iterator[int | None] = accumulate(known, lambda latest, at: latest if at is None else at)
+    return tuple(hop for _, hop in sorted(zip(times, hops, strict=True), key=lambda pair: pair[0] or 0))

@@ -1,4 +1,4 @@
-"""What a check comes to."""
+"""The result of a check."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ _DENIED = ("AccessDenied", "AccessDeniedException", "AuthorizationError", "Unaut
 
 
 class State(StrEnum):
-    """`FAILED` is a check that says no; a `WARNING` explains what may surprise; `INFO` is neither good nor bad."""
+    """FAILED: a fault. WARNING: it works, but may surprise. INFO: good to know. SKIPPED: not checked."""
 
     OK = "ok"
     INFO = "info"
@@ -34,7 +34,7 @@ class Check:
 
 
 def ok(found: str) -> Check:
-    """All is well. Like the others, it gets its name where it is run."""
+    """No fault. `run` adds the name, as to the other results."""
     return Check("", State.OK, found)
 
 
@@ -54,7 +54,7 @@ def failed(found: str, fix: str = UP) -> Check:
 
 
 def skipped(found: str) -> Check:
-    """It can't be checked until something else is repaired."""
+    """It can't be checked until another fault is repaired."""
     return Check("", State.SKIPPED, found)
 
 

@@ -1,4 +1,4 @@
-"""Who answers, and as whom do we ask: profile, engine and port, credentials, region."""
+"""The profile, the engine at its endpoint, and the credentials."""
 
 import socket
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ _LONGEST_ERROR = 300
 
 
 def profile(name: str, environ: Mapping[str, str] | None) -> tuple[Check, Aws | None]:
-    """The profile exists, is for our region, and its credentials and its endpoint belong together."""
+    """The profile exists, is for the right region, and doesn't mix real credentials with an emulator."""
     try:
         aws = open_profile(name, environ=environ)
     except ProfileError as error:
@@ -29,7 +29,7 @@ def profile(name: str, environ: Mapping[str, str] | None) -> tuple[Check, Aws | 
 
 
 def engine(aws: Aws) -> Check:
-    """Something answers at the profile's endpoint, and it is an engine that is known."""
+    """A known engine answers at the profile's endpoint."""
     endpoint_url = aws.profile.endpoint_url
     if endpoint_url is None:
         return ok("AWS itself")

@@ -1,4 +1,4 @@
-"""All checks, made side by side; those that can't be made until another is repaired are skipped."""
+"""All checks, run side by side. Checks that need another one to pass first are skipped if it fails."""
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,8 +16,8 @@ from profiles.session import Aws
 
 _WORKERS = 16
 
-# What is asked of AWS, in the order in which it is shown: the way of a record. Where a kind of resource is named, the
-# check is made for each that is declared; "source" and "dead letter" are queues of which messages are processed.
+# The checks of AWS, in the order in which they are shown: that in which a record passes the resources. A check with a
+# kind is run for each declared resource of that kind; "source" and "dead letter" are kinds of queues.
 PIPELINE: Mapping[str, tuple[str, Callable[..., Check]]] = {
     "queue": ("source", processing.queue),
     "mapping": ("event source mapping", processing.mapping),
@@ -58,7 +58,7 @@ def examine(
 
 
 def checks_of(environment: Environment) -> dict[str, Callable[[], Check]]:
-    """The checks of a pipeline by name; the first resource of a kind needs no name of its own."""
+    """The checks of a pipeline by name. The resource's name is part of it, except for the first resource of a kind."""
     checks: dict[str, Callable[[], Check]] = {}
     for name, (kind, check) in PIPELINE.items():
         if not kind:
@@ -80,7 +80,7 @@ def _subjects(environment: Environment, kind: str) -> list[Any]:
 
 
 def _reach(profile: str, environ: Mapping[str, str] | None) -> tuple[list[Check], Aws | None]:
-    """Profile, engine, credentials: each needs the one before. The clients, if all three are good."""
+    """Check profile, engine and credentials, in this order, up to the first fault. Returns clients if there is none."""
     found, aws = endpoint.profile(profile, environ)
     checks = [run("profile", lambda: found)]
     if aws is None:

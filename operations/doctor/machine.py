@@ -20,7 +20,7 @@ _NOTICEABLE_SECONDS = 3  # the endpoint's Date header has whole seconds
 
 
 def python() -> Check:
-    """The Python that runs this, and whether LocalStack's is there as well."""
+    """Which Python runs this, and whether LocalStack can run on this machine."""
     here = f"Python {platform.python_version()}"
     missing = lifecycle.available("localstack", fetch=False)
     if missing:
@@ -29,7 +29,7 @@ def python() -> Check:
 
 
 def docker_engine() -> Check:
-    """Docker is needed for containers only, so this never fails."""
+    """Whether Docker answers. It is needed for `docker compose up` only, so this is never a fault."""
     try:
         client = docker.from_env(timeout=_DOCKER_SECONDS)
         try:

@@ -1,4 +1,4 @@
-"""Does what comes out arrive? Bucket and records, alerts and who gets them, history."""
+"""Checks of what the functions write: bucket and records, alerts and their subscribers, tables."""
 
 from itertools import islice
 
@@ -19,7 +19,7 @@ _MOST_RECORDS = 50_000  # of the latest run
 
 
 def bucket(environment: Environment) -> Check:
-    """The bucket is there and can be reached by whoever asks."""
+    """The bucket exists, and this profile can reach it."""
     name = environment.names.bucket
     try:
         environment.aws.s3.head_bucket(Bucket=name)
@@ -35,7 +35,7 @@ def bucket(environment: Environment) -> Check:
 
 
 def records(environment: Environment) -> Check:
-    """Something is stored; where nothing is, the history is empty."""
+    """There are stored records."""
     prefix, plural = environment.contract.prefix, environment.contract.plural
     some = _has_objects(environment, prefix)
     if some is None:
@@ -46,7 +46,7 @@ def records(environment: Environment) -> Check:
 
 
 def alerts(environment: Environment) -> Check:
-    """The topic is there, and every declared queue gets what is published to it."""
+    """The topic exists, and every queue that is declared as a subscriber gets its messages."""
     topic, sns = environment.names.topic, environment.aws.sns
     pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=environment.names.topic_arn)
     try:
@@ -66,7 +66,7 @@ def alerts(environment: Environment) -> Check:
 
 
 def email(environment: Environment) -> Check:
-    """Whoever subscribed by email has confirmed it.
+    """All email subscriptions are confirmed.
 
     https://docs.aws.amazon.com/sns/latest/dg/SendMessageToHttp.confirm.html
     """
@@ -81,7 +81,7 @@ def email(environment: Environment) -> Check:
 
 
 def rules(environment: Environment) -> Check:
-    """An alert rule applies to some records; where none does, there is no alert, and nothing is broken."""
+    """An alert rule applies to some records of the latest run. If none does, no alert is due, and nothing is broken."""
     try:
         told = live_function.read_function(environment).settings
     except CannotRunError:
@@ -106,7 +106,7 @@ def rules(environment: Environment) -> Check:
 
 
 def history(environment: Environment) -> Check:
-    """Athena has the workgroup and the tables over this bucket; or there is no Athena, and queries run offline."""
+    """The workgroup and the tables exist and read this bucket; or there is no Athena, and queries run offline."""
     offline = f"{UP}; or query with --engine duckdb"
     for workgroup in declared.resources(environment, "workgroup"):
         live = workgroup.read(environment.aws)
@@ -127,7 +127,7 @@ def history(environment: Environment) -> Check:
 
 
 def _has_objects(environment: Environment, prefix: str) -> bool | None:
-    """None where there is no bucket."""
+    """Whether there is an object with this prefix; None if there is no bucket."""
     s3 = environment.aws.s3
     try:
         found = s3.list_objects_v2(Bucket=environment.names.bucket, Prefix=prefix, MaxKeys=1)
@@ -137,7 +137,7 @@ def _has_objects(environment: Environment, prefix: str) -> bool | None:
 
 
 def _latest_records(environment: Environment) -> list[Record]:
-    """Of the last run on this machine; none if there was none, or if its manifest can't be read."""
+    """The records of the latest run on this machine; none if there was no run, or if its manifest can't be read."""
     try:
         path = manifests.latest_path(environment)
         sent = islice(manifests.read(path, environment.contract), _MOST_RECORDS) if path else ()

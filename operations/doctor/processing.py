@@ -1,4 +1,4 @@
-"""Do records get to the functions, and may they do their work? Each declared queue, mapping, function, role and log."""
+"""Checks of every declared queue, event source mapping, function, role and log group."""
 
 import time
 from collections import Counter
@@ -29,7 +29,7 @@ _PATIENCE = "wait a minute: AWS is working on it"
 
 
 def queue(environment: Environment, resource: Resource) -> Check:
-    """The queue is there, and hands what fails too often to its dead-letter queue."""
+    """The queue exists, and its redrive policy leads to its dead-letter queue."""
     live = resource.read(environment.aws)
     if not isinstance(live, Live):
         return failed(f"there is no queue {resource.name}: {environment.contract.plural} can't be sent")
@@ -43,7 +43,7 @@ def queue(environment: Environment, resource: Resource) -> Check:
 
 
 def dead_letters(environment: Environment, resource: Resource) -> Check:
-    """The dead-letter queue is there and empty; if not, what to do depends on what the messages are."""
+    """The dead-letter queue exists and is empty. If it is not, the fix depends on what the messages are."""
     try:
         count = depth(environment.aws, queue_url(environment, resource.name)).total
         letters = list_dead_letters(environment, queue=resource.name)  # SQS's count may be old
@@ -64,7 +64,7 @@ def dead_letters(environment: Environment, resource: Resource) -> Check:
 
 
 def function(environment: Environment, resource: Resource) -> Check:
-    """The function is there, active, and its environment variables say where to write."""
+    """The function exists and is active, and its environment variables name the declared bucket and topic."""
     configuration = read_configuration(environment, resource.name)
     if configuration is None:
         return failed(f"there is no function {resource.name}: Lambda doesn't fire")
@@ -88,7 +88,7 @@ def function(environment: Environment, resource: Resource) -> Check:
 
 
 def mapping(environment: Environment, resource: Resource) -> Check:
-    """The event source mapping is there, enabled, and understands partial batch responses."""
+    """The event source mapping exists, is enabled, and reports partial batch failures."""
     source, target = declared.source_and_target(resource)
     found = read_mapping(environment, source, target)
     if found is None:
@@ -106,7 +106,7 @@ def mapping(environment: Environment, resource: Resource) -> Check:
 
 
 def visibility(environment: Environment, resource: Resource) -> Check:
-    """The queue hides a message long enough for a batch to be collected and the function to finish, retries included.
+    """The visibility timeout is what AWS recommends: six times the function's timeout, plus the batch window.
 
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
     """
@@ -129,7 +129,7 @@ def visibility(environment: Environment, resource: Resource) -> Check:
 
 
 def role(environment: Environment, resource: Resource) -> Check:
-    """A function's role: Lambda may assume it, and its live policies allow everything that is declared."""
+    """The function has this role, Lambda may assume it, and its live policies allow everything that is declared."""
     arn = environment.names.arn("iam", f"role/{resource.name}", regional=False)
     for one in declared.resources(environment, "function"):
         configuration = read_configuration(environment, one.name) if one.declared()["Role"] == arn else None
@@ -148,7 +148,7 @@ def role(environment: Environment, resource: Resource) -> Check:
 
 
 def log(environment: Environment, resource: Resource) -> Check:
-    """The function's log is there, and says nothing of failures in the last ten minutes."""
+    """The log group exists, and has no failure in the last ten minutes."""
     since_ms = time.time_ns() // 1_000_000 - _LOOK_BACK_MS
     events = read_log(environment, since_ms=since_ms, pages=_MOST_LOG_PAGES, log_group=resource.name)
     try:
@@ -170,7 +170,7 @@ def log(environment: Environment, resource: Resource) -> Check:
 
 
 def _alarms(environment: Environment, watched: Resource) -> str:
-    """What the alarms on a queue say: they may be a few minutes late, and an alarm that is missing tells nobody."""
+    """The states of the alarms on a queue. CloudWatch may be a few minutes late."""
     said = ""
     for alarm in declared.resources(environment, "alarm"):
         if watched.name in (one["Value"] for one in alarm.declared()["Dimensions"]):
