@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import Annotated
 from urllib.parse import urlsplit
 
-import typer
 from rich.live import Live
 from rich.text import Text
 
@@ -34,18 +33,8 @@ from runtime.clock import to_epoch_ms
 from runtime.contract import group_of_values
 from stockpipe.demo_view import PLAIN_EVERY_SECONDS, Moment, Rate, live, plain, show_results
 from stockpipe.flow import Figures, FlowWatch, Sampler
-from terminal import (
-    EXIT_CHECK_FAILED,
-    PrefixOption,
-    ProfileOption,
-    console,
-    errors,
-    finite,
-    open_environment,
-    stopped_by_signals,
-)
-
-app = typer.Typer()
+from terminal import console, errors, stopped_by_signals
+from terminal.commands import HERE, Where, number, option
 
 _FRAMES_PER_SECOND = 5
 _DRAIN_SECONDS = 20.0  # how long the live view waits for the last records; reconcile waits longer
@@ -64,39 +53,38 @@ class Played:
     figures: Figures | None
 
 
-@app.command(rich_help_panel="Start here")
 def demo(
     *,
-    seconds: Annotated[float, typer.Option(min=1, callback=finite, help="Seconds of simulated records.")] = 30,
-    rate: Annotated[
-        float | None,
-        typer.Option(min=0.1, callback=finite, help="Records per second. Default: the simulation's own, 20 ticks."),
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="The same seed simulates the same; default: a new one.")] = None,
+    where: Where = HERE,
+    seconds: Annotated[float, number(least=1)] = 30,
+    rate: Annotated[float | None, number(least=0.1)] = None,
+    seed: Annotated[int | None, number()] = None,
     engine: Annotated[
         str | None,
-        typer.Option(
-            envvar="STOCKPIPE_ENGINE",
-            help="Engine to start where none answers: " + " or ".join(ENGINES) + ". Default: localstack, or ministack "
+        option(
+            "--engine",
+            help=f"Engine to start where none answers: {' or '.join(ENGINES)}. Default: localstack, or ministack "
             "where localstack can't be had.",
         ),
     ] = None,
-    keep: Annotated[
-        bool, typer.Option("--keep", help="Leave the engine and the resources for you to look at.")
-    ] = False,
-    profile: ProfileOption = "local",
-    prefix: PrefixOption = "",
-) -> None:
+    keep: bool = False,
+) -> bool:
     """Show the whole pipeline at work: no account, no Docker, no network.
 
     Starts an emulator if none answers, creates every resource, sends simulated records with live figures, shows the
     alerts and the records, proves that nothing was lost, and stops what it started.
+
+    Args:
+        seconds: Seconds of simulated records.
+        rate: Records per second. Default: the simulation's own, 20 ticks.
+        seed: The same seed simulates the same; default: a new one.
+        keep: Leave the engine and the resources for you to look at.
     """
     began = time.monotonic()
     signal.signal(signal.SIGTERM, _interrupt)  # what was started is stopped then, as it is on Ctrl-C
     with ExitStack() as cleanup:
-        started_here = _ensure_engine(profile, engine, cleanup, keep=keep)
-        environment = open_environment(profile, prefix)
+        started_here = _ensure_engine(where.profile, engine, cleanup, keep=keep)
+        environment = where.open()
         settings = Settings(environment.pipeline.settings())
         _step("Creating the resources")
         found = not started_here and any(one.exists for one in bootstrap.status(environment, settings))
@@ -113,8 +101,7 @@ def demo(
             console.print(f"No {environment.contract.noun} was sent: there is nothing to prove.")
         if keep:
             _say_what_is_left(environment, played)
-    if not holds:
-        raise typer.Exit(EXIT_CHECK_FAILED)
+    return holds
 
 
 def _show_proof(environment: Environment, played: Played) -> bool:
