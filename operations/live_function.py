@@ -1,5 +1,6 @@
 """What the live function is told: its environment variables, which readers go by rather than by their own options."""
 
+from dataclasses import replace
 from typing import Any
 
 from profiles.environment import Environment, up_command
@@ -19,6 +20,13 @@ def read_environment(environment: Environment) -> settings.Environment[Any]:
         raise CannotRunError(f"there is no function {function}; run: {up_command(environment)}") from error
     except settings.ConfigurationError as error:
         raise CannotRunError(f"function {function}: {error}; run: {up_command(environment)}") from error
+
+
+def with_its_bucket(environment: Environment, function: settings.Environment[Any]) -> Environment:
+    """The environment with the bucket that the live function writes to."""
+    if function.bucket == environment.names.bucket:
+        return environment
+    return replace(environment, names=replace(environment.names, bucket_override=function.bucket))
 
 
 def alert_windows(environment: Environment, function: settings.Environment[Any], record: Record) -> tuple[str, ...]:

@@ -7,14 +7,13 @@ Records of others, or of earlier runs, are left out. Nothing is changed: message
 import secrets
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from operations import compacted, deadletters, stored
 from operations.alert_check import Alerts, look_for_alerts
 from operations.ledger import Ledger
-from operations.live_function import alert_windows, read_environment
+from operations.live_function import alert_windows, read_environment, with_its_bucket
 from operations.queues import depth
 from operations.reconciliation import Altered, Duplicate, Reconciliation
 from producer import manifest
@@ -51,7 +50,7 @@ def reconcile(
     seed = secrets.randbelow(_SEEDS) if seed is None else seed
     pause = threading.Event()
     function = read_environment(environment)
-    where = replace(environment, names=replace(environment.names, bucket_override=function.bucket))
+    where = with_its_bucket(environment, function)
     queue = queue_url(environment, environment.names.queue)
     with Ledger(environment.contract, partial(alert_windows, environment, function)) as ledger:
         for path in manifests:

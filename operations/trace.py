@@ -7,7 +7,7 @@ that time only.
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from operations import compacted, deadletters, record_search
@@ -15,7 +15,7 @@ from operations.alerts import peek_inbox
 from operations.deadletters import DeadLetter
 from operations.failures import Failure, failures_of
 from operations.function_log import read_log
-from operations.live_function import alert_windows, read_environment
+from operations.live_function import alert_windows, read_environment, with_its_bucket
 from operations.log_lines import Line, read_line
 from operations.queues import Redelivery, depth, redelivery
 from operations.record_search import StoredRecord
@@ -91,7 +91,7 @@ def trace(
     `CannotRunError` where the environment isn't there, `record_search.SearchLimitError` where the limit came first.
     """
     function = read_environment(environment)
-    here = replace(environment, names=replace(environment.names, bucket_override=function.bucket))
+    here = with_its_bucket(environment, function)
     sent = _sent(environment, some_id)
     record_id = sent.record.id if sent else some_id
     letter = None if sent else deadletters.find(environment, some_id)

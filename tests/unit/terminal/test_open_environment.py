@@ -1,0 +1,45 @@
+"""Which environment a command works on: pipeline, profile and names."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from profiles.errors import CannotRunError
+from profiles.pipeline import VARIABLE
+from profiles.session import Aws
+from terminal import open_environment
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def trades(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A pipeline whose records are called trades; and an account without asking for it."""
+    monkeypatch.setattr(Aws, "account", "123456789012")
+    shutil.copytree(ROOT / "pipeline", tmp_path / "trades", ignore=shutil.ignore_patterns("__pycache__", "data"))
+    contract = tmp_path / "trades" / "contract.py"
+    contract.write_text(contract.read_text().replace('noun="tick"', 'noun="trade"'))
+    return tmp_path / "trades"
+
+
+def test_the_pipeline_is_the_given_one_or_the_variables_or_the_example(
+    trades: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert open_environment("local").contract.noun == "tick"
+    assert open_environment("local", pipeline=str(trades)).contract.noun == "trade"
+    monkeypatch.setenv(VARIABLE, str(trades))
+    assert open_environment("local").contract.noun == "trade"
+
+
+@pytest.mark.usefixtures("trades")
+def test_names_are_those_of_the_account_the_prefix_and_the_bucket() -> None:
+    names = open_environment("local", "alice", "my-bucket").names
+    assert (names.account, names.queue, names.bucket) == ("123456789012", "alice-StockQueue", "my-bucket")
+    with pytest.raises(CannotRunError, match="prefix 'Alice'"):
+        open_environment("local", "Alice")
+
+
+def test_a_folder_that_is_no_pipeline_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CannotRunError, match="is not a pipeline's folder"):
+        open_environment("local", pipeline=str(tmp_path))
