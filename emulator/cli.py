@@ -1,36 +1,31 @@
-"""`stockpipe emulator start|stop|status|logs`."""
+"""Start, stop and look at an AWS emulator on this machine: no Docker, no account, loopback only.
+
+`localstack` is the reference (it needs a Python 3.13, found or fetched). `ministack` starts in half a second, needs
+nothing but Python, and can enforce IAM. `compose` is LocalStack in a container, for those who have Docker. The first
+start of an engine sets it up, once.
+"""
 
 import contextlib
 import dataclasses
 import os
-from collections.abc import Iterator, Mapping
-from enum import StrEnum
+from collections.abc import Mapping
 from typing import Annotated
 from urllib.parse import urlsplit
 
-import typer
+from cyclopts import Parameter
 from rich.table import Table
 
 from emulator import compose, engines, lifecycle
 from emulator.engines import ENGINES, engine_named
 from emulator.guard.rules import is_origin
-from emulator.state import Observer, log_path
+from emulator.state import log_path
 from profiles import folders
 from profiles.errors import CannotRunError
 from profiles.session import BUILT_IN_ENDPOINT
-from terminal import EXIT_CHECK_FAILED, JsonOption, console, errors, print_json
+from terminal import console, print_json, progress, say, write
+from terminal.commands import Json, command_line, number, option
 
-app = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    help="Start, stop and look at an AWS emulator on this machine: no Docker, no account, loopback only.\n\n"
-    "[bold]localstack[/] is the reference (it needs a Python 3.13, found or fetched). [bold]ministack[/] starts in "
-    "half a second, needs nothing but Python, and can enforce IAM. [bold]compose[/] is LocalStack in a container, for "
-    "those who have Docker. The first start of an engine sets it up, once.",
-)
-
-EngineName = StrEnum("EngineName", {name: name for name in (*ENGINES, compose.NAME)})  # type: ignore[misc]
-_DEFAULT_ENGINE = EngineName(lifecycle.DEFAULT_ENGINE)
+app = command_line("emulator", __doc__)
 
 
 def default_port() -> int:
@@ -43,84 +38,52 @@ def default_port() -> int:
     return port if port and url.hostname in {"localhost", "127.0.0.1", "::1"} else lifecycle.DEFAULT_PORT
 
 
-PortOption = Annotated[
-    int,
-    typer.Option(
-        "--port",
-        min=1,
-        max=65535,
-        default_factory=default_port,
+Port = Annotated[
+    int | None,
+    number(least=1, most=65535),
+    Parameter(
         show_default=f"that of AWS_ENDPOINT_URL on loopback, else {lifecycle.DEFAULT_PORT}",
         help="Port on 127.0.0.1. Several engines can run, one per port.",
     ),
 ]
 
 
-@contextlib.contextmanager
-def progress() -> Iterator[Observer]:
-    """Show what is going on: one changing line in a terminal, else a line per step. Warnings stay."""
-    if not errors.is_terminal:
-        yield lambda text: errors.print(text, markup=False, soft_wrap=True)
-        return
-    with errors.status("…") as shown:
-
-        def observe(text: str) -> None:
-            if text.startswith("warning:"):
-                errors.print(text, markup=False, soft_wrap=True, style="yellow")
-            else:
-                shown.update(text.replace("[", r"\["))
-
-        yield observe
-
-
-@app.command()
+@app.command
 def start(
     *,
-    engine: Annotated[
-        EngineName, typer.Option("--engine", envvar="STOCKPIPE_ENGINE", help="Which emulator to run.")
-    ] = _DEFAULT_ENGINE,
-    port: PortOption,
-    enforce_iam: Annotated[
-        bool, typer.Option("--enforce-iam", help="Deny what IAM policies don't allow, as AWS does (ministack only).")
-    ] = False,
-    tls: Annotated[
-        bool, typer.Option("--tls", help="Serve https with a certificate of its own (ministack only).")
-    ] = False,
-    allow_origin: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--allow-origin",
-            metavar="ORIGIN",
-            help="Let web pages of this origin call the emulator, for example https://app.example. Repeatable.",
-        ),
-    ] = None,
-    cloudformation: Annotated[
-        bool, typer.Option("--cloudformation", help="LocalStack: also offer CloudFormation, to deploy a template.")
-    ] = False,
-    no_function_limits: Annotated[
-        bool,
-        typer.Option(
-            "--no-function-limits",
-            help="LocalStack: set functions no limit of open files, processes and file size, as AWS does.",
-        ),
-    ] = False,
+    engine: Annotated[str, option("--engine", choices=(*ENGINES, compose.NAME))] = lifecycle.DEFAULT_ENGINE,
+    port: Port = None,
+    enforce_iam: bool = False,
+    tls: bool = False,
+    allow_origin: list[str] | None = None,
+    cloudformation: bool = False,
+    no_function_limits: bool = False,
 ) -> None:
     """Start an emulator in the background and return when it answers.
 
     Its data is private to the port and gone when it stops. If it already runs, that is fine.
+
+    Args:
+        engine: Which emulator to run.
+        enforce_iam: Deny what IAM policies don't allow, as AWS does (ministack only).
+        tls: Serve https with a certificate of its own (ministack only).
+        allow_origin: Let web pages of this origin call it, for example https://app.example. Repeatable.
+        cloudformation: LocalStack: also offer CloudFormation, to deploy a template.
+        no_function_limits: LocalStack: set functions no limit of open files, processes and file size, as AWS does.
     """
+    port = port or default_port()
     for origin in allow_origin or ():
         if not is_origin(origin):
             raise CannotRunError(f"not an origin: {origin!r}. Give scheme and host, as in https://app.example:8443")
     options = engines.options(
         allowed_origins=allow_origin or (), cloudformation=cloudformation, function_limits=not no_function_limits
     )
-    if engine.value == compose.NAME:
+    if engine == compose.NAME:
         _start_container(port, options, enforce_iam=enforce_iam, tls=tls)
         return
     with progress() as observer:
         running = lifecycle.start(
-            engine.value,
+            engine,
             port,
             enforce_iam=enforce_iam,
             use_tls=tls,
@@ -129,10 +92,10 @@ def start(
         )
     title = engine_named(running.engine).full_title
     how = "already runs" if running.already_running else "is ready"
-    console.print(f"{title} {how} at {running.endpoint_url} (pid {running.pid})", soft_wrap=True)
+    say(f"{title} {how} at {running.endpoint_url} (pid {running.pid})")
     _show_how_to_use(running.endpoint_url)
     if running.certificate_path:
-        console.print(f"      and: export AWS_CA_BUNDLE={running.certificate_path}", soft_wrap=True)
+        say(f"      and: export AWS_CA_BUNDLE={running.certificate_path}")
 
 
 def _start_container(port: int, options: Mapping[str, str], *, enforce_iam: bool, tls: bool) -> None:
@@ -149,19 +112,19 @@ def _start_container(port: int, options: Mapping[str, str], *, enforce_iam: bool
 
 def _show_how_to_use(endpoint_url: str) -> None:
     if endpoint_url != BUILT_IN_ENDPOINT.replace("localhost", "127.0.0.1"):
-        console.print(f"Use it with: export AWS_ENDPOINT_URL={endpoint_url}", soft_wrap=True)
+        say(f"Use it with: export AWS_ENDPOINT_URL={endpoint_url}")
 
 
-@app.command()
-def stop(
-    *,
-    port: PortOption,
-    everything: Annotated[bool, typer.Option("--all", help="Stop every emulator that was started here.")] = False,
-) -> None:
+@app.command
+def stop(*, port: Port = None, everything: Annotated[bool, Parameter(name="--all")] = False) -> None:
     """Stop an emulator: end all of its processes, remove its data, and verify both.
 
     Its log, the manifests of what was sent and the caches are kept. Only emulators that stockpipe started are stopped.
+
+    Args:
+        everything: Stop every emulator that was started here.
     """
+    port = port or default_port()
     ports = _ports_in_use() if everything else [port]
     stopped: list[int] = []
     kept: list[str] = []
@@ -179,7 +142,7 @@ def stop(
     for number in stopped:
         console.print(f"stopped the emulator on port {number}: no process and no data of it is left")
     if stopped:
-        console.print(f"kept: {', '.join([*kept, folders.kept_in_words()])}", soft_wrap=True, markup=False)
+        say(f"kept: {', '.join([*kept, folders.kept_in_words()])}")
     if failed:
         raise CannotRunError("; ".join(failed))
     if stopped:
@@ -189,22 +152,20 @@ def stop(
     else:
         others = ", ".join(f"--port {number}" for number in _ports_in_use())
         hint = f". There is one at: {others} (--all stops every one)" if others else ""
-        console.print(f"nothing to stop: no emulator of ours on port {port}{hint}", soft_wrap=True)
+        say(f"nothing to stop: no emulator of ours on port {port}{hint}")
 
 
 def _ports_in_use() -> list[int]:
     return [*(entry.port for entry in lifecycle.status()), *(stack.port for stack in compose.stacks())]
 
 
-@app.command()
-def status(
-    port: Annotated[
-        int | None,
-        typer.Option("--port", min=1, max=65535, help="Only this port; also names an emulator that isn't ours."),
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Show which emulators run, and what answers on a port. Exit code 1: no emulator is running."""
+@app.command
+def status(*, port: Annotated[int | None, number(least=1, most=65535)] = None, as_json: Json = False) -> bool:
+    """Show which emulators run, and what answers on a port. Exit code 1: no emulator is running.
+
+    Args:
+        port: Only this port; also names an emulator that isn't ours.
+    """
     found = {entry.port: entry for entry in lifecycle.status(port)}
     if port is None and default_port() not in found:
         found.update({entry.port: entry for entry in lifecycle.status(default_port())})
@@ -216,28 +177,26 @@ def status(
         console.print(_table(entries))
         for entry in entries:
             if entry.log_path:  # on a line of its own: it is long, and there to be copied
-                console.print(f"log of port {entry.port}: {entry.log_path}", markup=False, soft_wrap=True)
+                say(f"log of port {entry.port}: {entry.log_path}")
     else:
         where = f"on port {port}" if port else "running"
         console.print(f"no emulator {where}. Start one with: stockpipe emulator start")
-    if all(entry.state in {"gone", "damaged"} for entry in entries):
-        raise typer.Exit(EXIT_CHECK_FAILED)
+    return any(entry.state not in {"gone", "damaged"} for entry in entries)
 
 
-@app.command()
-def logs(
-    *,
-    port: PortOption,
-    follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on with what comes, until the engine ends.")
-    ] = False,
-) -> None:
-    """Print what the emulator on a port has logged, also after it has stopped."""
+@app.command
+def logs(*, port: Port = None, follow: Annotated[bool, Parameter(name=("--follow", "-f"))] = False) -> None:
+    """Print what the emulator on a port has logged, also after it has stopped.
+
+    Args:
+        follow: Go on with what comes, until the engine ends.
+    """
+    port = port or default_port()
     stack = compose.find(port)
     lines = compose.logs(stack, follow=follow) if stack else lifecycle.logs(port, follow=follow)
     with contextlib.suppress(KeyboardInterrupt):
         for line in lines:
-            typer.echo(line)
+            write(line)
 
 
 def _as_status(stack: compose.Stack) -> lifecycle.Status:

@@ -20,7 +20,6 @@ from analytics.statements import named_queries, tables
 from bootstrap.render import Progress, summary
 from bootstrap.settings import Settings
 from emulator import lifecycle
-from emulator.cli import progress
 from emulator.engines import ENGINES, engine_named
 from emulator.identity import identify
 from operations.reconcile import reconcile
@@ -33,7 +32,7 @@ from runtime.clock import to_epoch_ms
 from runtime.contract import group_of_values
 from stockpipe.demo_view import PLAIN_EVERY_SECONDS, Moment, Rate, live, plain, show_results
 from stockpipe.flow import Figures, FlowWatch, Sampler
-from terminal import console, errors, stopped_by_signals
+from terminal import console, errors, progress, stopped_by_signals
 from terminal.commands import HERE, Where, number, option
 
 _FRAMES_PER_SECOND = 5
