@@ -75,7 +75,7 @@ def demo(
 
     Args:
         seconds: Seconds of simulated records.
-        rate: Records per second. Default: the simulation's own, 20 ticks.
+        rate: Records per second. Default: the simulation's own.
         seed: The same seed simulates the same; default: a new one.
         keep: Leave the engine and the resources for you to look at.
     """

@@ -29,7 +29,7 @@ from terminal.untrusted import one_line, printable
 app = command_line("dlq", __doc__)
 
 _EXCERPT = 60
-_ID = Parameter(name="MESSAGE", allow_leading_hyphen=True, help="A message id or a record id.")
+_ID = Parameter(name="MESSAGE", allow_leading_hyphen=True)
 
 
 @app.command(name="list")
@@ -67,7 +67,11 @@ def list_letters(*, where: Where = HERE, limit: AtLeastOne = PEEK_LIMIT, as_json
 
 @app.command
 def show(message: Annotated[str, _ID], /, *, where: Where = HERE, as_json: Json = False) -> None:
-    """Show one dead letter whole: body, reason, and what the function's log says about each delivery."""
+    """Show one dead letter whole: body, reason, and what the function's log says about each delivery.
+
+    Args:
+        message: A message id or a record id.
+    """
     environment = where.open()
     letter = deadletters.find(environment, message)
     if letter is None:
@@ -123,12 +127,16 @@ def redrive(message: Annotated[str | None, _ID] = None, /, *, where: Where = HER
 
 
 @app.command
-def purge(*, where: Where = HERE, yes: bool = False, as_json: Json = False) -> None:
+def purge(
+    *,
+    where: Where = HERE,
+    yes: bool = False,
+    as_json: Annotated[Json, Parameter(help="Print JSON for scripts; with --yes.")] = False,
+) -> None:
     """Delete all dead letters for good. Asks, after showing what would be lost; `dlq list --json` keeps a copy.
 
     Args:
         yes: Don't ask.
-        as_json: Print JSON for scripts; with --yes.
     """
     environment = where.open()
     aws, queue = environment.aws, environment.names.dead_letter_queue

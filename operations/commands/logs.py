@@ -41,7 +41,7 @@ def logs(
     follow: Follow = False,
     since: str = DEFAULT_SINCE,
     text: Annotated[str, Parameter(name="--filter", allow_leading_hyphen=True)] = "",
-    as_json: Json = False,
+    as_json: Annotated[Json, Parameter(help="Raw lines, each in a JSON object: at_ms, stream, message.")] = False,
 ) -> None:
     """Show the function's log: what it did, why a record failed, how long each invocation took.
 
@@ -51,7 +51,6 @@ def logs(
     Args:
         since: How far back: 30s, 5m, 2h, 1d, or a time like 2026-01-05T14:30:00Z.
         text: Only lines that contain this text, in any case.
-        as_json: Raw lines, each in a JSON object of its own: at_ms, stream, message.
     """
     since_ms = parse_since(since, time.time())
     environment = where.open()

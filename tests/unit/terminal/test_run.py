@@ -1,35 +1,35 @@
 """Exit codes and the one line that comes with them."""
 
+import shlex
+import subprocess
+import sys
+
 import pytest
-import typer
 from botocore.exceptions import ClientError
 
 from profiles.errors import CannotRunError
-from terminal import run
+from terminal import EXIT_CHECK_FAILED, write
+from terminal.commands import command_line, run
 
 
 def run_and_get_code(command: object, argv: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
-    app = typer.Typer()
-    app.command()(command)  # type: ignore[type-var]
     monkeypatch.setattr("sys.argv", ["stockpipe", *argv])
     with pytest.raises(SystemExit) as exit_info:
-        run(app)
+        run(command_line("stockpipe", "", default_command=command))
     code = exit_info.value.code
     return code if isinstance(code, int) else 0
 
 
 def test_a_command_that_ends_well_exits_0(monkeypatch: pytest.MonkeyPatch) -> None:
     def command() -> None:
-        typer.echo("done")
+        write("done")
 
     assert run_and_get_code(command, [], monkeypatch) == 0
 
 
 def test_a_check_that_says_no_exits_1(monkeypatch: pytest.MonkeyPatch) -> None:
-    def command() -> None:
-        raise typer.Exit(1)
-
-    assert run_and_get_code(command, [], monkeypatch) == 1
+    assert run_and_get_code(lambda: False, [], monkeypatch) == EXIT_CHECK_FAILED
+    assert run_and_get_code(lambda: True, [], monkeypatch) == 0
 
 
 def test_what_cannot_run_exits_2_with_one_line(
@@ -76,8 +76,33 @@ def test_what_nobody_foresaw_exits_2_and_shows_where(
     assert "a defect of ours" in said
 
 
-def test_an_unknown_option_exits_2(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_option_exits_2_with_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def command() -> None:
-        typer.echo("never")
+        write("never")
 
     assert run_and_get_code(command, ["--nonsense"], monkeypatch) == 2
+    assert capsys.readouterr() == ("", "error: Unknown option: --nonsense. See: stockpipe --help\n")
+
+
+def test_ctrl_c_exits_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    def command() -> None:
+        raise KeyboardInterrupt
+
+    assert run_and_get_code(command, [], monkeypatch) == 130
+
+
+def test_a_reader_of_the_output_that_ends_is_no_error() -> None:
+    program = "from terminal.commands import command_line, run\nfrom terminal import write\n" + (
+        "run(command_line('x', '', default_command=lambda: [write('x' * 1000) for _ in range(1000)] and None))"
+    )
+    answer = subprocess.run(  # noqa: S602 - the pipe is what is tested
+        f"{shlex.join([sys.executable, '-c', program])} | head -n 1",
+        shell=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert (answer.stdout, answer.stderr) == ("x" * 1000 + "\n", "")
