@@ -41,7 +41,7 @@ _ROOMS = Path(__file__).resolve().parents[1]
 _LONGEST_PATH = 200  # characters of a path in an error
 _LONGEST_ANSWER = 2000  # characters of what AWS answered, or of what is wrong with an argument
 _INTERRUPTED = 130
-_WHOLE = re.compile(r"[+-]?[0-9]{1,40}")
+_WHOLE = re.compile(r"[+-]?[0-9]{1,4000}")  # digits that Python reads
 
 # The folder that `--pipeline` names, which is needed before the command line is read: its settings are options.
 _PIPELINE: ContextVar[str | None] = ContextVar("pipeline", default=None)
@@ -83,7 +83,7 @@ def _exact(hint: Any, tokens: Sequence[Token]) -> str | float:
 
 
 def _finite(_hint: Any, value: float | None) -> None:
-    if value is not None and not math.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{value} is not a finite number.")
 
 

@@ -41,7 +41,7 @@ def stockpipe(*arguments: str, text: str = "") -> Answer:
             run(app, arguments)
     code = ended.value.code
     assert code is None or isinstance(code, int)
-    return Answer(code or 0, *(stream.buffer.getvalue().decode() for stream in (out, err)))  # type: ignore[attr-defined]
+    return Answer(code or 0, *(stream.buffer.getvalue().decode() for stream in (out, err)))
 
 
 def works_on(monkeypatch: pytest.MonkeyPatch, environment: Environment) -> None:

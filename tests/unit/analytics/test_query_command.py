@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tests.support.command_line import stockpipe
+from tests.support.command_line import stockpipe, works_on
 from tests.support.history_data import key_of, made_tick, record
 from tests.unit.analytics.conftest import History
 
@@ -18,7 +18,7 @@ def records(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
         for symbol in ("AAPL", "TSLA"):
             tick = made_tick(number, symbol)
             history.put(key_of(tick), record(tick))
-    monkeypatch.setattr("analytics.cli.open_environment", lambda *_: history.environment)
+    works_on(monkeypatch, history.environment)
 
 
 def test_list_names_every_query_with_what_it_answers() -> None:
@@ -139,7 +139,7 @@ BAD_SQL = {
     "a comment": ("-- nothing here", "no statement"),
     "several": ("SELECT 1 AS x; SELECT 2 AS x", "one query at a time"),
     "nonsense": ("SELEKT x FRM y", "line 1"),
-    "a NUL": ("SELECT \0 1", "line 1"),
+    "a NUL": ("SELECT \0 1", "not valid UTF-8"),
     "not UTF-8": ("SELECT '\udcff' AS x", "UTF-8"),
     "one megabyte": ("SELECT " + " " * 2**20 + "1 AS x", "1,048,5"),
     "nested parentheses": ("SELECT " + "(" * 5000 + "1" + ")" * 5000, "nested too deeply"),
@@ -174,7 +174,7 @@ def test_files_that_can_not_be_read_or_written_are_one_line(tmp_path: Path) -> N
         ("average_price", "--table", "prices"),
     ):
         done = stockpipe("query", "--engine", "duckdb", *arguments)
-        assert done.exit_code == 2, repr(done.exception)
+        assert done.exit_code == 2, repr(done.error)
         assert "\n" not in done.error
     for refused in (("--file", str(tmp_path)), ("--file", "nowhere.sql")):
         assert stockpipe("query", "--engine", "duckdb", *refused).exit_code == 2
@@ -189,7 +189,7 @@ def test_values_that_are_no_scalars_are_written_in_every_format(tmp_path: Path) 
     for output_format in ("table", "csv", "json", "parquet"):
         options = () if output_format == "table" else ("--output", str(tmp_path / output_format))
         done = stockpipe("query", "--engine", "duckdb", "--sql", sql, "--format", output_format, *options)
-        assert done.exit_code == 0, done.exception
+        assert done.exit_code == 0, done.error
     (row,) = json.loads((tmp_path / "json").read_text(encoding="utf-8"))
     assert row["a"] == ["nan", 1.0]
     assert len(duckdb.read_parquet(str(tmp_path / "parquet")).fetchall()) == 1

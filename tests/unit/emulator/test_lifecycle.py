@@ -282,7 +282,7 @@ def test_the_command_line(free_port: int) -> None:
     assert [(entry["port"], entry["state"]) for entry in json.loads(status.stdout)] == [(free_port, "running")]
     assert "running" in stockpipe("emulator", "status").output
     assert "serving" in stockpipe("emulator", "logs", *port).output
-    stopped = stockpipe("emulator", "stop", *port).output.splitlines()
+    stopped = stockpipe("emulator", "stop", *port).stdout.splitlines()
     caches = folders.cache_folder()
     assert stopped[-2:] == [
         f"stopped the emulator on port {free_port}: no process and no data of it is left",

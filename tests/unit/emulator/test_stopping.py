@@ -275,7 +275,7 @@ def test_stop_says_what_is_kept_with_its_path(free_port: int) -> None:
 
     result = stockpipe("emulator", "stop", "--port", str(free_port))
 
-    assert result.output.splitlines()[-1] == (
+    assert result.stdout.splitlines()[-1] == (
         f"kept: its log ({state.log_path(free_port)}), the manifests of what was sent ({manifests}), "
         f"the caches ({folders.cache_folder()})"
     )
