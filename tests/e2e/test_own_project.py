@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 SCRIPT = [str(Path(sys.executable).with_name("stockpipe"))]
 MODULE = [sys.executable, "-m", "stockpipe"]
 
@@ -37,3 +37,26 @@ def test_the_commands_find_their_own_modules_and_the_users_pipeline(
 
     assert done.stderr == ""
     assert "create  queue TradeQueue " in done.stdout
+
+
+@pytest.mark.ministack
+def test_the_demo_shows_the_users_pipeline(project: Path, free_port: int, tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{free_port}",
+        "STOCKPIPE_STATE_DIR": str(tmp_path / "state"),
+    }
+    options = ["--pipeline", "./pipeline", "--engine", "ministack", "--seconds", "1"]
+
+    done = subprocess.run(
+        [*MODULE, "demo", *options],
+        cwd=project,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "reconciled: 20 produced = 20 stored" in done.stdout
