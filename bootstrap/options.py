@@ -55,4 +55,5 @@ def _fields(owner: type[Any]) -> Iterator[tuple[str, Any, Any]]:
     hints, about = get_type_hints(owner), settings_of(owner)
     for one in fields(owner):
         if setting := about.get(one.name):
-            yield one.name, Annotated[hints[one.name], option(setting.flag, help=setting.help)], one.default
+            values = f" [{setting.range_in_words}]" if setting.range_in_words else ""
+            yield one.name, Annotated[hints[one.name], option(setting.flag, help=setting.help + values)], one.default
