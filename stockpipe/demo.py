@@ -20,7 +20,8 @@ from analytics.statements import named_queries, tables
 from bootstrap.render import Progress, summary
 from bootstrap.settings import Settings
 from emulator import lifecycle
-from emulator.engines import ENGINES, engine_named
+from emulator.engine import DEFAULT_PORT, Capability
+from emulator.engines import ENGINES, engine_named, with_capability
 from emulator.identity import identify
 from operations.reconcile import reconcile
 from producer.production import Production, simulated
@@ -143,7 +144,7 @@ def _ensure_engine(profile: str, wanted: str | None, cleanup: ExitStack, *, keep
     name = _choose_engine(wanted)
     _step(f"Starting {engine_named(name).full_title}")
     with progress() as observer:
-        running = lifecycle.start(name, url.port or lifecycle.DEFAULT_PORT, observer=observer)
+        running = lifecycle.start(name, url.port or DEFAULT_PORT, observer=observer)
     console.print(f"  ready at {running.endpoint_url}", soft_wrap=True)
     if running.already_running:  # it was too busy to answer when it was asked
         return False
@@ -161,8 +162,9 @@ def _choose_engine(wanted: str | None) -> str:
     if reason is None:
         return lifecycle.DEFAULT_ENGINE
     console.print(f"[yellow]note:[/] {reason}", soft_wrap=True)
-    console.print("  so this demo runs on ministack", soft_wrap=True)
-    return "ministack"
+    fallback = with_capability(Capability.ANY_PYTHON)[0]
+    console.print(f"  so this demo runs on {fallback}", soft_wrap=True)
+    return fallback
 
 
 def _play(environment: Environment, seconds: float, rate: float | None, seed: int | None, began: float) -> Played:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from emulator import lifecycle
+from emulator.engine import DEFAULT_PORT
 from emulator.identity import identify
 from operations.doctor.check import Check, failed, info, ok, warning
 from profiles.errors import ProfileError
@@ -70,7 +71,7 @@ def _listens(host: str, port: int) -> bool:
 
 
 def _nothing_there(endpoint_url: str, port: int) -> Check:
-    option = "" if port == lifecycle.DEFAULT_PORT else f" --port {port}"
+    option = "" if port == DEFAULT_PORT else f" --port {port}"
     start = f"stockpipe emulator start{option}"
     ended = next((entry for entry in lifecycle.status(port) if entry.state == "gone"), None)
     if ended:

@@ -25,6 +25,12 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def run(command: list[str], folder: Path, environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=200, check=False
+    )
+
+
 @pytest.mark.parametrize("on_path", [False, True], ids=["", "on PYTHONPATH"])
 @pytest.mark.parametrize("program", [SCRIPT, MODULE], ids=["script", "module"])
 def test_the_commands_find_their_own_modules_and_the_users_pipeline(
@@ -33,7 +39,9 @@ def test_the_commands_find_their_own_modules_and_the_users_pipeline(
     environment = {**os.environ, "PYTHONPATH": str(project) if on_path else ""}
     command = [*program, "plan", "--from-scratch", "--pipeline", "./pipeline"]
 
-    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        command, cwd=project, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
 
     assert done.stderr == ""
     assert "create  queue TradeQueue " in done.stdout
@@ -48,15 +56,7 @@ def test_the_demo_shows_the_users_pipeline(project: Path, free_port: int, tmp_pa
     }
     options = ["--pipeline", "./pipeline", "--engine", "ministack", "--seconds", "1"]
 
-    done = subprocess.run(
-        [*MODULE, "demo", *options],
-        cwd=project,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
+    done = run([*MODULE, "demo", *options], project, environment)
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "reconciled: 20 produced = 20 stored" in done.stdout

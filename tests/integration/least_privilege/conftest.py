@@ -8,6 +8,7 @@ import pytest
 from bootstrap import down, up
 from bootstrap.policies import role_permissions
 from emulator import lifecycle
+from emulator.engine import Options
 from tests.conftest import find_free_port
 from tests.support.enforced_iam import ROOT, Endpoint, Scene, assume
 from tests.support.environments import STOCKS, at, stock_names, stock_settings
@@ -16,7 +17,7 @@ from tests.support.environments import STOCKS, at, stock_names, stock_settings
 @pytest.fixture(scope="session")
 def enforced(_private_state_folder: object) -> Iterator[Endpoint]:
     """The engine: https only, and everybody but root is held to their policies."""
-    running = lifecycle.start("ministack", find_free_port(), enforce_iam=True, use_tls=True)
+    running = lifecycle.start("ministack", find_free_port(), Options(enforce_iam=True, tls=True))
     yield Endpoint(running.endpoint_url, running.certificate_path)
     lifecycle.stop(running.port)
 

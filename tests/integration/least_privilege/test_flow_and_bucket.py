@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from bootstrap import up
 from emulator import lifecycle
+from emulator.engine import Options
 from operations.reconcile import reconcile
 from pipeline.source import Market
 from producer.production import Production, simulated
@@ -88,7 +89,7 @@ def test_objects_are_encrypted_without_asking(scene: Scene) -> None:
 @pytest.fixture
 def plain_http(_private_state_folder: object) -> Iterator[Endpoint]:
     """The same engine without TLS: IAM enforced, every request over plain http."""
-    running = lifecycle.start("ministack", find_free_port(), enforce_iam=True)
+    running = lifecycle.start("ministack", find_free_port(), Options(enforce_iam=True))
     yield Endpoint(running.endpoint_url, None)
     lifecycle.stop(running.port)
 

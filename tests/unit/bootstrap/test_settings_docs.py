@@ -7,9 +7,9 @@ from typing import Any
 
 from bootstrap.settings import Settings
 from runtime.settings import settings_of
+from terminal.commands import variable_of
 from tests.support.command_line import stockpipe
 from tests.support.environments import STOCKS
-from terminal.commands import variable_of
 
 PAGE = Path(__file__).parents[3] / "docs" / "settings.md"
 OWNERS: tuple[type[Any], ...] = (STOCKS.settings, Settings)

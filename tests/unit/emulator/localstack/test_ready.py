@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-SCRIPT = Path(__file__).parents[3] / "emulator" / "localstack" / "ready.py"
+SCRIPT = Path(__file__).parents[4] / "emulator" / "localstack" / "ready.py"
 
 
 @pytest.fixture

@@ -237,7 +237,7 @@ def test_stopping_leaves_no_process_and_no_folder(make: Make) -> None:
 
 def test_stopping_leaves_no_thread_and_no_open_file(make: Make) -> None:
     reaper = Reaper()
-    reaper.forget_group(0)  # starts its process, which is there to stay
+    reaper.forget("group 0")  # starts its process, which is there to stay
     me = psutil.Process()
     threads, files = threading.active_count(), me.num_fds()
 

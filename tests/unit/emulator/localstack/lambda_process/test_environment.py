@@ -1,16 +1,15 @@
 """What a function finds in its environment, and what it doesn't."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from emulator.localstack.lambda_process import environment
-from emulator.localstack.lambda_process.environment import Places
+from emulator.localstack.lambda_process.interpreters import Interpreter
 
-PLACES = Places(
-    task_root=Path("/code"), runtime_dir=Path("/venv/lib/python3.11/site-packages"), python=Path("/venv/bin/python")
-)
+PYTHON = Interpreter(Path("/venv/bin/python"), "python3.11", Path("/venv/lib/python3.11/site-packages"), compiled=True)
 FROM_LOCALSTACK = {
     "AWS_REGION": "us-east-2",
     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": 128,
@@ -22,9 +21,19 @@ FROM_LOCALSTACK = {
 }
 
 
-def built(own: dict[str, str] | None = None, places: Places = PLACES) -> dict[str, str]:
+def built(
+    own: dict[str, str] | None = None, *, python: Interpreter = PYTHON, layers: Sequence[Path] = ()
+) -> dict[str, str]:
     own = own or {}
-    return environment.build({**FROM_LOCALSTACK, **own}, own, "python3.11", places, Path("/sandbox"))
+    return environment.build(
+        {**FROM_LOCALSTACK, **own},
+        own,
+        Path("/sandbox"),
+        runtime="python3.11",
+        interpreter=python,
+        code=Path("/code"),
+        layers=layers,
+    )
 
 
 def test_lambda_s_variables_are_strings_and_name_the_real_places() -> None:
@@ -66,12 +75,14 @@ def test_the_function_s_own_variables_win() -> None:
 
 
 def test_later_layers_come_first_and_after_the_function_s_own_path() -> None:
-    places = replace(PLACES, layers=(Path("/layer1"), Path("/layer2")), extra_path=(Path("/stand-in"),))
-
-    variables = built({"PYTHONPATH": "/mine"}, places)
+    variables = built(
+        {"PYTHONPATH": "/mine"},
+        python=replace(PYTHON, compiled=False),
+        layers=(Path("/layer1"), Path("/layer2")),
+    )
 
     assert variables["PYTHONPATH"].split(":") == [
-        "/stand-in",
+        str(Path(environment.__file__).parent / "stand_in"),
         "/mine",
         "/layer2/python/lib/python3.11/site-packages",
         "/layer2/python",

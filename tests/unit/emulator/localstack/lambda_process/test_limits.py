@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from emulator.localstack.lambda_process.limits import command, limited
+from emulator.localstack.lambda_process.limits import command
 from emulator.localstack.lambda_process.sandbox import Sandbox
 from tests.support.lambda_sandboxes import Make, call
 
@@ -50,7 +50,9 @@ GREEDY = """
 
 
 def restricted(make: Make) -> Sandbox:
-    limits = limited([sys.executable, "-B"], ["loop", "an argument"], open_files=100, processes=20, file_bytes=8 * MIB)
+    limits = command(
+        [sys.executable, "-B"], ["loop", "an argument"], file_bytes=8 * MIB, environ={}, open_files=100, processes=20
+    )
     return make(GREEDY, command=limits, enforce_memory=False)  # forked, the same memory counts many times
 
 
@@ -83,8 +85,8 @@ def test_the_module_is_started_as_python_m_starts_it(make: Make) -> None:
 def test_the_limits_are_aws_s_and_a_setting_lifts_them() -> None:
     python, module = ["python3.11"], ["awslambdaric", "index.handler"]
 
-    limited_by_default = command(python, module, ephemeral_storage_mb=512, environ={})
-    lifted = command(python, module, ephemeral_storage_mb=512, environ={"LAMBDA_PROCESS_ENFORCE_LIMITS": "0"})
+    limited_by_default = command(python, module, file_bytes=512 * MIB, environ={})
+    lifted = command(python, module, file_bytes=512 * MIB, environ={"LAMBDA_PROCESS_ENFORCE_LIMITS": "0"})
 
     _, _, open_files, processes, file_bytes, *rest = limited_by_default
     assert (open_files, file_bytes, rest) == ("1024", str(512 * MIB), module)

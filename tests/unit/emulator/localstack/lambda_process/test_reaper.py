@@ -14,17 +14,16 @@ from emulator.localstack.lambda_process import reaper
 # Stands in for LocalStack: starts two "functions", takes one back, and waits to be ended.
 OWNER = """
 import subprocess, sys, time
-from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from reaper import Reaper
 watcher = Reaper()
 kept, ended = (subprocess.Popen(["sleep", "600"], start_new_session=True) for _ in range(2))
-watcher.watch_folder(Path(sys.argv[2]))
-watcher.watch_folder(Path(sys.argv[3]))
-watcher.watch_group(kept.pid)
-watcher.watch_group(ended.pid)
-watcher.forget_group(ended.pid)
-watcher.forget_folder(Path(sys.argv[3]))
+watcher.watch("folder " + sys.argv[2])
+watcher.watch("folder " + sys.argv[3])
+watcher.watch(f"group {kept.pid}")
+watcher.watch(f"group {ended.pid}")
+watcher.forget(f"group {ended.pid}")
+watcher.forget("folder " + sys.argv[3])
 print(kept.pid, ended.pid, watcher._process.pid, flush=True)
 time.sleep(600)
 """
