@@ -19,6 +19,7 @@ app = command_line(
     version=lambda: f"stockpipe {version('stockpipe')}",
     version_flags="--version",
 )
+app.register_install_completion_command(help="Make your shell complete commands and options.", group="Options")
 app["--help"].group = app["--version"].group = "Options"
 add_lazily(
     app,

@@ -1,12 +1,14 @@
 """What every operator's command promises: help that teaches, no colour where nobody sees it, completion, exit codes."""
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from stockpipe.cli import app
 from tests.support.command_line import stockpipe
 
 ROOT = Path(__file__).parents[3]
@@ -50,3 +52,11 @@ def test_no_colour_where_it_is_not_wanted(free_port: int, variables: dict[str, s
     assert answer.returncode == 1
     assert "\x1b[3" not in answer.stdout
     assert answer.stdout.splitlines()[-1] == "repair first: engine"
+
+
+def test_the_shell_completes_commands(tmp_path: Path) -> None:
+    script = tmp_path / "completion.sh"
+    script.write_text(app.generate_completion(shell="bash"))  # noqa: S604 - the name of a shell
+    ask = f"source {shlex.quote(str(script))}; COMP_WORDS=(stockpipe dlq ''); COMP_CWORD=2; _stockpipe"
+    complete = run("bash", "-c", f"{ask}; echo ${{COMPREPLY[@]}}")
+    assert complete.stdout.split() == ["list", "show", "redrive", "purge"], complete.stderr
