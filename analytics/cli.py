@@ -18,7 +18,8 @@ from profiles.environment import Environment
 from profiles.errors import CannotRunError
 from profiles.pipeline import Pipeline, load
 from terminal import console, errors, note, print_json, progress
-from terminal.commands import HERE, Json, Where, number
+from terminal.commands import Json, number
+from terminal.environment import HERE, Where
 from terminal.untrusted import one_line, printable
 
 Format = Literal["table", "csv", "json", "parquet"]

@@ -20,7 +20,8 @@ from profiles.environment import Environment
 from profiles.errors import CannotRunError
 from profiles.pipeline import load
 from terminal import confirmed, console, errors, note, print_json, write
-from terminal.commands import HERE, Json, Naming, Where
+from terminal.commands import Json
+from terminal.environment import HERE, Naming, Where
 
 NO_CHANGE = "no change: everything is as declared"
 NOTHING_TO_REMOVE = "nothing to remove"

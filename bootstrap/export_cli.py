@@ -19,7 +19,8 @@ from bootstrap.settings import Settings
 from profiles.errors import CannotRunError
 from profiles.pipeline import load
 from terminal import note, print_json, write
-from terminal.commands import HERE, Naming, Where, command_line
+from terminal.commands import command_line
+from terminal.environment import HERE, Naming, Where
 
 app = command_line("export", __doc__)
 

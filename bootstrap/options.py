@@ -13,7 +13,8 @@ from cyclopts import Parameter
 
 from bootstrap.settings import Settings
 from runtime.settings import settings_of
-from terminal.commands import named_pipeline, option
+from terminal.commands import option
+from terminal.environment import named_pipeline
 
 # The account id that emulators have unless told otherwise.
 EMULATED_ACCOUNT = "000000000000"

@@ -7,7 +7,8 @@ from cyclopts import Parameter
 from bootstrap.options import with_settings
 from bootstrap.settings import Settings
 from terminal import say
-from terminal.commands import HERE, Where, number
+from terminal.commands import number
+from terminal.environment import HERE, Where
 
 LOOPBACK = "127.0.0.1"
 EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - inside a container only

@@ -19,7 +19,8 @@ from runtime.clock import iso_utc
 from runtime.contract import Contract
 from runtime.fields import InvalidRecordError, check_time
 from terminal import note, print_json, say, stopped_by_signals
-from terminal.commands import HERE, Json, Where, number
+from terminal.commands import Json, number
+from terminal.environment import HERE, Where
 from terminal.untrusted import one_line
 
 MAX_COUNT = 10**12

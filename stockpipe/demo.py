@@ -34,7 +34,8 @@ from runtime.contract import group_of_values
 from stockpipe.demo_view import PLAIN_EVERY_SECONDS, Moment, Rate, live, plain, show_results
 from stockpipe.flow import Figures, FlowWatch, Sampler
 from terminal import console, errors, progress, stopped_by_signals
-from terminal.commands import HERE, Where, number, option
+from terminal.commands import number, option
+from terminal.environment import HERE, Where
 
 _FRAMES_PER_SECOND = 5
 _DRAIN_SECONDS = 20.0  # how long the live view waits for the last records; reconcile waits longer

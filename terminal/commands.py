@@ -2,8 +2,9 @@
 
     def status(*, where: Where = HERE, as_json: Json = False) -> bool:
 
-Its docstring is the help, with options under `Args:`. It returns False where a check says no (exit code 1), and raises
-`CannotRunError` where it can't run (exit code 2).
+`Where` (`terminal.environment`) has the options of an environment. The docstring is the help, with
+options under `Args:`. A command returns False where a check says no (exit code 1), and raises `CannotRunError` where it
+can't run (exit code 2).
 """
 
 import ast
@@ -16,10 +17,9 @@ from argparse import ArgumentParser
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_args
+from typing import Annotated, Any, NoReturn, get_args
 
 from cyclopts import App, CycloptsError, Group, Parameter, Token
 from cyclopts.help import HelpPanel, InlineText
@@ -32,11 +32,6 @@ import terminal
 from profiles.errors import CannotRunError
 from terminal.untrusted import never_fail_to_print, one_line
 
-if TYPE_CHECKING:  # they import boto3, which takes longer than all that `--help` needs
-    from profiles.environment import Environment
-    from profiles.names import Names
-    from profiles.pipeline import Pipeline
-
 _ROOMS = Path(__file__).resolve().parents[1]
 _LONGEST_PATH = 200  # characters of a path in an error
 _LONGEST_ANSWER = 2000  # characters of what AWS answered, or of what is wrong with an argument
@@ -44,7 +39,7 @@ _INTERRUPTED = 130
 _WHOLE = re.compile(r"[+-]?[0-9]{1,4000}")  # digits that Python reads
 
 # The folder that `--pipeline` names, which is needed before the command line is read: its settings are options.
-_PIPELINE: ContextVar[str | None] = ContextVar("pipeline", default=None)
+PIPELINE: ContextVar[str | None] = ContextVar("pipeline", default=None)
 _NAMED_PIPELINE = ArgumentParser(add_help=False, allow_abbrev=False)
 _NAMED_PIPELINE.add_argument("--pipeline", nargs="?")
 
@@ -65,88 +60,28 @@ def option(flag: str, **about: Any) -> Parameter:
     )
 
 
-def number(least: float | None = None, most: float | None = None, *, name: str | None = None) -> Parameter:
-    """An option that takes a number in this range. `nan` and `inf`, which Python reads as numbers, are refused."""
-    return Parameter(name=name, converter=_exact, validator=(_finite, Number(gte=least, lte=most)))
+def number(least: float | None = None, most: float | None = None) -> Parameter:
+    """An option that takes a number in this range."""
+    return Parameter(converter=_exact, validator=Number(gte=least, lte=most))
 
 
 def _exact(hint: Any, tokens: Sequence[Token]) -> str | float:
-    """The text, or the number in it: whole ones in decimal digits only, where Cyclopts would round fractions."""
+    """The text, or the number in it. Cyclopts would take `nan` and `inf`, too, and round to a whole number."""
     text, kinds = tokens[0].value, (hint, *get_args(hint))
     if str in kinds:
         return text
     if float in kinds:
-        return float(text)
+        if math.isfinite(found := float(text)):
+            return found
+        raise ValueError(f"{found} is not a finite number.")
     if not _WHOLE.fullmatch(text):
         raise ValueError(f"{one_line(repr(text), _LONGEST_PATH)} is not a whole number.")
     return int(text)
 
 
-def _finite(_hint: Any, value: float | None) -> None:
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{value} is not a finite number.")
-
-
 AtLeastOne = Annotated[int, number(least=1)]
 Json = Annotated[bool, Parameter(name="--json", help="Print JSON for scripts.")]
 Follow = Annotated[bool, Parameter(name=("--follow", "-f"), help="Go on with what comes, until Ctrl-C.")]
-
-
-@Parameter(name="*", group="Environment")
-@dataclass(frozen=True, kw_only=True)
-class Naming:
-    """The pipeline, and what its resources are called."""
-
-    prefix: Annotated[str, option("--prefix")] = ""
-    """Prefix before every resource name, so that several environments share one account."""
-    bucket: Annotated[str | None, option("--bucket")] = None
-    """Bucket name; default: <name in the pipeline>-<account>-us-east-2."""
-    pipeline: Annotated[str | None, option("--pipeline")] = None
-    """Folder of the pipeline; default: the stock-tick example."""
-
-    def names(self, account: str) -> "Names":
-        """The names in an account that nobody is asked about. Raises `CannotRunError` for an impossible prefix."""
-        from profiles.names import Names  # noqa: PLC0415
-        from profiles.pipeline import load  # noqa: PLC0415
-
-        try:
-            return Names(load(self.pipeline).names, account, self.prefix, self.bucket)
-        except ValueError as error:
-            raise CannotRunError(str(error)) from error
-
-    def at(self, profile: str) -> "Environment":
-        """The environment of a profile. Asks STS for the account id. Raises `CannotRunError`."""
-        from profiles.environment import Environment  # noqa: PLC0415
-        from profiles.pipeline import load  # noqa: PLC0415
-        from profiles.session import open_profile  # noqa: PLC0415
-
-        pipeline, aws = load(self.pipeline), open_profile(profile)
-        if aws.profile.remark:
-            terminal.note(aws.profile.remark)
-        return Environment(pipeline, aws, self.names(aws.account))
-
-
-@Parameter(name="*", group="Environment")
-@dataclass(frozen=True, kw_only=True)
-class Where(Naming):
-    """The environment that a command is about."""
-
-    profile: Annotated[str, option("--profile")] = "local"
-    """AWS profile. 'local' is built in: always an emulator, at localhost:4566 or AWS_ENDPOINT_URL."""
-
-    def open(self) -> "Environment":
-        """The environment. Raises `CannotRunError`."""
-        return self.at(self.profile)
-
-
-HERE = Where()  # the default of every command's `where`
-
-
-def named_pipeline() -> "Pipeline":
-    """The pipeline of the command that is run: for its options. Raises `CannotRunError`."""
-    from profiles.pipeline import load  # noqa: PLC0415
-
-    return load(_PIPELINE.get())
 
 
 class _Help:
@@ -225,7 +160,7 @@ def run(app: App, arguments: Sequence[str] | None = None) -> NoReturn:
     try:
         with _ended_by_signals():
             _check_arguments(given)
-            _PIPELINE.set(_NAMED_PIPELINE.parse_known_args(given)[0].pipeline)
+            PIPELINE.set(_NAMED_PIPELINE.parse_known_args(given)[0].pipeline)
             _call(app, given)
     except CycloptsError as error:
         called = " ".join(("stockpipe", *(error.command_chain or ())))

@@ -12,7 +12,8 @@ from operations.emails import recorded_emails
 from operations.queues import PEEK_LIMIT, depth
 from profiles.environment import Environment, queue_url
 from terminal import note, print_json, repeat, say
-from terminal.commands import HERE, AtLeastOne, Follow, Json, Where
+from terminal.commands import AtLeastOne, Follow, Json
+from terminal.environment import HERE, Where
 from terminal.untrusted import printable
 
 POLL_SECONDS = 1.0

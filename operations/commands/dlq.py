@@ -23,7 +23,8 @@ from profiles.environment import Environment, queue_url
 from profiles.errors import CannotRunError
 from runtime.log_events import log_events
 from terminal import confirmed, console, errors, note, print_json, say
-from terminal.commands import HERE, AtLeastOne, Json, Where, command_line
+from terminal.commands import AtLeastOne, Json, command_line
+from terminal.environment import HERE, Where
 from terminal.untrusted import one_line, printable
 
 app = command_line("dlq", __doc__)

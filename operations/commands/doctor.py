@@ -6,7 +6,8 @@ from rich.text import Text
 
 import terminal
 from operations.doctor import Check, State, examine
-from terminal.commands import HERE, Json, Where
+from terminal.commands import Json
+from terminal.environment import HERE, Where
 from terminal.untrusted import printable
 
 _MARKS = {

@@ -15,7 +15,8 @@ from operations.log_lines import Line, read_line
 from profiles.environment import up_command
 from profiles.errors import CannotRunError
 from terminal import note, print_json, repeat, say
-from terminal.commands import HERE, Follow, Json, Where
+from terminal.commands import Follow, Json
+from terminal.environment import HERE, Where
 from terminal.untrusted import one_line, printable
 
 POLL_SECONDS = 1.0

@@ -15,7 +15,8 @@ from profiles.environment import Environment
 from profiles.errors import CannotRunError
 from runtime.log_events import log_events
 from terminal import note, print_json, progress, say
-from terminal.commands import HERE, Json, Where, number
+from terminal.commands import Json, number
+from terminal.environment import HERE, Where
 from terminal.untrusted import one_line
 
 SHOWN = 10

@@ -14,7 +14,8 @@ from operations.trace import trace as follow
 from profiles.errors import CannotRunError
 from runtime.contract import Contract
 from runtime.fields import Record
-from terminal.commands import HERE, AtLeastOne, Json, Where
+from terminal.commands import AtLeastOne, Json
+from terminal.environment import HERE, Where
 from terminal.untrusted import one_line, printable
 
 _LONGEST_ID = 100  # characters

@@ -9,7 +9,8 @@ import pytest
 
 from profiles.environment import Environment
 from stockpipe.cli import app
-from terminal.commands import Naming, run
+from terminal.commands import run
+from terminal.environment import Naming
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,7 @@ def start(history: History, sql: str, *options: str) -> subprocess.Popen[str]:
     """`stockpipe query` as a process of its own, on the test's bucket."""
     program = (
         "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from stockpipe.cli import app\nfrom terminal.commands import Naming, run\n"
+        "from stockpipe.cli import app\nfrom terminal.commands import run\nfrom terminal.environment import Naming\n"
         "from profiles.session import open_endpoint\n"
         "from tests.support.environments import at, stock_names\n"
         f"names = stock_names('000000000000', bucket_override={history.names.bucket!r})\n"

@@ -8,7 +8,7 @@ import pytest
 from profiles.errors import CannotRunError
 from profiles.pipeline import VARIABLE
 from profiles.session import Aws
-from terminal.commands import Where
+from terminal.environment import Where
 
 ROOT = Path(__file__).parents[3]
 

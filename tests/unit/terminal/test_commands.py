@@ -72,7 +72,7 @@ def test_what_nobody_foresaw_exits_2_and_shows_where(
 
     assert run_and_get_code(command, [], monkeypatch) == 2
     said = capsys.readouterr().err
-    assert "test_run.py" in said
+    assert "test_commands.py" in said
     assert "a defect of ours" in said
 
 
