@@ -16,7 +16,7 @@ from analytics import compaction, history, limits, render, statements
 from analytics.result import HistoryError, Result
 from profiles.environment import Environment
 from profiles.errors import CannotRunError
-from profiles.pipeline import Pipeline, load
+from profiles.pipeline import load
 from terminal import console, errors, note, print_json, progress
 from terminal.commands import Json, number
 from terminal.environment import HERE, Where
@@ -80,12 +80,18 @@ def query(
         chart: Draw the last column of numbers as well.
     """
     if listed:
-        _list_queries(load(where.pipeline))
+        listing = Table("query", "answers", "reads")
+        for one in statements.named_queries(load(where.pipeline)).values():
+            listing.add_row(one.name, one.answers, one.reads)
+        console.print(listing)
         return
     if sum(given is not None for given in (name, sql, file)) != 1:
         raise CannotRunError("give one of: the name of a query, --sql, --file (or --list)")
     limit = limits.Limits.chosen(time_limit, memory_limit)
-    text = _read(file) if file else sql or ""
+    try:
+        text = file.read_text(encoding="utf-8") if file else sql or ""
+    except (OSError, ValueError) as error:
+        raise HistoryError(f"--file {one_line(str(file), 200)} can't be read as text: {error}") from error
     environment = where.open()
     if name is None:
         asked = statements.fill_in(text, environment, table)
@@ -106,11 +112,16 @@ def query(
             progress=observe,
             announce=said.append,
         )
-    _show(result, output_format, output)
+    if output_format == "table" and output is None:
+        console.print(render.as_table(result))
+    else:
+        _write(result, output_format, output)
     if chart:
         _draw(result, environment, console if output_format == "table" else errors)
-    _account_for(result)
-    for text in said:
+    cost = f", {result.scanned_bytes:,} bytes scanned, ${result.cost_dollars:.5f}" if result.engine == "athena" else ""
+    rows = "1 row" if len(result.rows) == 1 else f"{len(result.rows):,} rows"
+    errors.print(f"[dim]{rows} from {result.engine} in {result.seconds:.2f} s{cost}[/]", soft_wrap=True)
+    for text in (*result.notes, *said):
         note(text)
 
 
@@ -128,11 +139,7 @@ def compact(
     environment = where.open()
     with progress("Compacting …", every=math.inf) as observe:
         done = history.run_compaction(
-            environment,
-            engine,
-            delete_compacted=delete_compacted,
-            progress=observe,
-            announce=note,
+            environment, engine, delete_compacted=delete_compacted, progress=observe, announce=note
         )
     kept, plural = done.objects_kept, environment.contract.plural
     if as_json:
@@ -149,44 +156,11 @@ def compact(
     return not kept
 
 
-def _read(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise HistoryError(f"--file {one_line(str(file), 200)} can't be read as text: {error}") from error
-
-
-def _list_queries(pipeline: Pipeline) -> None:
-    listing = Table("query", "answers", "reads")
-    for one in statements.named_queries(pipeline).values():
-        listing.add_row(one.name, one.answers, one.reads)
-    console.print(listing)
-
-
-def _show(result: Result, output_format: str, output: Path | None) -> None:
-    if output_format == "table" and output is None:
-        console.print(render.as_table(result))
-    else:
-        _write(result, output_format, output)
-
-
-def _account_for(result: Result) -> None:
-    cost = f", {result.scanned_bytes:,} bytes scanned, ${result.cost_dollars:.5f}" if result.engine == "athena" else ""
-    rows = "1 row" if len(result.rows) == 1 else f"{len(result.rows):,} rows"
-    errors.print(f"[dim]{rows} from {result.engine} in {result.seconds:.2f} s{cost}[/]", soft_wrap=True)
-    for text in result.notes:
-        note(text)
-
-
 def _draw(result: Result, environment: Environment, where: Console) -> None:
     """The rows are the answer: where they can't be drawn, that is a remark and no failure."""
     try:
-        drawn = render.as_chart(
-            result,
-            group=environment.contract.record.GROUP,
-            width=min(console.width, 120),
-            colour=console.is_terminal,
-        )
+        group, width = environment.contract.record.GROUP, min(console.width, 120)
+        drawn = render.as_chart(result, group=group, width=width, colour=console.is_terminal)
     except HistoryError as error:
         note(str(error))
         return

@@ -17,7 +17,7 @@ from rich.text import Text
 from operations import deadletters
 from operations.deadletters import DeadLetter, Redrive
 from operations.display import age, as_document, plain_table, timestamp
-from operations.failures import Failure, failures_of
+from operations.failures import failures_of
 from operations.queues import PEEK_LIMIT, depth, redelivery
 from profiles.environment import Environment, queue_url
 from profiles.errors import CannotRunError
@@ -78,14 +78,10 @@ def show(message: Annotated[str, _ID], /, *, where: Where = HERE, as_json: Json 
     if letter is None:
         raise _not_there(environment, message)
     failures = failures_of(
-        environment,
-        message_id=letter.message_id,
-        record_id=letter.record_id,
-        since_ms=letter.sent_ms,
+        environment, message_id=letter.message_id, record_id=letter.record_id, since_ms=letter.sent_ms
     )
     if as_json:
-        document = {**_as_json(environment, letter), "failures": as_document(environment.contract, failures)}
-        print_json(document)
+        print_json({**_as_json(environment, letter), "failures": as_document(environment.contract, failures)})
         return
     table = plain_table("", "")
     for name, value in (
@@ -96,7 +92,8 @@ def show(message: Annotated[str, _ID], /, *, where: Where = HERE, as_json: Json 
     ):
         table.add_row(Text(name, style="dim"), Text(printable(value)))
     for failure in failures:
-        table.add_row(Text("delivery", style="dim"), Text(_delivery(failure)))
+        said = f"{printable(failure.reason)}  request {printable(failure.request_id)}"
+        table.add_row(Text("delivery", style="dim"), Text(f"{timestamp(failure.at_ms)}  {said}"))
     table.show_header = False
     console.print(table)
     say(Text(printable(letter.body)))
@@ -145,7 +142,8 @@ def purge(
     if total and not yes:
         if not sys.stdin.isatty():
             raise CannotRunError("purge deletes for good and asks before: without a terminal, add --yes")
-        for reason, count in _reasons(deadletters.list_dead_letters(environment)):
+        reasons = Counter(letter.reason for letter in deadletters.list_dead_letters(environment))
+        for reason, count in reasons.most_common():
             note(f"  {count} x {printable(reason)}")
         place = f"account {aws.account}, profile {aws.profile.name}"
         if not confirmed(f"Permanently delete about {total} messages of {queue} ({place})?"):
@@ -194,11 +192,3 @@ def _warn_of_invalid(environment: Environment, message: str | None) -> None:
     if bad := sum(not letter.is_valid for letter in letters):
         what = f"valid {environment.contract.plural}"
         note(f"{bad} of {len(letters)} messages can't succeed, because they are not {what}: they will fail again")
-
-
-def _delivery(failure: Failure) -> str:
-    return f"{timestamp(failure.at_ms)}  {printable(failure.reason)}  request {printable(failure.request_id)}"
-
-
-def _reasons(letters: list[DeadLetter]) -> list[tuple[str, int]]:
-    return Counter(letter.reason for letter in letters).most_common()
