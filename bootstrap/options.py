@@ -6,13 +6,15 @@ So that nobody has to repeat it, each has an environment variable as well.
 
 import inspect
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import fields, make_dataclass
 from typing import Annotated, Any, get_type_hints
 
 from cyclopts import Parameter
 
 from bootstrap.settings import Settings
-from runtime.settings import settings_of
+from profiles.errors import CannotRunError
+from runtime.settings import FunctionSettings, settings_of
 from terminal.commands import option
 from terminal.environment import named_pipeline
 
@@ -40,14 +42,17 @@ class with_settings:  # noqa: N801 - a decorator
 
     def __call__(self, settings: Any = None, **given: Any) -> bool | None:
         """Run the command."""
-        settings, of_function = settings or _options()(), named_pipeline().settings
+        of_function, settings = named_pipeline().settings, settings or _options()()
         own, function = ({name: getattr(settings, name) for name in settings_of(of)} for of in (Settings, of_function))
         return self._command(settings=Settings(of_function(**function), **own), **given)
 
 
 def _options() -> type[Any]:
     """A dataclass of all settings, as Cyclopts reads it."""
-    both = [*_fields(named_pipeline().settings), *_fields(Settings)]
+    of_function: type[FunctionSettings] = FunctionSettings
+    with suppress(CannotRunError):  # the command itself says that the folder is no pipeline
+        of_function = named_pipeline().settings
+    both = [*_fields(of_function), *_fields(Settings)]
     ours = {"__module__": __name__}  # Cyclopts looks for no options in classes of Python's own modules
     return Parameter(name="*", group="Settings")(make_dataclass("Options", both, namespace=ours, frozen=True))
 

@@ -20,7 +20,7 @@ app = command_line(
     version_flags="--version",
 )
 app.register_install_completion_command(help="Make your shell complete commands and options.", group="Options")
-app["--help"].group = app["--version"].group = "Options"
+app["--version"].group = "Options"
 add_lazily(
     app,
     {

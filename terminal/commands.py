@@ -114,10 +114,10 @@ def _unbroken(shown: Any) -> Any:
 
 
 def command_line(name: str, about: str, **more: Any) -> App:
-    """A command with commands of its own."""
-    return App(
+    """A command with commands of its own, or with a default one, whose docstring is the help then."""
+    app = App(
         name=name,
-        help=about,
+        help=about or None,
         help_format="plaintext",
         help_formatter=_Help(),
         help_flags="--help",
@@ -126,6 +126,8 @@ def command_line(name: str, about: str, **more: Any) -> App:
         default_parameter=Parameter(negative=(), allow_repeating=True, show_default=_shown_default),
         **more,
     )
+    app["--help"].group = "Options"
+    return app
 
 
 def _shown_default(value: Any) -> str | None:
@@ -163,7 +165,7 @@ def run(app: App, arguments: Sequence[str] | None = None) -> NoReturn:
             PIPELINE.set(_NAMED_PIPELINE.parse_known_args(given)[0].pipeline)
             _call(app, given)
     except CycloptsError as error:
-        called = " ".join(("stockpipe", *(error.command_chain or ())))
+        called = " ".join((*app.name, *(error.command_chain or ())))
         _fail(f"{one_line(str(error), _LONGEST_ANSWER)} See: {called} --help")
     except CannotRunError as error:
         _fail(str(error))

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from profiles.errors import CannotRunError
 from terminal import EXIT_CHECK_FAILED, write
 from terminal.commands import command_line, run
+from tests.support.command_line import stockpipe
 
 
 def run_and_get_code(command: object, argv: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
@@ -106,3 +107,25 @@ def test_a_reader_of_the_output_that_ends_is_no_error() -> None:
         check=True,
     )
     assert (answer.stdout, answer.stderr) == ("x" * 1000 + "\n", "")
+
+
+@pytest.mark.parametrize("value", ["1.5", "1e3", "0x10", "1_000", "\u0663", "nan", ""])
+def test_a_whole_number_has_decimal_digits_only(value: str) -> None:
+    answer = stockpipe("dlq", "list", f"--limit={value}")
+    assert answer.exit_code == 2
+    assert f"--limit: {value!r} is not a whole number. See: stockpipe dlq list --help" in answer.error
+
+
+def test_of_an_option_that_is_repeated_the_last_counts() -> None:
+    answer = stockpipe("plan", "--from-scratch", "--prefix", "alice", "--prefix", "bob")
+    assert "queue bob-StockQueue" in answer.stdout
+    assert "alice" not in answer.stdout
+
+
+def test_an_option_comes_from_its_variable_and_an_empty_one_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STOCKPIPE_PREFIX", "alice")
+    monkeypatch.setenv("STOCKPIPE_BATCH_SIZE", "")
+    assert "queue alice-StockQueue" in stockpipe("plan", "--from-scratch").stdout
+    assert "queue bob-StockQueue" in stockpipe("plan", "--from-scratch", "--prefix", "bob").stdout
+    monkeypatch.setenv("STOCKPIPE_BATCH_SIZE", "many")
+    assert "STOCKPIPE_BATCH_SIZE" in stockpipe("plan", "--from-scratch").error
