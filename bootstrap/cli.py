@@ -1,19 +1,21 @@
 """`plan`, `up`, `status`, `down`, `diff`: also as `python -m bootstrap …`."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from bootstrap import operations, render
-from bootstrap.comparison import Side, compare
+from bootstrap import deployment, render
+from bootstrap.comparison import compare
+from bootstrap.deployment import Report
+from bootstrap.executor import Observer
 from bootstrap.model import Plan
-from bootstrap.operations import Report
 from bootstrap.options import EMULATED_ACCOUNT, with_settings
 from bootstrap.planner import KEPT
+from bootstrap.progress import Progress
 from bootstrap.resources import sns
-from bootstrap.resources.sqs import DELETED_RECENTLY_SECONDS
-from bootstrap.resources.sqs import KIND as QUEUE
+from bootstrap.resources.sqs import DELETED_RECENTLY_SECONDS, Queue
 from bootstrap.settings import Settings
 from profiles import folders
 from profiles.environment import Environment
@@ -51,9 +53,9 @@ def plan(
         account: The account id to plan for with --from-scratch.
     """
     if from_scratch:
-        found = operations.plan_from_scratch(load(where.pipeline), where.names(account), settings)
+        found = deployment.plan_from_scratch(load(where.pipeline), where.names(account), settings)
     else:
-        found = (operations.plan_removal if removal else operations.plan)(where.open(), settings)
+        found = (deployment.plan_removal if removal else deployment.plan)(where.open(), settings)
     if as_json:
         print_json(render.plan_json(found))
     elif dry_run:
@@ -83,17 +85,15 @@ def up(
         account: The account id that may be changed.
     """
     environment = where.open()
-    _ask_on_aws(environment, yes, account, lambda: operations.plan(environment, settings))
-    with render.Progress(errors) as progress:
-        report = operations.up(environment, settings, progress)
-    _show_report(report, as_json)
+    make_plan, change = partial(deployment.plan, environment, settings), partial(deployment.up, environment, settings)
+    _show_report(_changed(environment, yes, account, make_plan, change), as_json)
 
 
 @with_settings
 def status(*, settings: Settings, where: Where = HERE, as_json: Json = False) -> bool:
     """Show which resources exist, their state and their drift. Exit code 1: something is missing or has drifted."""
     environment = where.open()
-    found = operations.status(environment, settings)
+    found = deployment.status(environment, settings)
     if as_json:
         print_json([one.to_json() for one in found])
     else:
@@ -126,11 +126,11 @@ def down(
     # Only names matter here: an email subscription, the one optional resource, goes with its topic.
     environment = where.open()
     settings = Settings(environment.pipeline.settings())
-    _ask_on_aws(environment, yes, account, lambda: operations.plan_removal(environment, settings, keep_data=keep_data))
-    with render.Progress(errors) as progress:
-        report = operations.down(environment, settings, progress, keep_data=keep_data)
+    make_plan = partial(deployment.plan_removal, environment, settings, keep_data=keep_data)
+    change = partial(deployment.down, environment, settings, keep_data=keep_data)
+    report = _changed(environment, yes, account, make_plan, change)
     _show_report(report, as_json, nothing=NOTHING_TO_REMOVE)
-    if any(action.resource.startswith(f"{QUEUE} ") for action in report.actions):
+    if any(action.resource.startswith(f"{Queue.kind} ") for action in report.actions):
         note(f"AWS lets queues of these names be made again after {DELETED_RECENTLY_SECONDS} s; `up` waits.")
     note(f"kept on this machine: {kept}")
     return all(reason == KEPT for reason in report.left.values())
@@ -155,8 +155,8 @@ def diff(
     """
     if len(profiles) != 2:
         raise CannotRunError("diff compares two environments: stockpipe diff --profile A --profile B")
-    left, right = (Side(which.at(profile), settings) for profile in profiles)
-    found = compare(left, right)
+    left, right = (which.at(profile) for profile in profiles)
+    found = compare(left, right, settings)
     if as_json:
         print_json(render.deviations_json(found))
     elif found:
@@ -166,13 +166,28 @@ def diff(
     return not found
 
 
-def _ask_on_aws(environment: Environment, yes: bool, account: str | None, make_plan: Callable[[], Plan]) -> None:
-    """Nothing on AWS is changed unless a person has seen what, or a script has named the account."""
+def _changed(
+    environment: Environment,
+    yes: bool,
+    account: str | None,
+    make_plan: Callable[[], Plan],
+    change: Callable[[Observer], Report],
+) -> Report:
+    """Carry out the plan that a person has confirmed, that very one; where nobody is asked, make the change at once."""
+    plan = _confirmed_plan(environment, yes, account, make_plan)
+    with Progress(errors) as progress:
+        return deployment.apply(environment, plan, progress) if plan else change(progress)
+
+
+def _confirmed_plan(
+    environment: Environment, yes: bool, account: str | None, make_plan: Callable[[], Plan]
+) -> Plan | None:
+    """Nothing on AWS is changed unless a person has seen what, or a script has named the account (None)."""
     aws = environment.aws
     if account is not None and account != aws.account:
         raise CannotRunError(f"--account {account}, but profile {aws.profile.name} is account {aws.account}")
     if not aws.profile.asks_before_changes or (yes and account):
-        return
+        return None
     if yes:
         raise CannotRunError(f"--yes on AWS needs the account as well: --yes --account {aws.account}")
     errors.print(f"AWS account [bold]{aws.account}[/], region [bold]{aws.region}[/], profile {aws.profile.name}")
@@ -180,6 +195,7 @@ def _ask_on_aws(environment: Environment, yes: bool, account: str | None, make_p
     _show_plan(found)
     if found.changes and not confirmed(f"Change account {aws.account}?"):
         raise CannotRunError(f"nothing was changed; scripts name the account: --yes --account {aws.account}")
+    return found
 
 
 def _show_plan(found: Plan, nothing: str = NO_CHANGE) -> None:

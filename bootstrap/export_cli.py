@@ -11,8 +11,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from bootstrap import cloudformation, rules
+from bootstrap import cloudformation
 from bootstrap.admin_policy import admin_policy
+from bootstrap.deployment import checked
 from bootstrap.function_zip import build_function_zip
 from bootstrap.options import EMULATED_ACCOUNT, with_settings
 from bootstrap.settings import Settings
@@ -30,7 +31,7 @@ app = command_line("export", __doc__)
 def cloudformation_command(*, settings: Settings, which: Naming = HERE) -> None:
     """Print the declaration as a CloudFormation template. Asks no endpoint; the account is left open."""
     pipeline, names = load(which.pipeline), which.names(EMULATED_ACCOUNT)
-    rules.check(pipeline.contract, names, settings)
+    checked(pipeline, names, settings)
     write(cloudformation.to_json(cloudformation.template(pipeline, names, settings)).rstrip("\n"))
 
 
@@ -41,7 +42,8 @@ def admin_policy_command(*, where: Where = HERE, account: str | None = None) -> 
     Args:
         account: The account id to write it for; then no endpoint is asked.
     """
-    print_json(admin_policy(where.names(account) if account else where.open().names))
+    names = where.names(account) if account else where.open().names
+    print_json(admin_policy(load(where.pipeline), names))
 
 
 @app.command(name="function-zip")

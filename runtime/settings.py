@@ -86,7 +86,7 @@ class FunctionSettings:
         60,
         "--alert-cooldown",
         "One alert per rule and group in each window of this many seconds; 0 = one per record.",
-        expected="a whole number of seconds",
+        expected="a whole number of seconds, 0 or more",
         least=0,
         aws_says="nothing: the function would not start",
         variable="ALERT_COOLDOWN_SECONDS",

@@ -17,7 +17,8 @@ import bootstrap
 from analytics import Result, run_query
 from analytics.render import as_chart, as_table
 from analytics.statements import named_queries, tables
-from bootstrap.render import Progress, summary
+from bootstrap.progress import Progress
+from bootstrap.render import summary
 from bootstrap.settings import Settings
 from emulator import lifecycle
 from emulator.engine import DEFAULT_PORT, Capability

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from bootstrap.policies import role_permissions
+from bootstrap.declaration import role_permissions
 from bootstrap.settings import VISIBILITY_PER_FUNCTION_TIMEOUT
 from operations import deadletters
 from operations.doctor.check import Check, failed, info, ok, warning
@@ -183,7 +183,7 @@ def role(environment: Environment) -> Check:
             f"the trust policy of {environment.names.role} doesn't let Lambda assume it",
             up_command(environment),
         )
-    missing = not_allowed(role_permissions(environment.names, environment.contract), documents)
+    missing = not_allowed(role_permissions(environment.pipeline, environment.names), documents)
     if missing:
         return failed("role", f"{environment.names.role} doesn't allow {', '.join(missing)}", up_command(environment))
     return ok("role", f"{environment.names.role} allows what is declared")

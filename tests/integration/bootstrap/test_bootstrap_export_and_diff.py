@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bootstrap import cloudformation, status, up
-from bootstrap.comparison import Side, compare
+from bootstrap.comparison import compare
 from bootstrap.function_zip import build_function_zip
 from tests.support.command_line import stockpipe
 from tests.support.environments import STOCKS, at
@@ -73,7 +73,7 @@ def test_the_same_settings_give_the_same_environment_on_both_engines(
     up(left, settings)
     up(right, settings)
 
-    found = compare(Side(left, settings), Side(right, settings))
+    found = compare(left, right, settings)
 
     assert found == ()
 

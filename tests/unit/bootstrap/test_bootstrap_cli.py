@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from bootstrap import operations
+from bootstrap import deployment
+from bootstrap.deployment import Report
 from bootstrap.model import Plan
-from bootstrap.operations import Report
 from bootstrap.planner import KEPT
 from profiles.session import Aws, Profile
 from tests.support.command_line import Answer, stockpipe, works_on
@@ -90,6 +90,10 @@ class _Account:
     changed: list[str]
 
 
+def _command(confirmed: Plan) -> str:
+    return "up" if confirmed.keep is None else "down"
+
+
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch) -> _Account:
     """An AWS profile whose plan has one change. What `up` and `down` would do is only noted."""
@@ -104,12 +108,13 @@ def account(monkeypatch: pytest.MonkeyPatch) -> _Account:
 
         return run
 
-    plan = operations.plan_from_scratch(STOCKS, stock_names(ACCOUNT), stock_settings())
+    plan = deployment.plan_from_scratch(STOCKS, stock_names(ACCOUNT), stock_settings())
     works_on(monkeypatch, at(aws, stock_names(ACCOUNT)))
-    monkeypatch.setattr(operations, "plan", lambda *_: plan)
-    monkeypatch.setattr(operations, "plan_removal", lambda *_, **__: Plan(plan.actions[:1]))
-    monkeypatch.setattr(operations, "up", change("up", {}))
-    monkeypatch.setattr(operations, "down", change("down", {"bucket b": KEPT}))
+    monkeypatch.setattr(deployment, "plan", lambda *_: plan)
+    monkeypatch.setattr(deployment, "plan_removal", lambda *_, **__: Plan(plan.actions[:1], keep=frozenset()))
+    monkeypatch.setattr(deployment, "apply", lambda _, confirmed, *__: change(_command(confirmed), {})())
+    monkeypatch.setattr(deployment, "up", change("up", {}))
+    monkeypatch.setattr(deployment, "down", change("down", {"bucket b": KEPT}))
     return noted
 
 
@@ -170,7 +175,7 @@ def test_down_changes_nothing_if_its_folders_cannot_be_used(account: _Account, m
 
 def test_what_down_leaves_to_others_is_exit_1(account: _Account, monkeypatch: pytest.MonkeyPatch) -> None:
     report = Report((), {"queue q": "it belongs to the environment 'alice'"}, 0.0)
-    monkeypatch.setattr(operations, "down", lambda *_, **__: report)
+    monkeypatch.setattr(deployment, "down", lambda *_, **__: report)
 
     result = _run("down", "--yes", "--account", ACCOUNT)
 

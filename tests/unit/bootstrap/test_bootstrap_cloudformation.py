@@ -11,7 +11,6 @@ from cfnlint.api import ManualArgs, lint  # type: ignore[import-untyped]
 from bootstrap.cloudformation import template, to_json
 from bootstrap.declaration import declare
 from bootstrap.function_zip import FunctionZip, build_function_zip
-from bootstrap.model import id_of
 from tests.support.command_line import stockpipe
 from tests.support.environments import STOCKS, stock_names, stock_settings
 
@@ -52,7 +51,7 @@ def test_every_declared_resource_is_in_the_template() -> None:
 
     for resource in declare(*PLAIN):
         if resource.kind in ("queue", "topic", "role", "log group", "function", "alarm", "workgroup", "database"):
-            assert f'"{resource.name}"' in written, id_of(resource)
+            assert f'"{resource.name}"' in written, resource.id
 
 
 def test_the_tables_are_in_the_template_with_their_columns() -> None:

@@ -48,5 +48,5 @@ def test_a_rule_on_another_field_than_the_charted_one_has_no_threshold(aws: Aws,
 def test_a_function_that_is_told_something_wrong_says_so(aws: Aws, stub: Stubber) -> None:
     shown = facts(aws, stub, {**TOLD, "ALERT_THRESHOLD": "high"})
     assert shown.threshold is None
-    assert shown.trouble == "environment variable ALERT_THRESHOLD='high' is not a price above 0"
+    assert shown.trouble == "environment variable ALERT_THRESHOLD='high' is not a price above 0 and at most 1e28"
     assert shown.mapping == "Enabled"
