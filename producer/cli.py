@@ -38,11 +38,11 @@ def produce(
         str | None, Parameter(name=("--groups", "--symbols"), group=SIMULATION, allow_leading_hyphen=True)
     ] = None,
     rate: Annotated[float | None, Parameter(group=SIMULATION)] = None,
-    duration: Annotated[float | None, Parameter(group=SIMULATION)] = None,
+    duration: Annotated[float | None, number(0, MAX_DURATION), Parameter(group=SIMULATION)] = None,
     seed: Annotated[int | None, number(), Parameter(group=SIMULATION)] = None,
     start: Annotated[str | None, Parameter(group=SIMULATION)] = None,
     replay: Annotated[str | None, Parameter(group=REPLAY)] = None,
-    count: Annotated[int | None, number()] = None,
+    count: Annotated[int | None, number(0, MAX_COUNT)] = None,
     speed: str | None = None,
     resume: bool = False,
     manifest: Path | None = None,
@@ -69,8 +69,6 @@ def produce(
     """
     found = load(where.pipeline)
     factor = _speed(speed)
-    _check_range("--count", count, MAX_COUNT, found.contract.plural)
-    _check_range("--duration", duration, MAX_DURATION, "seconds")
     repeat = ""
     if replay is not None:
         unused = {"--rate": rate, "--duration": duration, "--seed": seed, "--start": start, "--groups": groups}
@@ -115,11 +113,6 @@ def _report(summary: Summary, contract: Contract[Any], as_json: bool) -> None:
     for failure in summary.failures[:10]:
         note(f"not sent: {failure.record_id}: {failure.code} {failure.message}")
     say(summary.line(contract))
-
-
-def _check_range(option: str, value: float | None, most: float, unit: str) -> None:
-    if value is not None and not 0 <= value <= most:
-        raise CannotRunError(f"{option} {one_line(str(value), LONGEST_SHOWN)}: expected {unit}, from 0 to {most:.0f}")
 
 
 def _simulation(

@@ -35,6 +35,7 @@ from terminal.untrusted import never_fail_to_print, one_line
 _ROOMS = Path(__file__).resolve().parents[1]
 _LONGEST_PATH = 200  # characters of a path in an error
 _LONGEST_ANSWER = 2000  # characters of what AWS answered, or of what is wrong with an argument
+_LONG_WORD = re.compile(r"(?<=\S{60})\S{20,}")  # in a value, which would hide what is wrong with it
 _INTERRUPTED = 130
 _WHOLE = re.compile(r"[+-]?[0-9]{1,4000}")  # digits that Python reads
 
@@ -166,7 +167,7 @@ def run(app: App, arguments: Sequence[str] | None = None) -> NoReturn:
             _call(app, given)
     except CycloptsError as error:
         called = " ".join((*app.name, *(error.command_chain or ())))
-        _fail(f"{one_line(str(error), _LONGEST_ANSWER)} See: {called} --help")
+        _fail(f"{one_line(_LONG_WORD.sub('…', str(error)), _LONGEST_ANSWER)} See: {called} --help")
     except CannotRunError as error:
         _fail(str(error))
     except KeyboardInterrupt:
