@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Annotated
 from urllib.parse import urlsplit
 
-import typer
 from rich.live import Live
 from rich.text import Text
 
@@ -22,7 +21,6 @@ from bootstrap.settings import Settings
 from console.model import Sources
 from console.refresher import Refresher
 from emulator import lifecycle
-from emulator.cli import progress
 from emulator.engine import DEFAULT_PORT, Capability
 from emulator.engines import ENGINES, engine_named, with_capability
 from emulator.identity import identify
@@ -34,18 +32,9 @@ from profiles.errors import CannotRunError
 from profiles.session import open_profile
 from runtime.clock import Clock, to_epoch_ms
 from stockpipe.demo_view import PLAIN_EVERY_SECONDS, Moment, live, plain, show_results
-from terminal import (
-    EXIT_CHECK_FAILED,
-    PrefixOption,
-    ProfileOption,
-    console,
-    errors,
-    finite,
-    open_environment,
-    stopped_by_signals,
-)
-
-app = typer.Typer()
+from terminal import console, errors, progress, stopped_by_signals
+from terminal.commands import number, option
+from terminal.environment import HERE, Where
 
 _FRAMES_PER_SECOND = 5
 _READ_EVERY_SECONDS = 0.4
@@ -53,38 +42,37 @@ _DRAIN_SECONDS = 20.0  # how long the live view waits for the last records; reco
 _RECONCILE_SECONDS = 120.0
 
 
-@app.command(rich_help_panel="Start here")
 def demo(
     *,
-    seconds: Annotated[float, typer.Option(min=1, callback=finite, help="Seconds of simulated records.")] = 30,
-    rate: Annotated[
-        float | None,
-        typer.Option(min=0.1, callback=finite, help="Records per second. Default: the simulation's own, 20 ticks."),
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="The same seed simulates the same; default: a new one.")] = None,
+    where: Where = HERE,
+    seconds: Annotated[float, number(least=1)] = 30,
+    rate: Annotated[float | None, number(least=0.1)] = None,
+    seed: Annotated[int | None, number()] = None,
     engine: Annotated[
         str | None,
-        typer.Option(
-            envvar="STOCKPIPE_ENGINE",
-            help="Engine to start where none answers: " + " or ".join(ENGINES) + ". Default: localstack, or ministack "
+        option(
+            "--engine",
+            help=f"Engine to start where none answers: {' or '.join(ENGINES)}. Default: localstack, or ministack "
             "where localstack can't be had.",
         ),
     ] = None,
-    keep: Annotated[
-        bool, typer.Option("--keep", help="Leave the engine and the resources for you to look at.")
-    ] = False,
-    profile: ProfileOption = "local",
-    prefix: PrefixOption = "",
-) -> None:
+    keep: bool = False,
+) -> bool:
     """Show the whole pipeline at work: no account, no Docker, no network.
 
     Starts an emulator if none answers, creates every resource, sends simulated records with live figures, shows the
     alerts and the records, proves that nothing was lost, and stops what it started.
+
+    Args:
+        seconds: Seconds of simulated records.
+        rate: Records per second. Default: the simulation's own.
+        seed: The same seed simulates the same; default: a new one.
+        keep: Leave the engine and the resources for you to look at.
     """
     began = time.monotonic()
     with ExitStack() as cleanup:
-        started_here = _ensure_engine(profile, engine, cleanup, keep=keep)
-        environment = open_environment(profile, prefix)
+        started_here = _ensure_engine(where.profile, engine, cleanup, keep=keep)
+        environment = where.open()
         settings = Settings(environment.pipeline.settings())
         _step("Creating the resources")
         found = not started_here and any(one.exists for one in bootstrap.status(environment, settings))
@@ -101,8 +89,7 @@ def demo(
             console.print(f"No {environment.contract.noun} was sent: there is nothing to prove.")
         if keep:
             _say_what_is_left(environment, production)
-    if not holds:
-        raise typer.Exit(EXIT_CHECK_FAILED)
+    return holds
 
 
 def _prove(environment: Environment, production: Production) -> bool:
