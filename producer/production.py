@@ -11,12 +11,12 @@ from producer import manifest as manifests
 from producer.manifest import ManifestWriter, NotWrittenError, Sent
 from producer.replay import Replay
 from producer.sender import BATCH_SIZE, CLIENT_SETTINGS, Failure, Sender
-from producer.source import Simulation
+from producer.simulation import Simulation
 from profiles.environment import Environment, queue_url
 from profiles.errors import CannotRunError
 from runtime.clock import Clock
 from runtime.contract import Contract
-from runtime.fields import InvalidRecordError, Record, values_of
+from runtime.fields import RUN, InvalidRecordError, Record, values_of
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -219,7 +219,7 @@ class Production:
                 self.skipped += 1
                 continue
             try:
-                yield self._contract.make({**values_of(record), "run": self.source.run})
+                yield self._contract.make({**values_of(record), RUN: self.source.run})
             except InvalidRecordError as error:
                 raise CannotRunError(f"the source made an invalid {self._contract.noun}: {error}") from error
 

@@ -12,13 +12,12 @@ import os
 import re
 import stat
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, NoReturn, cast
 
-from producer.source import face
 from profiles.errors import CannotRunError
 from profiles.pipeline import Pipeline
 from runtime.contract import Contract
@@ -63,13 +62,12 @@ class Replay:
 
 def columns(contract: Contract[Any]) -> tuple[Field, ...]:
     """The columns of a file: the contract's fields without the id and the run, the timestamp first."""
-    given = (one for one in contract.fields if one.name not in (contract.record.ID, "run"))
-    return tuple(sorted(given, key=lambda one: one.name != "timestamp"))
+    return (*(one for one in contract.fields if one.name == "timestamp"), *contract.own_fields)
 
 
 def find(path_or_name: str, pipeline: Pipeline) -> Replay:
     """The replay of a path, or of a data set that the pipeline ships, by its name."""
-    datasets = face(pipeline).DATASETS
+    datasets: Mapping[str, str] = pipeline.module("source").DATASETS
     if path_or_name in datasets:
         return Replay(pipeline.folder / "data" / datasets[path_or_name], pipeline.contract)
     path = Path(path_or_name)

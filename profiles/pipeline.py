@@ -20,7 +20,7 @@ from hashlib import sha256
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from profiles.errors import CannotRunError
 from profiles.names import ResourceNames
@@ -43,26 +43,22 @@ class Pipeline:
     @cached_property
     def contract(self) -> Contract[Any]:
         """What a record is."""
-        contract: Contract[Any] = self.module("contract").CONTRACT
-        return contract
+        return cast(Contract[Any], self.module("contract").CONTRACT)
 
     @cached_property
     def rules(self) -> tuple[Rule[Any, Any], ...]:
         """When records are alerted."""
-        rules: tuple[Rule[Any, Any], ...] = self.module("rules").RULES
-        return rules
+        return cast(tuple[Rule[Any, Any], ...], self.module("rules").RULES)
 
     @cached_property
     def settings(self) -> type[FunctionSettings]:
         """The function's settings."""
-        settings: type[FunctionSettings] = self.module("rules").Settings
-        return settings
+        return cast(type[FunctionSettings], self.module("rules").Settings)
 
     @cached_property
     def names(self) -> ResourceNames:
         """What its resources are called."""
-        names: ResourceNames = self.module("declaration").NAMES
-        return names
+        return cast(ResourceNames, self.module("declaration").NAMES)
 
     @property
     def is_default(self) -> bool:

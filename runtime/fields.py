@@ -17,6 +17,7 @@ from typing import Any, ClassVar, NoReturn
 
 from runtime.clock import to_epoch_ms
 
+RUN = "run"  # names the optional field with the run of a producer that sent the record
 LARGEST_INT = 2**31 - 1  # Athena's `int` is 32 bits and signed
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d{1,3})?", re.ASCII)
@@ -62,7 +63,8 @@ class Record:
     """Base of a pipeline's record, a frozen dataclass made of the fields below.
 
     `ID` names the field with the unique id; `GROUP` the fields whose values, with `/` between, are its folder in the
-    bucket and the scope of alert windows. Every record has a `timestamp`, the event time as it was sent.
+    bucket and the scope of alert windows. Every record has a `timestamp`, the event time as it was sent. It may have
+    the optional field `run`, a text: producers set it to the name of their run.
     """
 
     __slots__ = ()
@@ -115,7 +117,7 @@ def text(
         if not isinstance(value, str):
             raise InvalidRecordError(f"{name} is {json_type(value)}, not a string", name)
         if not compiled.fullmatch(value):
-            raise InvalidRecordError(f"{name} {_shown(value)} {form}", name)
+            raise InvalidRecordError(f"{name} {shown(value)} {form}", name)
         return value
 
     return _field(check, "string", meaning, expected, optional=optional, filterable=filterable)
@@ -151,7 +153,7 @@ def whole(
         if isinstance(value, bool) or not isinstance(value, int):
             raise InvalidRecordError(f"{name} is {json_type(value)}, not a whole number", name)
         if not least <= value <= most:
-            raise InvalidRecordError(f"{name} {_shown(str(value))} is not between {least} and {most}", name)
+            raise InvalidRecordError(f"{name} {shown(str(value))} is not between {least} and {most}", name)
         return value
 
     kind = "int" if least >= -LARGEST_INT and most <= LARGEST_INT else "bigint"
@@ -169,14 +171,14 @@ def check_time(name: str, value: Any) -> str:
         raise InvalidRecordError(f"{name} is {json_type(value)}, not a string", name)
     if not _TIMESTAMP.fullmatch(value):
         raise InvalidRecordError(
-            f"{name} {_shown(value)} is not ISO 8601 with an offset (2026-01-05T14:30:00.250Z)", name
+            f"{name} {shown(value)} is not ISO 8601 with an offset (2026-01-05T14:30:00.250Z)", name
         )
     try:
         moment = datetime.fromisoformat(value).astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise InvalidRecordError(f"{name} {_shown(value)}: {error}", name) from None
+        raise InvalidRecordError(f"{name} {shown(value)}: {error}", name) from None
     if to_epoch_ms(moment) < 0:
-        raise InvalidRecordError(f"{name} {_shown(value)} is before 1970", name)
+        raise InvalidRecordError(f"{name} {shown(value)} is before 1970", name)
     return value
 
 
@@ -199,7 +201,8 @@ def json_type(value: Any) -> str:
     return names.get(type(value), "a fraction" if isinstance(value, float) else "a number")
 
 
-def _shown(value: str) -> str:
+def shown(value: str) -> str:
+    """A text for an error: quoted, in ASCII, and cut off if it is long."""
     return ascii(value if len(value) <= _LONGEST_SHOWN else value[: _LONGEST_SHOWN - 3] + "...")
 
 
