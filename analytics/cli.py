@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from analytics import compaction, history, limits, render, statements
+from analytics import chart, compaction, history, limits, render, statements
 from analytics.result import HistoryError, Result
 from profiles.environment import Environment
 from profiles.pipeline import load
@@ -199,7 +199,7 @@ def _account_for(result: Result) -> None:
 def _draw(result: Result, environment: Environment, where: Console) -> None:
     """The rows are the answer: where they can't be drawn, that is a remark and no failure."""
     try:
-        drawn = render.as_chart(
+        drawn = chart.as_chart(
             result,
             group=environment.contract.record.GROUP,
             width=min(console.width, 120),

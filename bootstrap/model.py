@@ -190,7 +190,7 @@ def id_of(resource: Resource) -> str:
 
 @dataclass(frozen=True)
 class Declared:
-    """What most resources have in common: nothing can't be changed, nothing depends on another's identity."""
+    """What most resources have in common: all attributes can be changed in place; no other identity is needed."""
 
     @property
     def part_of(self) -> str | None:

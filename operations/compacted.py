@@ -13,7 +13,7 @@ import duckdb
 
 from analytics import run_query
 from analytics.result import HistoryError
-from analytics.statements import compacted_table
+from analytics.tables import compacted_table
 from operations.record_search import StoredRecord
 from operations.stored import Content, Found
 from profiles.environment import Environment

@@ -55,7 +55,7 @@ class Replay:
         return max(0, lines - 1)
 
     def records(self) -> Iterator[Record]:
-        """The records in the order of the file. Raises `ReplayError` at the first line that holds none."""
+        """The records in the order of the file. Raises `ReplayError` at the first line without a valid one."""
         with _open(self.path) as stream:
             yield from _Reader(self.path.name, stream, self.contract).records()
 
@@ -100,7 +100,7 @@ def _open(path: Path) -> Iterator[IO[str]]:
 
 
 class _Reader:
-    """Reads one file; knows where it is, for the error's sake."""
+    """Reads one file, and knows the current line for its errors."""
 
     def __init__(self, name: str, stream: IO[str], contract: Contract[Record]) -> None:
         self._name = name
@@ -110,7 +110,7 @@ class _Reader:
             f"expected a header with the columns {','.join(one.name for one in self._columns if one.required)}"
         )
         self._rows = csv.reader(self._lines(stream), strict=True)
-        self._line = 0  # of the row at hand: where it begins
+        self._line = 0  # where the current row begins
 
     def _lines(self, stream: IO[str]) -> Iterator[str]:
         for line in iter(lambda: stream.readline(MAX_LINE), ""):

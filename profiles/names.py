@@ -56,7 +56,7 @@ class Names:
     bucket_override: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a prefix that some AWS service would refuse (bucket names are the narrowest), and a confusing one."""
+        """Refuse a prefix or a bucket that AWS would refuse (of all names, bucket names have the strictest rules)."""
         if self.prefix and not _PREFIX.fullmatch(self.prefix):
             raise ValueError(
                 f"prefix {self.prefix[:80]!r}: a letter, then up to 14 lower-case letters, digits or hyphens "

@@ -1,4 +1,4 @@
-"""Which pipeline? A folder with these faces, loaded by its path.
+"""Loads a pipeline by the path of its folder, which has these faces:
 
     contract.py      CONTRACT: what a record is
     rules.py         RULES, Settings: when records are alerted, and the function's settings
@@ -71,14 +71,14 @@ class Pipeline:
         return self.folder / "sql"
 
     def module(self, name: str) -> ModuleType:
-        """One of its modules. What is wrong in it is raised as it is."""
+        """One of its modules. Raises what importing it raises."""
         return importlib.import_module(f"{self.package}.{name}")
 
 
 def load(folder: Path | str | None = None) -> Pipeline:
     """The pipeline in a folder; by default the one that `STOCKPIPE_PIPELINE` names, else the stock ticks.
 
-    Raises `CannotRunError` if the folder is no pipeline.
+    Raises `CannotRunError` if the folder is not a pipeline.
     """
     path = Path(folder or os.environ.get(VARIABLE) or _DEFAULT).resolve()
     missing = [face for face in _FACES if not (path / face).exists()]

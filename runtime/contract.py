@@ -1,7 +1,7 @@
 """The data contract of a pipeline: what a record is on the queue and in the bucket, and under which keys.
 
-Whoever writes or reads records goes through a `Contract`: producers (`encode`), the function (`parse`, `encode_stored`,
-`key`), and those who prove that nothing was lost (`parse_stored`, `identity_of_key`).
+All code that writes or reads records uses a `Contract`: producers (`encode`), the function (`parse`, `encode_stored`,
+`key`), and the checks that nothing was lost (`parse_stored`, `identity_of_key`).
 
 A message body is a JSON object with the record's fields. If the id or the timestamp is missing, the SQS message id
 and SentTimestamp are used. A stored record is one line of JSON: the record's fields and those of `STORED_FIELDS`.

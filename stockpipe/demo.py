@@ -16,8 +16,10 @@ from rich.text import Text
 
 import bootstrap
 from analytics import Result, run_query
-from analytics.render import as_chart, as_table
-from analytics.statements import named_queries, tables
+from analytics.chart import as_chart
+from analytics.render import as_table
+from analytics.statements import named_queries
+from analytics.tables import tables
 from bootstrap.render import Progress, summary
 from bootstrap.settings import Settings
 from emulator import lifecycle

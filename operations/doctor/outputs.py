@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 
 from analytics import athena
 from analytics.result import HistoryError
-from analytics.statements import tables
+from analytics.tables import tables
 from bootstrap.resources.sns import HOW_TO_CONFIRM, email_subscribers
 from operations.doctor.check import Check, failed, info, ok, skipped, warning
 from operations.live_function import read_environment
