@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from analytics import compaction, history, limits, render, statements
+from analytics import chart, compaction, history, limits, render, statements
 from analytics.result import HistoryError, Result
 from profiles.environment import Environment
 from profiles.errors import CannotRunError
@@ -160,7 +160,7 @@ def _draw(result: Result, environment: Environment, where: Console) -> None:
     """The rows are the answer: where they can't be drawn, that is a remark and no failure."""
     try:
         group, width = environment.contract.record.GROUP, min(console.width, 120)
-        drawn = render.as_chart(result, group=group, width=width, colour=console.is_terminal)
+        drawn = chart.as_chart(result, group=group, width=width, colour=console.is_terminal)
     except HistoryError as error:
         note(str(error))
         return

@@ -1,6 +1,6 @@
-"""The SQL files of a pipeline: its tables (`sql/create_*.sql`), and named queries (all others).
+"""The named queries of a pipeline: the files of its folder `sql` other than `create_*.sql`.
 
-They are written in Athena's dialect. A named query has the placeholders `${database}` and `${table}`, the table that it
+They are written in Athena's dialect. A query has the placeholders `${database}` and `${table}`, the table that it
 reads. The header line `-- Reads: records` names the table, unless another is asked for: so the same query runs on the
 JSON objects and on the compacted table. A file's first comment line says what it answers. `stockpipe demo` runs those
 with the header line `-- Demo: table` or `-- Demo: chart`.
@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 
 from analytics.result import HistoryError
-from bootstrap.table_definitions import TableDefinition, table_definitions
+from analytics.tables import tables
 from profiles.environment import Environment
 from profiles.pipeline import Pipeline
 
@@ -72,22 +72,6 @@ def fill_in(sql: str, environment: Environment, table: str | None = None) -> str
 def substitute(sql: str, **values: str) -> str:
     """Replace `${name}`; any other `$` stays as it is (`"$path"`, a regular expression's end)."""
     return _PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]), sql)
-
-
-def tables(environment: Environment) -> dict[str, TableDefinition]:
-    """The tables by name; the first one is the plainest."""
-    found = table_definitions(environment.pipeline.sql, environment.contract, environment.names)
-    return {table.name: table for table in found}
-
-
-def details_table(environment: Environment) -> TableDefinition:
-    """The table with every field of the stored records: the widest one of JSON objects."""
-    return max((one for one in tables(environment).values() if not one.is_parquet), key=lambda one: len(one.columns))
-
-
-def compacted_table(environment: Environment) -> TableDefinition | None:
-    """The table that compaction fills, the one of Parquet files; None if the pipeline has none."""
-    return next((table for table in tables(environment).values() if table.is_parquet), None)
 
 
 def _read(name: str, text: str) -> NamedQuery:

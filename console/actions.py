@@ -16,7 +16,7 @@ _WHOLE = ("int", "bigint")
 
 def given_fields(contract: Contract[Any]) -> tuple[Field, ...]:
     """The fields that a person gives: not the id, the time, nor the run of a producer."""
-    return tuple(one for one in contract.fields if one.name not in (contract.record.ID, "timestamp", "run"))
+    return contract.own_fields
 
 
 def make_record(contract: Contract[Any], typed: Mapping[str, str | float | None]) -> Record:

@@ -12,7 +12,8 @@ from cyclopts import Parameter
 from producer import replay as replays
 from producer.production import Production, Summary, replayed, simulated
 from producer.progress import watch
-from producer.source import LONGEST_SHOWN, Simulation, simulate
+from producer.simulation import Simulation
+from producer.source import LONGEST_SHOWN, simulate
 from profiles.errors import CannotRunError
 from profiles.pipeline import Pipeline, load
 from runtime.clock import iso_utc

@@ -1,7 +1,7 @@
 """The data contract of a pipeline: what a record is on the queue and in the bucket, and under which keys.
 
-Whoever writes or reads records goes through a `Contract`: producers (`encode`), the function (`parse`, `encode_stored`,
-`key`), and those who prove that nothing was lost (`parse_stored`, `identity_of_key`).
+All code that writes or reads records uses a `Contract`: producers (`encode`), the function (`parse`, `encode_stored`,
+`key`), and the checks that nothing was lost (`parse_stored`, `identity_of_key`).
 
 A message body is a JSON object with the record's fields. If the id or the timestamp is missing, the SQS message id
 and SentTimestamp are used. A stored record is one line of JSON: the record's fields and those of `STORED_FIELDS`.
@@ -20,6 +20,7 @@ from typing import Any, Generic, TypeVar
 
 from runtime.clock import from_epoch_ms, iso_utc, to_epoch_ms
 from runtime.fields import (
+    RUN,
     Field,
     InvalidRecordError,
     Record,
@@ -28,6 +29,7 @@ from runtime.fields import (
     json_type,
     reject_constant,
     required,
+    shown,
     values_of,
 )
 
@@ -100,6 +102,11 @@ class Contract(Generic[R]):
     def fields(self) -> tuple[Field, ...]:
         """The field table."""
         return fields_of(self.record)
+
+    @property
+    def own_fields(self) -> tuple[Field, ...]:
+        """The fields that only this contract has: not the id, the timestamp and the run, which are the same for all."""
+        return tuple(one for one in self.fields if one.name not in (self.record.ID, "timestamp", RUN))
 
     def columns(self, *names: str) -> tuple[tuple[str, str], ...]:
         """(name, Athena's type) of the named columns, and then of all others; each once."""
@@ -189,6 +196,14 @@ class Contract(Generic[R]):
         """The folder of a group's records in the bucket."""
         return f"{self.prefix}{group}/"
 
+    def check_group(self, group: str) -> None:
+        """Raise `InvalidRecordError` for what can't be the group of a record."""
+        parts = group.split("/")
+        if len(parts) != len(self.record.GROUP):
+            raise InvalidRecordError(f"{shown(group)} is not a {'/'.join(self.record.GROUP)}")
+        for name, part in zip(self.record.GROUP, parts, strict=True):
+            self._by_name[name].check(name, part)
+
     def group_of_key(self, key: str) -> str:
         """The group of any key under `prefix`; empty for a key of another shape."""
         return key.removeprefix(self.prefix).rpartition("/")[0] if key.startswith(self.prefix) else ""
@@ -199,9 +214,9 @@ class Contract(Generic[R]):
         if not match:
             return None
         try:
-            for name, value in zip((*self.record.GROUP, self.record.ID), (*match[1].split("/"), match[3]), strict=True):
-                self._by_name[name].check(name, value)
-        except (InvalidRecordError, ValueError):
+            self.check_group(match[1])
+            self._by_name[self.record.ID].check(self.record.ID, match[3])
+        except InvalidRecordError:
             return None
         return match[1], int(match[2]), match[3]
 

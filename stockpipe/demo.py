@@ -13,7 +13,8 @@ from rich.text import Text
 
 import bootstrap
 from analytics import run_query
-from analytics.render import as_chart, as_table
+from analytics.chart import as_chart
+from analytics.render import as_table
 from analytics.statements import named_queries
 from bootstrap.progress import Progress
 from bootstrap.render import summary

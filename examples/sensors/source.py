@@ -5,14 +5,14 @@ drift that is drawn back to zero. The humidity falls as it gets warmer. `lyon/ro
 are warm enough for alerts at any time of the day.
 """
 
-import hashlib
 import math
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
+from producer.simulation import Simulation
 from profiles.errors import CannotRunError
 from runtime.clock import iso_utc
 
@@ -45,23 +45,11 @@ _UNKNOWN_PLACE = _Place(20.0, 3.0, 50)
 
 
 @dataclass(frozen=True)
-class Sensors:
-    """Sensors at work: exactly the values that their readings depend on.
+class Sensors(Simulation):
+    """Sensors at work: its groups are the sensors, as `site/sensor`."""
 
-    `start` is the event time of the first reading, `groups` are the sensors as `site/sensor`, `rate` is the readings
-    per second of event time over all of them.
-    """
-
-    seed: int
-    start: datetime
     groups: tuple[str, ...] = tuple(_PLACES)
     rate: float = 10.0
-
-    @property
-    def run(self) -> str:
-        """A short name for this simulation; it is part of every id, so that other parameters make other ids."""
-        parameters = f"{self.seed} {iso_utc(self.start)} {','.join(self.groups)} {self.rate!r}"
-        return f"sensors{self.seed}-{hashlib.sha256(parameters.encode()).hexdigest()[:8]}"
 
     def records(self) -> Iterator[Reading]:
         """The readings, evenly spaced in event time. Raises `CannotRunError` at the end of the year 9999."""
@@ -81,12 +69,7 @@ class Sensors:
 
 def simulate(seed: int, start: datetime, groups: tuple[str, ...] | None, rate: float | None) -> Sensors:
     """The sensors with these values, or with the default for None."""
-    usual = Sensors(seed, start)
-    return replace(
-        usual,
-        groups=usual.groups if groups is None else groups,
-        rate=usual.rate if rate is None else rate,
-    )
+    return Sensors(seed, start, groups or Sensors.groups, Sensors.rate if rate is None else rate)
 
 
 def _reading(reading_id: str, group: str, moment: datetime, drift: float) -> Reading:

@@ -213,7 +213,7 @@ def test_a_tick_in_a_shared_object_is_traced(desk: Desk) -> None:
 
 def test_a_dead_letter_is_listed_shown_traced_and_sent_back(desk: Desk) -> None:
     desk.empty_dead_letters()
-    # given something that is no tick, and a valid tick among the dead letters
+    # given something that is not a valid tick, and a valid tick among the dead letters
     poison = desk.pipeline.send(NOT_A_TICK)
     letters = wait_until(lambda: found if poison in (found := desk.dead_letters()) else None)
     valid = desk.pipeline.tick(symbol(), 7.0)

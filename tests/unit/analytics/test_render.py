@@ -7,7 +7,7 @@ import json
 from rich.console import Console
 
 from analytics import Column, Result
-from analytics.render import CHARACTERS_IN_CELL, as_chart, as_csv, as_json, as_table
+from analytics.render import CHARACTERS_IN_CELL, as_csv, as_json, as_table
 
 HOSTILE = (
     "\x1b[2J\x1b[31mred",
@@ -41,21 +41,6 @@ def test_a_table_shows_hostile_text_without_obeying_it() -> None:
     ):
         assert expected in shown
     assert f"({100_000 - CHARACTERS_IN_CELL:,} more characters)" in " ".join(shown.split())
-
-
-def test_a_chart_shows_hostile_text_without_obeying_it() -> None:
-    drawn = as_chart(RESULT, group=(), width=100, colour=False)
-    assert not [one for one in drawn if one != "\n" and not one.isprintable()]
-
-
-def test_bars_have_the_names_of_whole_groups() -> None:
-    columns = Column("site", "varchar"), Column("sensor", "varchar"), Column("highest", "double")
-    rows = ("lyon", "roof", 32.5), ("lyon", "cellar", 13.0)
-
-    drawn = as_chart(Result(columns, rows, "duckdb", 0, 0.0), group=("site", "sensor"), width=80, colour=False)
-
-    assert "lyon/roof" in drawn
-    assert "lyon/cellar" in drawn
 
 
 def test_csv_and_json_give_every_character_back() -> None:

@@ -74,7 +74,7 @@ def reject(aws: Aws, body: str, times: int) -> str:
 
 
 def test_a_tick_that_is_being_retried_says_how_often_it_failed_and_why(aws: Aws) -> None:
-    # given a message that is no tick, was sent by somebody else, and failed twice
+    # given a message that is not a valid tick, was sent by somebody else, and failed twice
     message_id = reject(aws, BAD, 2)
 
     # then it is traced by both its ids

@@ -22,7 +22,7 @@ from botocore.session import Session as BotocoreSession
 from emulator.identity import identify
 from profiles import endpoints
 from profiles.errors import CannotRunError
-from profiles.session import Aws, open_profile
+from profiles.session import Aws, Client, open_profile
 from tests.support.command_line import stockpipe
 
 REAL_KEY = "AKIAIOSFODNN7EXAMPLE"
@@ -450,6 +450,6 @@ def test_a_service_is_named_in_settings_as_botocore_names_it(world: World, servi
 
 
 def test_every_service_that_has_a_client_is_in_the_list() -> None:
-    clients = {name.strip("_") for name, value in vars(Aws).items() if isinstance(value, property)}
+    clients = {value.service for value in vars(Aws).values() if isinstance(value, Client)}
     assert clients == set(CALLS)
     assert clients < set(endpoints.SERVICES)

@@ -293,3 +293,26 @@ def test_records_are_sorted_by_event_time_and_then_by_id() -> None:
     same = replace(READING, reading_id="r-0")
 
     assert sorted([later, READING, same], key=moment) == [same, READING, later]
+
+
+def test_the_fields_of_its_own_are_those_that_other_contracts_do_not_have() -> None:
+    assert [one.name for one in READINGS.own_fields] == ["site", "sensor", "celsius", "counter", "humidity"]
+
+
+@pytest.mark.parametrize(
+    ("group", "reason"),
+    [
+        ("lyon", "'lyon' is not a site/sensor"),
+        ("lyon/roof/2", "'lyon/roof/2' is not a site/sensor"),
+        ("\n" * 50, "'" + r"\n" * 37 + "...' is not a site/sensor"),
+        ("lyon/", "sensor '' is not a name"),
+        ("LYON/roof", "site 'LYON' is not a name"),
+    ],
+)
+def test_what_can_not_be_a_group_is_refused(group: str, reason: str) -> None:
+    READINGS.check_group(READING.group)
+
+    with pytest.raises(InvalidRecordError) as refused:
+        READINGS.check_group(group)
+
+    assert str(refused.value) == reason
