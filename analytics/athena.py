@@ -1,11 +1,11 @@
 """Runs SQL on Amazon Athena.
 
-Raw boto3 rather than PyAthena: its cursors hide what is wanted here (progress by scanned bytes, the workgroup's result
-location, an injected clock), and it would make its own clients where `profiles` promises whose credentials go where.
+It uses boto3 and not PyAthena, whose cursors hide the progress (scanned bytes) and the workgroup's result location, and
+which makes clients of its own: `profiles` guarantees which credentials go to which endpoint.
 
 A query's states are QUEUED → RUNNING → SUCCEEDED, FAILED or CANCELLED; DDL are queries too. Throttling
-(`ThrottlingException`, `TooManyRequestsException`) is retried by botocore, a FAILED query by us where Athena says that
-it is worth it. https://docs.aws.amazon.com/athena/latest/APIReference/API_QueryExecutionStatus.html
+(`ThrottlingException`, `TooManyRequestsException`) is retried by botocore, a FAILED query here, if Athena
+says that it is retryable. https://docs.aws.amazon.com/athena/latest/APIReference/API_QueryExecutionStatus.html
 """
 
 import time
@@ -91,8 +91,8 @@ def _run_once(environment: Environment, sql: str, progress: Progress, sleep: Sle
             progress(f"Athena: {state.lower()}, {scanned:,} bytes scanned")
             sleep(wait)
             wait = min(wait * 1.5, LONGEST_POLL_SECONDS)
-    except BaseException:  # Ctrl-C, or an error while polling: a query nobody waits for must not go on costing
-        with suppress(*NOT_AWS):  # what ended the wait says more than that stopping failed as well
+    except BaseException:  # Ctrl-C, or an error while polling: a query that is not waited for should not cost more
+        with suppress(*NOT_AWS):  # the first error says more
             environment.aws.athena.stop_query_execution(QueryExecutionId=query_id)
         raise
 

@@ -1,4 +1,4 @@
-"""A table becomes a DuckDB view: which objects does it need, which of them does the cache lack, fetch those."""
+"""Makes a DuckDB view of a table: lists the objects that it needs, and fetches those that are not in the cache."""
 # ruff: noqa: S608  (identifiers are ours, values are parameters; the conditions are parsed SQL of the user's own query)
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -13,8 +13,8 @@ from analytics.limits import Limits, run_within
 from analytics.result import HistoryError
 from analytics.scratch import scratch_folder
 from analytics.serde import LineTooLongError, MalformedJsonError, read_rows
-from analytics.statements import tables
 from analytics.store import Columns, ListedObject, Store
+from analytics.tables import tables
 from bootstrap.table_definitions import TableDefinition
 from profiles.environment import Environment
 from profiles.folders import cache_folder, private_file
@@ -69,7 +69,7 @@ class Attacher:
         return str(self.environment.contract.record.GROUP[0])
 
     def _fill(self, store: Store, table: TableDefinition) -> None:
-        """Fetch what the store hasn't got, a segment at a time."""
+        """Fetch what the store lacks, a segment at a time."""
         while missing := store.missing(PARQUET_FILES_PER_SEGMENT if table.is_parquet else OBJECTS_PER_SEGMENT):
             changed: list[objects.Fetched] = []
             fetched = self._watched(objects.fetch(self.environment.aws.s3, table.bucket, missing), changed)
@@ -116,7 +116,7 @@ def _group_listing(attacher: Attacher, table: TableDefinition, condition: str | 
     groups: dict[str, Mapping[str, str | None]] = {
         folder: {field: folder.removeprefix(table.prefix).rstrip("/")} for folder in below
     }
-    # a malformed line's group is NULL in every folder: where the query wants those, nothing can be left out
+    # A malformed line's group is NULL, in every folder: if the query selects such rows, it needs all folders.
     kept = _kept(attacher, condition, {**groups, "": {field: None}}, (field,))
     yield from loose
     yield from objects.list_objects(s3, table.bucket, below if "" in kept else kept)

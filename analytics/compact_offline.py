@@ -3,70 +3,49 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import duckdb
-from botocore.exceptions import ClientError
 
 from analytics import compaction, dialect, objects
-from analytics.attach import Attacher, Progress
+from analytics.attach import Attacher
 from analytics.compaction import Partition
 from analytics.limits import Limits
 from analytics.offline import connect, unreadable
 from analytics.result import HistoryError
 from analytics.scratch import scratch_folder
-from analytics.statements import details_table
-from profiles.environment import Environment
-
-PARTITIONS_AT_ONCE = 2000  # files open at the same time while they are written
+from analytics.tables import details_table
 
 
-@dataclass(frozen=True)
-class OfflineCompactor:
-    """A `compaction.Engine`."""
+class OfflineCompactor(compaction.Engine):
+    """Compaction by DuckDB."""
 
-    environment: Environment
-    progress: Progress = lambda _: None
-    name: str = "duckdb"
+    name = "duckdb"
+    partitions_at_once = 2000  # files open at the same time while they are written
 
-    def new_records(self) -> dict[Partition, int]:
-        """How many records each partition lacks."""
+    def rows(self, sql: str) -> Sequence[tuple[Any, ...]]:
+        """Run one query."""
         with self._tables() as connection:
-            rows = connection.execute(self._translated(compaction.count_new_records(self.environment))).fetchall()
-        return {Partition(day, group): count for day, group, count in rows}
+            return connection.execute(self._translated(sql)).fetchall()
 
     def declare(self, partitions: Sequence[Partition]) -> None:
         """Nothing to do: offline, the partitions are those that are listed."""
 
-    def merge(self, partitions: Sequence[Partition]) -> Iterator[Partition]:
-        """Write the partitions as they should be; gives those that were written."""
-        waiting = iter(partitions)
-        while batch := list(islice(waiting, PARTITIONS_AT_ONCE)):
-            yield from self._merge(batch)
-
-    def compacted_keys(self) -> list[str]:
-        """The keys of JSON objects of which every line is in the compacted table."""
-        start = f"s3://{self.environment.names.bucket}/"
-        with self._tables() as connection:
-            rows = connection.execute(self._translated(compaction.select_compacted(self.environment))).fetchall()
-        return [path.removeprefix(start) for (path,) in rows]
-
-    def _merge(self, batch: list[Partition]) -> Iterator[Partition]:
+    def write(self, batch: list[Partition]) -> Iterator[Partition]:
+        """By way of local files."""
         with scratch_folder() as folder:
             with self._tables() as connection:
                 etags = self._etags(connection)
-                self._write(connection, batch, folder)
-            table = compaction.table_of(self.environment)
-            pairs = [(partition, folder / partition.folder(table), etags.get(partition)) for partition in batch]
+                self._write_files(connection, batch, folder)
+            pairs = [(partition, folder / partition.folder(self.table), etags.get(partition)) for partition in batch]
             for partition, written in zip(batch, objects.in_parallel(self._upload, pairs), strict=True):
                 if written:
                     yield partition
 
-    def _write(self, connection: duckdb.DuckDBPyConnection, batch: list[Partition], folder: Path) -> None:
+    def _write_files(self, connection: duckdb.DuckDBPyConnection, batch: list[Partition], folder: Path) -> None:
         merged = self._translated(compaction.select_merged(self.environment, batch))
-        partition = ", ".join(compaction.table_of(self.environment).partitions)
+        partition = ", ".join(self.table.partitions)
         connection.execute(f"SET partitioned_write_max_open_files = {len(batch) + 1}; SET threads = 1")
         connection.execute(
             f"COPY (SELECT * FROM ({merged}) ORDER BY {partition}, event_time, {self.environment.contract.record.ID}) "
@@ -78,24 +57,12 @@ class OfflineCompactor:
         if not folder.exists():  # its new records were deleted in the meantime
             return False
         (file,) = folder.iterdir()  # exactly one: a partition is one object
-        table = compaction.table_of(self.environment)
-        try:
-            self.environment.aws.s3.put_object(
-                Bucket=table.bucket,
-                Key=partition.key(table),
-                Body=file.read_bytes(),
-                **compaction.replacing(etag),  # type: ignore[arg-type]
-            )
-        except ClientError as error:
-            if compaction.lost_the_race(error):
-                return False
-            raise
-        return True
+        return self.replace(self.environment.aws.s3.put_object, partition, etag, Body=file.read_bytes())
 
     def _etags(self, connection: duckdb.DuckDBPyConnection) -> dict[Partition, str]:
         """The ETags of exactly the partitions that this connection reads."""
         path = dialect.PATH_COLUMN
-        table = f"{self.environment.names.database}.{compaction.table_of(self.environment).name}"
+        table = f"{self.environment.names.database}.{self.table.name}"
         rows = connection.execute(f'SELECT DISTINCT "{path}", "$etag" FROM {table}').fetchall()
         start = f"s3://{self.environment.names.bucket}/"
         return compaction.partitions(self.environment, ((path.removeprefix(start), etag) for path, etag in rows))
@@ -107,9 +74,9 @@ class OfflineCompactor:
             connection.execute(f"CREATE SCHEMA {self.environment.names.database}")
             attacher = Attacher(self.environment, connection, limit, self.progress)
             try:
-                # this order: a record that another run moves in between is then seen twice rather than not at all
+                # in this order: a record that another run compacts meanwhile is then found twice, and not missed
                 attacher.attach(details_table(self.environment))
-                attacher.attach(compaction.table_of(self.environment))
+                attacher.attach(self.table)
                 yield connection
             except duckdb.OutOfMemoryException as error:
                 raise HistoryError(limit.too_large) from error

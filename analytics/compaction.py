@@ -2,14 +2,14 @@
 
 Why it can be interrupted anywhere, repeated, and run twice at once, and never loses or doubles a record:
 
-- There is no journal. What is to be done is asked of the data each time: records that are stored as JSON and, by their
-  id, not in the compacted table. A late record is found in the same way.
+- There is no journal. Each run looks in the data for what is to be done: records that are stored as JSON and whose id
+  is not in the compacted table. A late record is found in the same way.
 - A partition is one object with a fixed key, for example `curated/day=<day>/symbol=<symbol>/ticks.parquet`. It is
   replaced as a whole by one PutObject (or CopyObject), so a reader sees the old or the new one, never a part.
 - The replacement is conditional on the ETag that was read (`If-Match`; `If-None-Match: *` for a new partition). The
-  second writer gets 412 and starts again from the current partition.
-- It ends when a fresh look finds nothing more to do.
-- JSON objects are deleted (`--delete-compacted`) only if then, on a fresh look, every line of them is in the
+  second writer gets 412, and reads the partition again.
+- It ends when a new look finds nothing more to do.
+- JSON objects are deleted (`--delete-compacted`) only if then, in a new look, every line of them is in the
   compacted table with the same value in every column; only if they are read once more and have no field, value or byte
   that the table doesn't hold; and only if their ETag is still the one that was read. The others are kept, and named
   with the reason.
@@ -20,12 +20,13 @@ to a staging table from which the files are copied to their keys.
 # ruff: noqa: S608  (the SQL is that of sql/compaction; what is put into it has passed its patterns)
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from botocore.exceptions import ClientError
 
@@ -33,8 +34,9 @@ from analytics import objects
 from analytics.attach import partition_of
 from analytics.result import HistoryError
 from analytics.serde import lost_by_rows
-from analytics.statements import compacted_table, details_table, substitute
+from analytics.statements import substitute
 from analytics.store import ListedObject
+from analytics.tables import compacted_table, details_table
 from bootstrap.table_definitions import TableDefinition
 from profiles.environment import Environment
 from runtime.fields import InvalidRecordError
@@ -45,7 +47,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str], None]
 
-ROUNDS = 10  # each ends with a fresh look; more than a few mean that somebody else compacts all the time
+ROUNDS = 10  # more than a few are needed only if other runs compact the same bucket all the time
 DELETED_AT_ONCE = 1000  # DeleteObjects' limit
 _CHANGED = "it changed after it was compacted"
 
@@ -82,7 +84,7 @@ class Kept:
 @dataclass(frozen=True)
 class Compaction:
     """What a run did: records added to the compacted table, partitions written, JSON objects deleted, and those that
-    were kept although `--delete-compacted` was asked for. Objects that came after the last look are neither."""
+    were kept despite `--delete-compacted`. Objects that were stored after the last look are not counted."""
 
     engine: str
     added: int = 0
@@ -91,30 +93,69 @@ class Compaction:
     objects_kept: tuple[Kept, ...] = ()
 
 
-class Engine(Protocol):
-    """What compaction needs of an engine. Each method looks at the objects afresh."""
+@dataclass(frozen=True)
+class Engine(ABC):
+    """What compaction needs of an engine. Each method reads the objects again.
+
+    `name` is `athena` or `duckdb`; `merge` writes `partitions_at_once`.
+    """
+
+    environment: Environment
+    progress: Progress = lambda _: None
+    name: ClassVar[str]
+    partitions_at_once: ClassVar[int]
 
     @property
-    def name(self) -> str:
-        """`athena` or `duckdb`."""
+    def table(self) -> TableDefinition:
+        """The compacted table."""
+        return table_of(self.environment)
+
+    @abstractmethod
+    def rows(self, sql: str) -> Sequence[tuple[Any, ...]]:
+        """Run a query in Athena's SQL over the two tables."""
+
+    @abstractmethod
+    def declare(self, partitions: Sequence[Partition]) -> None:
+        """Make the compacted table span these partitions, before they are read or written."""
+
+    @abstractmethod
+    def write(self, batch: list[Partition]) -> Iterator[Partition]:
+        """Write the partitions as they should be; gives those that were written, not those that lost a race."""
 
     def new_records(self) -> dict[Partition, int]:
         """How many records each partition lacks."""
-
-    def declare(self, partitions: Sequence[Partition]) -> None:
-        """Make the compacted table span these partitions, before they are written."""
+        partition = ", ".join(self.table.partitions)
+        lacking = select_new_records(self.environment)
+        rows = self.rows(f"SELECT {partition}, COUNT(*) AS records FROM ({lacking}) AS lacking GROUP BY {partition}")
+        return {Partition(day, group): records for day, group, records in rows}
 
     def merge(self, partitions: Sequence[Partition]) -> Iterator[Partition]:
-        """Write the partitions as they should be; gives those that were written, not those that lost a race."""
+        """`write` all of these partitions."""
+        waiting = iter(partitions)
+        while batch := list(islice(waiting, self.partitions_at_once)):
+            yield from self.write(batch)
 
-    def compacted_keys(self) -> list[str]:
-        """The keys of JSON objects of which every line is in the compacted table."""
+    def compacted_keys(self) -> set[str]:
+        """The keys of JSON objects of which every line is in the compacted table with the same values."""
+        same = (f'known."{name}" IS NOT DISTINCT FROM stored."{name}"' for name in _columns(self.environment))
+        rows = self.rows(_sql(self.environment, "compacted_objects", same_values=" AND ".join(same)))
+        return {path.removeprefix(f"s3://{self.environment.names.bucket}/") for (path,) in rows}
+
+    def replace(self, put: Callable[..., Any], partition: Partition, etag: str | None, **content: Any) -> bool:
+        """`put` a partition's object if it still has this ETag (None: if there is none); False: it has another one."""
+        condition = {"IfMatch": f'"{etag}"'} if etag else {"IfNoneMatch": "*"}
+        try:
+            put(Bucket=self.table.bucket, Key=partition.key(self.table), **condition, **content)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _LOST_THE_RACE:
+                return False
+            raise
+        return True
 
 
-def compact(
-    environment: Environment, engine: Engine, *, delete_compacted: bool = False, progress: Progress = lambda _: None
-) -> Compaction:
+def compact(engine: Engine, *, delete_compacted: bool = False) -> Compaction:
     """Bring the compacted table up to date. Raises `HistoryError`; whatever happens, running it again is safe."""
+    environment, progress = engine.environment, engine.progress
     added = written = 0
     stored: list[ListedObject] = []
     for _ in range(ROUNDS):
@@ -122,20 +163,22 @@ def compact(
         if delete_compacted:  # before the look: objects that come later are not records that it has missed
             records = details_table(environment)
             stored = list(objects.list_objects(environment.aws.s3, records.bucket, [records.prefix]))
+        there = existing(environment)
+        engine.declare(sorted(there))  # `up` makes a table that spans nothing, also over files of an earlier one
         lacking = engine.new_records()
         if not lacking:
             break
-        engine.declare(sorted({*lacking, *existing(environment)}))
+        engine.declare(sorted({*lacking, *there}))
         for partition in engine.merge(sorted(lacking)):
             written += 1
             added += lacking[partition]
             progress(f"{written} partitions written, {added:,} {environment.contract.plural}")
     else:
-        raise HistoryError("others compact the same bucket all the time; nothing is lost, try again later")
+        raise HistoryError("other runs keep compacting the same bucket; nothing is lost, try again later")
     if not stored:
         return Compaction(engine.name, added, written)
     progress("Verifying what may be deleted")
-    deleted, kept = _delete_compacted(environment, engine, stored, progress)
+    deleted, kept = _delete_compacted(engine, stored)
     return Compaction(engine.name, added, written, deleted, tuple(kept))
 
 
@@ -165,16 +208,6 @@ def partitions(environment: Environment, files: Iterable[tuple[str, str]]) -> di
     return found
 
 
-def replacing(etag: str | None) -> dict[str, str]:
-    """The condition of a write: that the object is still the one that was read, or still absent."""
-    return {"IfMatch": f'"{etag}"'} if etag else {"IfNoneMatch": "*"}
-
-
-def lost_the_race(error: ClientError) -> bool:
-    """Whether a conditional write was refused because somebody else wrote in between."""
-    return error.response["Error"]["Code"] in _LOST_THE_RACE
-
-
 def select_new_records(environment: Environment) -> str:
     """Records that the compacted table lacks, in Athena's SQL."""
     known = {name for name, _ in table_of(environment).all_columns}
@@ -188,24 +221,11 @@ def select_merged(environment: Environment, partitions: Iterable[Partition]) -> 
     return _sql(environment, "merged_partitions", partitions=listed, new_records=select_new_records(environment))
 
 
-def select_compacted(environment: Environment) -> str:
-    """Paths of the JSON objects that are in the compacted table as a whole, in Athena's SQL."""
-    same = (f'known."{name}" IS NOT DISTINCT FROM stored."{name}"' for name in _columns(environment))
-    return _sql(environment, "compacted_objects", same_values=" AND ".join(same))
-
-
-def count_new_records(environment: Environment) -> str:
-    """Rows (day, group, records) of what the compacted table lacks, in Athena's SQL."""
-    partition = ", ".join(table_of(environment).partitions)
-    lacking = select_new_records(environment)
-    return f"SELECT {partition}, COUNT(*) AS records FROM ({lacking}) AS lacking GROUP BY {partition}"
-
-
 def table_of(environment: Environment) -> TableDefinition:
     """The compacted table. Raises `HistoryError` if the pipeline has none, or doesn't say how it is filled."""
     table = compacted_table(environment)
     if table is None or not (environment.pipeline.sql / "compaction").is_dir():
-        raise HistoryError(f"{environment.pipeline.sql} has no folder compaction, so records can't be compacted")
+        raise HistoryError(f"this pipeline has no compaction: {environment.pipeline.sql} has no folder compaction")
     return table
 
 
@@ -220,29 +240,24 @@ def _columns(environment: Environment) -> list[str]:
     return [column["Name"] for column in table_of(environment).columns]
 
 
-def _delete_compacted(
-    environment: Environment, engine: Engine, stored: list[ListedObject], progress: Progress
-) -> tuple[int, list[Kept]]:
+def _delete_compacted(engine: Engine, stored: list[ListedObject]) -> tuple[int, list[Kept]]:
     """Delete those of the objects stored before the last look that are compacted; (deleted, kept)."""
-    bucket = details_table(environment).bucket
     kept: list[Kept] = []
-    verified, deleted = _verified(environment, engine, stored, kept), 0
+    verified, deleted = _verified(engine, stored, kept), 0
     while batch := list(islice(verified, DELETED_AT_ONCE)):
-        changed = _delete(environment.aws.s3, bucket, batch)
+        changed = _delete(engine.environment.aws.s3, engine.table.bucket, batch)
         kept += changed
         deleted += len(batch) - len(changed)
-        progress(f"{deleted:,} JSON objects deleted, {len(kept):,} kept")
+        engine.progress(f"{deleted:,} JSON objects deleted, {len(kept):,} kept")
     return deleted, sorted(kept)
 
 
-def _verified(
-    environment: Environment, engine: Engine, stored: list[ListedObject], kept: list[Kept]
-) -> Iterator[ListedObject]:
+def _verified(engine: Engine, stored: list[ListedObject], kept: list[Kept]) -> Iterator[ListedObject]:
     """Read the objects; yield those whose whole content is in the compacted table, and add the others to `kept`."""
-    table, target = details_table(environment), table_of(environment)
+    table, target = details_table(engine.environment), engine.table
     columns = tuple(column for column in table.all_columns if column in target.all_columns)
-    compacted = set(engine.compacted_keys())
-    for one in objects.fetch(environment.aws.s3, table.bucket, stored):
+    compacted = engine.compacted_keys()
+    for one in objects.fetch(engine.environment.aws.s3, table.bucket, stored):
         if one.body is None:
             continue  # another run has deleted it
         reason = lost_by_rows(one.body, columns, {"timestamp": _is_event_time})

@@ -1,7 +1,7 @@
 """From Athena's SQL to DuckDB's, and back again for the positions of errors.
 
-SQLGlot translates the functions. What it can't know is done here: which tables are read, which objects of them can be
-left out (some columns are folders), `"$path"`, the names that Trino gives to unnamed columns.
+SQLGlot translates the functions. This module adds what depends on the tables: which of them are read, which of their
+objects can be left out (some columns are folders), `"$path"`, and the names that Trino gives to unnamed columns.
 """
 
 import difflib
@@ -12,7 +12,7 @@ from sqlglot import exp
 
 from analytics.parsing import TOO_DEEP, parse_reading
 from analytics.result import HistoryError
-from analytics.statements import tables
+from analytics.tables import tables
 from bootstrap.table_definitions import TableDefinition
 from profiles.environment import Environment
 

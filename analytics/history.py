@@ -1,4 +1,4 @@
-"""Which engine answers, and the one function that other rooms call."""
+"""Chooses the engine, and runs queries and compaction on it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 from analytics import athena, offline, statements
 from analytics.compact_athena import AthenaCompactor
 from analytics.compact_offline import OfflineCompactor
-from analytics.compaction import Compaction, Engine, compact
+from analytics.compaction import Compaction, compact, table_of
 from analytics.limits import Limits
 from analytics.parsing import parse_reading
 from analytics.result import HistoryError, Result
@@ -61,18 +61,17 @@ def run_compaction(
     announce: Progress | None = None,
 ) -> Compaction:
     """Bring the compacted table up to date; parameters as those of `run_query`. Safe to interrupt and to repeat."""
+    table_of(environment)  # a pipeline without one is refused before any engine is asked
     engine = engine or choose_engine(environment, announce or progress)
-    worker: Engine = OfflineCompactor(environment, progress)
     if engine == "duckdb":
-        return compact(environment, worker, delete_compacted=delete_compacted, progress=progress)
-    worker = AthenaCompactor(environment, progress)
+        return compact(OfflineCompactor(environment, progress), delete_compacted=delete_compacted)
     with _naming_the_other_engine():
-        return compact(environment, worker, delete_compacted=delete_compacted, progress=progress)
+        return compact(AthenaCompactor(environment, progress), delete_compacted=delete_compacted)
 
 
 @contextmanager
 def _naming_the_other_engine() -> Iterator[None]:
-    """What Athena can't do, the offline engine may: an emulator's Athena doesn't know all of Athena's functions."""
+    """Add a hint to errors: an emulator's Athena may lack a function that the offline engine has."""
     try:
         yield
     except HistoryError as error:
@@ -80,7 +79,7 @@ def _naming_the_other_engine() -> Iterator[None]:
 
 
 def choose_engine(environment: Environment, announce: Progress = lambda _: None) -> str:
-    """`athena` where the endpoint has it, otherwise `duckdb`: the endpoint is asked, nothing is assumed about it."""
+    """`athena` if the endpoint has it, otherwise `duckdb`. Asks the endpoint."""
     try:
         athena.check_workgroup(environment)
     except ClientError as error:

@@ -1,4 +1,4 @@
-"""What an offline query may take: time, memory, and disk for what doesn't fit into the memory."""
+"""The limits of an offline query: time, memory, and disk space for what doesn't fit into memory."""
 
 import atexit
 import os

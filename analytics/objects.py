@@ -2,11 +2,9 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
-from queue import Empty, SimpleQueue
-from threading import Thread
+from multiprocessing.pool import ThreadPool
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -59,39 +57,27 @@ def in_parallel(work: Callable[[_Item], _Answer], items: Iterable[_Item]) -> Ite
 
     Unlike with a ThreadPoolExecutor, Ctrl-C doesn't wait for the threads: a frozen endpoint may never answer.
     """
-    source = iter(items)
-    waiting: SimpleQueue[tuple[_Item, Future[_Answer]] | None] = SimpleQueue()
-    threads: list[Thread] = []
+
+    def outcome(item: _Item) -> Future[_Answer]:
+        done = Future[_Answer]()
+        try:
+            done.set_result(work(item))
+        except BaseException as error:  # the pool itself would hang on what is not an Exception
+            done.set_exception(error)
+        return done
+
+    source, waits = iter(items), True
+    pool = ThreadPool(THREADS)
     try:
         while batch := list(islice(source, THREADS * 8)):
-            asked = [(item, Future[_Answer]()) for item in batch]
-            for one in asked:
-                waiting.put(one)
-            while len(threads) < min(THREADS, len(batch)):
-                threads.append(Thread(target=_work, args=(work, waiting), daemon=True))
-                threads[-1].start()
-            for _, answer in asked:
-                yield answer.result()
+            yield from (done.result() for done in pool.imap(outcome, batch))
     except KeyboardInterrupt:
-        threads = []
+        waits = False
         raise
     finally:
-        with suppress(Empty):
-            while True:
-                waiting.get_nowait()
-        for _ in range(THREADS):
-            waiting.put(None)
-        for thread in threads:
-            thread.join()
-
-
-def _work(work: Callable[[_Item], _Answer], waiting: "SimpleQueue[tuple[_Item, Future[_Answer]] | None]") -> None:
-    while (one := waiting.get()) is not None:
-        item, answer = one
-        try:
-            answer.set_result(work(item))
-        except BaseException as error:
-            answer.set_exception(error)
+        pool.terminate()
+        if waits:
+            pool.join()
 
 
 def _list_one(s3: "S3Client", bucket: str, prefix: str) -> list[ListedObject]:

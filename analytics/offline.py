@@ -26,7 +26,7 @@ from analytics.attach import Attacher, Progress
 from analytics.limits import SPILL_GIB, Limits, run_within
 from analytics.result import Column, HistoryError, Result
 from analytics.scratch import scratch_folder
-from analytics.statements import compacted_table, tables
+from analytics.tables import compacted_table, tables
 from bootstrap.table_definitions import TableDefinition
 from profiles.environment import Environment
 from profiles.folders import cache_folder
@@ -105,7 +105,7 @@ def connect(limit: Limits | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def lock(connection: duckdb.DuckDBPyConnection, environment: Environment, files: list[Path]) -> None:
-    """Take away what a query's author may not do: open other files than these, or change these settings."""
+    """Prevent a query from opening other files than these, and from changing settings."""
     quoted = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
     connection.execute(f"SET schema = '{environment.names.database}'")
     connection.execute(f"SET allowed_paths = [{quoted}]; SET enable_external_access = false")
@@ -178,7 +178,7 @@ def _one_line(error: duckdb.Error) -> str:
 
 
 def _missing_column(column: str, names: tuple[str, ...], environment: Environment) -> str | None:
-    """Which table hasn't got the column; None where one has it, and it is out of scope only."""
+    """The message for a column that no table has; None if a table has it, and it is only out of scope."""
     known = tables(environment)
     columns = {table: [name for name, _ in known[table].all_columns] for table in names}
     if not columns or any(column.lower() in known for known in columns.values()):
@@ -188,7 +188,7 @@ def _missing_column(column: str, names: tuple[str, ...], environment: Environmen
 
 
 def _why_empty(table: TableDefinition, environment: Environment) -> str:
-    """What to tell somebody who looks into an empty table."""
+    """Why a table may be empty."""
     place = f"s3://{table.bucket}/{table.prefix}"
     if table.is_parquet:
         return f"Table {table.name} is empty: nothing is compacted under {place}. Run: stockpipe compact"

@@ -1,7 +1,6 @@
-"""SQL in Athena's dialect is parsed here, and only what reads gets past: on Athena anything else would be done.
+"""Parses SQL in Athena's dialect, and refuses statements that don't only read.
 
-A workgroup's role may drop tables and insert rows as well as select them (compaction has to), so Athena itself
-wouldn't stop `DROP TABLE records`. https://docs.aws.amazon.com/athena/latest/ug/ddl-sql-reference.html
+Whoever may run compaction may also drop tables and insert rows, so Athena itself wouldn't refuse `DROP TABLE records`. https://docs.aws.amazon.com/athena/latest/ug/ddl-sql-reference.html
 """
 
 import logging
@@ -13,7 +12,7 @@ from sqlglot.errors import ParseError, TokenError
 
 from analytics.result import HistoryError
 
-logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns on standard error of what we refuse with a message
+logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it would warn about SQL that is refused with an error anyway
 
 LONGEST_SQL = (
     262_144  # bytes, on Athena; a fixed quota: https://docs.aws.amazon.com/athena/latest/ug/service-limits.html

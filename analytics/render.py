@@ -1,16 +1,13 @@
-"""A result for a person or for a program: table, CSV, JSON, Parquet, and a chart for the terminal."""
+"""A result for a person or for a program: table, CSV, JSON, Parquet."""
 
 import csv
 import io
 import json
 import math
-import re
-from collections.abc import Collection
 from datetime import date, datetime
 from typing import Any
 
 import duckdb
-import plotext  # type: ignore[import-untyped]
 from rich.table import Table
 from rich.text import Text
 
@@ -22,14 +19,10 @@ from terminal.untrusted import printable
 
 ROWS_IN_TABLE = 100
 CHARACTERS_IN_CELL = 1000
-CHARACTERS_IN_LABEL = 40
-LABELS_ON_AXIS = 6
 _TOO_LARGE = 1e15  # to be written without an exponent
 
-_TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*m")
-_WHOLE = {"tinyint", "smallint", "integer", "bigint"}
-_FRACTIONS = {"double", "float", "real", "decimal"}
-_TIME_NAMES = {"minute", "event_time", "processed_at", "day"}
+WHOLE = {"tinyint", "smallint", "integer", "bigint"}
+FRACTIONS = {"double", "float", "real", "decimal"}
 
 
 def as_table(result: Result) -> Table:
@@ -37,7 +30,7 @@ def as_table(result: Result) -> Table:
     more = len(result.rows) - ROWS_IN_TABLE
     table = Table(caption=f"{more:,} more rows: --format csv shows all" if more > 0 else None)
     for column in result.columns:
-        is_number = _kind(column) in _WHOLE | _FRACTIONS
+        is_number = kind(column) in WHOLE | FRACTIONS
         table.add_column(Text(_cut(column.name)), justify="right" if is_number else "left", overflow="fold")
     shown = result.rows[:ROWS_IN_TABLE]
     digits = [max((_digits(row[i]) for row in shown), default=0) for i in range(len(result.columns))]
@@ -61,7 +54,7 @@ def as_csv(result: Result) -> str:
 
 
 def as_json(result: Result) -> str:
-    """An array with an object per row; infinity and NaN, which JSON hasn't, as strings."""
+    """An array with an object per row; infinity and NaN, which JSON doesn't have, as strings."""
     _refuse_equal_names(result, "JSON")
     rows = [{name: _for_program(value) for name, value in row.items()} for row in result.as_dicts()]
     return json.dumps(rows, indent=2, default=str, allow_nan=False) + "\n"
@@ -81,64 +74,18 @@ def as_parquet(result: Result) -> bytes:
         return file.read_bytes()
 
 
-def _in_cell(text: str) -> str:
+def in_cell(text: str) -> str:
     """Text that is safe for a terminal and stays on its line."""
     return printable(text).replace("\n", r"\n").replace("\t", r"\t")
 
 
-def as_chart(result: Result, *, group: Collection[str], width: int, height: int = 20, colour: bool = True) -> str:
-    """A line per value of the columns `group` where another column holds times, else a bar per row.
-
-    What is drawn is the last column of fractions, or of whole numbers. Raises `HistoryError` where nothing can be.
-    """
-    numbers = [i for i, column in enumerate(result.columns) if _kind(column) in _FRACTIONS] or [
-        i for i, column in enumerate(result.columns) if _kind(column) in _WHOLE
-    ]
-    if not numbers or not result.rows:
-        raise HistoryError("there is nothing to draw: a chart needs rows and a column of numbers")
-    value = numbers[-1]
-    figure = plotext.figure
-    figure.clear()
-    figure.theme("simple" if colour else "colorless")
-    figure.plot_size(width, height)
-    figure.title(_label(result.columns[value].name))
-    times = [i for i, column in enumerate(result.columns) if column.name in _TIME_NAMES or "timestamp" in column.type]
-    if times:
-        grouping = [i for i, column in enumerate(result.columns) if column.name in group]
-        _draw_lines(result, times[0], value, grouping)
-    else:
-        labels = [i for i, column in enumerate(result.columns) if _kind(column) == "varchar"]
-        names = [_label(row[labels[0]]) if labels else str(n) for n, row in enumerate(result.rows, start=1)]
-        figure.draw(figure.bar(names, [float(row[value] or 0) for row in result.rows]))
-    drawn = str(figure.build())
-    return drawn if colour else _TERMINAL_CODES.sub("", drawn)
-
-
-def _draw_lines(result: Result, time: int, value: int, grouping: list[int]) -> None:
-    figure = plotext.figure
-    drawable = [row for row in result.rows if row[time] is not None and row[value] is not None]
-    moments = {moment: place for place, moment in enumerate(sorted({_label(row[time]) for row in drawable}))}
-    series: dict[str, list[tuple[int, float]]] = {}
-    for row in drawable:
-        name = _label("/".join(str(row[i]) for i in grouping))
-        series.setdefault(name, []).append((moments[_label(row[time])], float(row[value])))
-    for name, points in sorted(series.items()):
-        points.sort()
-        signal = figure.signal([x for x, _ in points], [y for _, y in points])
-        signal.lines()
-        if name:
-            signal.label(name)
-        figure.draw(signal)
-    shown = list(moments.items())[:: max(1, math.ceil(len(moments) / LABELS_ON_AXIS))]
-    figure.ruler("x").ticks([place for _, place in shown], [moment for moment, _ in shown])
-
-
-def _kind(column: Column) -> str:
+def kind(column: Column) -> str:
+    """A column's type without its parameters."""
     return column.type.partition("(")[0]
 
 
 def _parquet_type(column: Column) -> str:
-    if _kind(column) in _WHOLE | {"double", "real", "boolean", "date", "timestamp", "timestamp with time zone"}:
+    if kind(column) in WHOLE | {"double", "real", "boolean", "date", "timestamp", "timestamp with time zone"}:
         return column.type.upper().replace("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ")
     return column.type if column.type.startswith("decimal(") else "VARCHAR"
 
@@ -158,11 +105,7 @@ def _for_person(value: Any, digits: int) -> str:
 
 def _cut(text: str) -> str:
     more = len(text) - CHARACTERS_IN_CELL
-    return _in_cell(text[:CHARACTERS_IN_CELL]) + (f"… ({more:,} more characters)" if more > 0 else "")
-
-
-def _label(value: Any) -> str:
-    return _in_cell(str(value)[:CHARACTERS_IN_LABEL])
+    return in_cell(text[:CHARACTERS_IN_CELL]) + (f"… ({more:,} more characters)" if more > 0 else "")
 
 
 def _refuse_equal_names(result: Result, what: str) -> None:

@@ -1,4 +1,4 @@
-"""What a query gives back, on whichever engine it ran."""
+"""The result of a query, from either engine."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -3,9 +3,9 @@
 Trino, Athena's engine, is the authority (`OpenXJsonDeserializer`, `TextLineReader` in trino-hive-formats):
 
 - one row per line; lines end with LF, CR or CRLF; a UTF-8 byte order mark at the start is skipped;
-- a line that is no JSON object or array is a row of NULLs; so is a malformed one with `ignore.malformed.json`, and
+- a line that is not a JSON object or array is a row of NULLs; so is a malformed one with `ignore.malformed.json`, and
   without it the query fails;
-- keys match columns whatever their case, the last of several wins; keys that are no column are ignored, missing ones
+- keys match columns whatever their case, the last of several wins; keys without a column are ignored, missing ones
   are NULL; an array gives its elements to the columns in their order;
 - what follows the first JSON value on a line is ignored;
 - a number may be quoted; an `int` drops its fraction and is NULL outside 32 bits, a `bigint` outside 64;
@@ -13,7 +13,7 @@ Trino, Athena's engine, is the authority (`OpenXJsonDeserializer`, `TextLineRead
 - objects whose key ends in `.gz` are decompressed.
 
 Where Trino gives up on the whole query (an object or array in a number column, a broken `.gz`), the value or the object
-is NULL here: a query that can run offline is worth more than the same failure. Trino also accepts comments, single
+is NULL here, so that the query still runs. Trino also accepts comments, single
 quotes and unquoted strings; such a line counts as malformed here.
 """
 
@@ -70,7 +70,7 @@ def read_rows(key: str, body: bytes, columns: tuple[tuple[str, str], ...], *, ig
             return
     lines = _DECODE_LINE_ENDS.split(body.removeprefix(_BYTE_ORDER_MARK))
     if not lines[-1]:
-        lines.pop()  # what the last line end leaves behind is no line
+        lines.pop()  # after the last line end there is no line
     for number, line in enumerate(lines, start=1):
         if len(line) > LONGEST_LINE:
             raise LineTooLongError(

@@ -1,8 +1,9 @@
-"""The SQL files of a pipeline: its tables (`sql/create_*.sql`), and named queries (all others).
+"""The named queries of a pipeline: the files of its folder `sql` other than `create_*.sql`.
 
-They are written in Athena's dialect. A named query has the placeholders `${database}` and `${table}`, the table that it
+They are written in Athena's dialect. A query has the placeholders `${database}` and `${table}`, the table that it
 reads. The header line `-- Reads: records` names the table, unless another is asked for: so the same query runs on the
-JSON objects and on the compacted table. A file's first comment line says what it answers.
+JSON objects and on the compacted table. A file's first comment line says what it answers. `stockpipe demo` runs those
+with the header line `-- Demo: table` or `-- Demo: chart`.
 """
 
 import difflib
@@ -10,22 +11,27 @@ import re
 from dataclasses import dataclass
 
 from analytics.result import HistoryError
-from bootstrap.table_definitions import TableDefinition, table_definitions
+from analytics.tables import tables
 from profiles.environment import Environment
 from profiles.pipeline import Pipeline
 
 _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 _READS = re.compile(r"^-- Reads: (\w+)$", re.MULTILINE)
+_DEMO = re.compile(r"^-- Demo: (table|chart)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class NamedQuery:
-    """A query of the pipeline: its name is the file's, `answers` its first comment line, `reads` its table."""
+    """A query of the pipeline: its name is the file's, `answers` its first comment line, `reads` its table.
+
+    `demo`: how the demo shows its rows, as a `table` or as a `chart`; empty if it doesn't.
+    """
 
     name: str
     answers: str
     reads: str
     text: str
+    demo: str = ""
 
     def render(self, environment: Environment, table: str | None = None) -> str:
         """The SQL for one environment, on the table it reads by itself or on another with the same columns."""
@@ -68,24 +74,10 @@ def substitute(sql: str, **values: str) -> str:
     return _PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]), sql)
 
 
-def tables(environment: Environment) -> dict[str, TableDefinition]:
-    """The tables by name; the first one is the plainest."""
-    found = table_definitions(environment.pipeline.sql, environment.contract, environment.names)
-    return {table.name: table for table in found}
-
-
-def details_table(environment: Environment) -> TableDefinition:
-    """The table with every field of the stored records: the widest one of JSON objects."""
-    return max((one for one in tables(environment).values() if not one.is_parquet), key=lambda one: len(one.columns))
-
-
-def compacted_table(environment: Environment) -> TableDefinition | None:
-    """The table that compaction fills, the one of Parquet files; None if the pipeline has none."""
-    return next((table for table in tables(environment).values() if table.is_parquet), None)
-
-
 def _read(name: str, text: str) -> NamedQuery:
     reads = _READS.search(text)
     if reads is None:
         raise HistoryError(f"{name}.sql has no header line '-- Reads: <table>'")
-    return NamedQuery(name=name, answers=text.splitlines()[0].removeprefix("-- "), reads=reads[1], text=text)
+    demo = _DEMO.search(text)
+    answers = text.splitlines()[0].removeprefix("-- ")
+    return NamedQuery(name=name, answers=answers, reads=reads[1], text=text, demo=demo[1] if demo else "")

@@ -1,4 +1,4 @@
-"""Objects as local columns: a cache of what they hold, keyed by key and ETag.
+"""A cache of the content of objects, as local columns, by key and ETag.
 
 The same content is never fetched from S3 twice. Each location and set of columns has a folder of *segments*: Parquet
 files, each written under another name and renamed when complete, never changed after. So any number of processes may
@@ -57,7 +57,7 @@ class Store:
         self._chosen = f"chosen_{identity}"
 
     def load_listing(self, objects: Iterable[ListedObject]) -> None:
-        """Take note of the objects that a query is about."""
+        """Set the objects that the query needs."""
         with scratch_folder() as folder:
             file = folder / "listing.csv"
             write_csv(file, ((one.key, one.etag, one.size) for one in objects))
@@ -160,15 +160,8 @@ class Store:
             nulls += [f'NULL::TEXT AS "{name}"' for name in hidden]
             self._connection.execute(f"CREATE VIEW {view} AS SELECT {', '.join(nulls)} WHERE false")
             return []
-        segments = _parquet(files)  # two processes may have cached the same object: take it from one segment
-        self._connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE {self._chosen} AS SELECT key, etag, min(filename) AS filename "
-            f"FROM {segments} SEMI JOIN {self._listing} USING (key, etag) WHERE line = 0 GROUP BY ALL"
-        )
-        self._connection.execute(
-            f"CREATE VIEW {view} AS SELECT {', '.join(selected)} FROM {segments} s "
-            f"JOIN {self._chosen} USING (key, etag, filename) WHERE s.line > 0"
-        )
+        listed = self._listed_rows(files)
+        self._connection.execute(f"CREATE VIEW {view} AS SELECT {', '.join(selected)} FROM {listed} WHERE s.line > 0")
         return files
 
     def merge(self) -> None:
@@ -176,15 +169,17 @@ class Store:
         files = self.files()
         if len(files) <= MERGE_ABOVE:
             return
+        self._add_segment(f"SELECT s.* EXCLUDE (filename) FROM {self._listed_rows(files)}")
+        for file in files:
+            file.unlink(missing_ok=True)
+
+    def _listed_rows(self, files: list[Path]) -> str:
+        """Source `s`: the listed objects' rows. Of an object that two processes have cached, those of one file."""
         self._connection.execute(
             f"CREATE OR REPLACE TEMP TABLE {self._chosen} AS SELECT key, etag, min(filename) AS filename "
             f"FROM {_parquet(files)} SEMI JOIN {self._listing} USING (key, etag) WHERE line = 0 GROUP BY ALL"
         )
-        self._add_segment(
-            f"SELECT s.* EXCLUDE (filename) FROM {_parquet(files)} s JOIN {self._chosen} USING (key, etag, filename)"
-        )
-        for file in files:
-            file.unlink(missing_ok=True)
+        return f"{_parquet(files)} s JOIN {self._chosen} USING (key, etag, filename)"
 
     def _add_segment(self, select: str) -> None:
         name = f"{uuid.uuid4().hex}.parquet"

@@ -13,7 +13,7 @@ import duckdb
 
 from analytics import run_query
 from analytics.result import HistoryError
-from analytics.statements import compacted_table
+from analytics.tables import compacted_table
 from operations.records import Found, read_line
 from profiles.environment import Environment
 from profiles.errors import CannotRunError

@@ -3,7 +3,7 @@
 from functools import lru_cache
 
 from bootstrap.declaration import declare
-from bootstrap.model import Resource
+from bootstrap.resource import Resource
 from bootstrap.settings import Settings
 from profiles.environment import Environment
 from profiles.names import Names

@@ -13,9 +13,11 @@ import hashlib
 import math
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import count
 
+from producer.simulation import Simulation
 from profiles.errors import CannotRunError
 from runtime.clock import iso_utc
 
@@ -58,23 +60,11 @@ _OPENING_FAST = -0.026
 
 
 @dataclass(frozen=True)
-class Market:
-    """A market: exactly the values that its ticks depend on.
+class Market(Simulation):
+    """A simulated market: its groups are the symbols."""
 
-    `start` is the event time of the first tick, `groups` are the symbols, `rate` is the ticks per second of event time
-    over all symbols.
-    """
-
-    seed: int
-    start: datetime
     groups: tuple[str, ...] = tuple(LEVELS)
     rate: float = 20.0
-
-    @property
-    def run(self) -> str:
-        """A short name for this market; it is part of every tick id, so that other parameters make other ids."""
-        parameters = f"{self.seed} {iso_utc(self.start)} {','.join(self.groups)} {self.rate!r}"
-        return f"sim{self.seed}-{hashlib.sha256(parameters.encode()).hexdigest()[:8]}"
 
     def records(self) -> Iterator[Tick]:
         """The ticks: evenly spaced in event time, each of a symbol that is drawn at random.
@@ -86,8 +76,7 @@ class Market:
         start = self.start.astimezone(UTC)
         run = self.run
         walks = [_Walk(symbol) for symbol in self.groups]
-        number = 0
-        while True:
+        for number in count():
             seconds = number / self.rate
             walk = walks[int(dice.random() * len(walks))]
             yield Tick(
@@ -97,17 +86,12 @@ class Market:
                 volume=_volume(dice),
                 timestamp=_moment(start, seconds),
             )
-            number += 1
 
 
 def simulate(seed: int, start: datetime, groups: tuple[str, ...] | None, rate: float | None) -> Market:
     """The market with these values, or with the default for None. Symbols may be given in lower case."""
-    usual = Market(seed, start)
-    return replace(
-        usual,
-        groups=usual.groups if groups is None else tuple(map(str.upper, groups)),
-        rate=usual.rate if rate is None else rate,
-    )
+    symbols = tuple(LEVELS if groups is None else map(str.upper, groups))
+    return Market(seed, start, symbols, Market.rate if rate is None else rate)
 
 
 class _Walk:

@@ -1,15 +1,15 @@
 """The manifest: one JSON line for each record that SQS has accepted.
 
-Lines are appended as SQS answers, in whole lines and straight to the operating system, so what a killed producer
-leaves is true, up to at most one torn last line; a run that sent nothing leaves no manifest. Readers stream; a torn
-last line counts as not written: that record may have been sent, and a resumed run sends it again under the same id,
-which lands on the same key.
+Lines are written as SQS answers, unbuffered and whole. So the manifest of a killed producer is correct, except for a
+torn last line. A run that sent nothing leaves no manifest. Readers stream, and ignore a torn last line: its record may
+have been sent, and a resumed run sends it again with the same id, so that it is stored under the same key.
 """
 
 import errno
 import fcntl
 import io
 import json
+import mmap
 import os
 import re
 import stat
@@ -31,7 +31,6 @@ from runtime.fields import Record, values_of
 SUFFIX = ".jsonl"
 MAX_LINE = 8192  # bytes: twice the longest body that the data contract allows
 MAX_MESSAGE_ID = 100
-_BLOCK = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +57,12 @@ def is_message_id(value: object) -> bool:
 def folder(environment: Environment) -> Path:
     """Where the manifests of the environment that exists now are.
 
-    `<state dir>/manifests/<place>-<account>-<environment>/<time of its creation>`. The place is the endpoint's,
-    because all emulators have the same account. The time is there because the records are deleted with the environment.
+    `<state dir>/manifests/<place>-<account>-<queue>/<time of its creation>`. The place is the endpoint's, because all
+    emulators have the same account. The queue's name has the prefix in it, and differs between pipelines. The time is
+    there because the records are deleted with the environment.
     """
     names = environment.names
-    home = manifests_folder() / f"{environment.aws.profile.place}-{names.account}-{names.environment}"
+    home = manifests_folder() / f"{environment.aws.profile.place}-{names.account}-{names.queue}"
     return home / f"{environment_made_at(environment):%Y%m%dT%H%M%SZ}"
 
 
@@ -107,7 +107,7 @@ def exists(path: Path) -> bool:
 
 
 def read(path: Path, contract: Contract[Any]) -> Iterator[Sent]:
-    """The records of a manifest, as a stream. Raises `CannotRunError` for a file that is no manifest."""
+    """The records of a manifest, as a stream. Raises `CannotRunError` for a file that is not a manifest."""
     for number, line in _lines(path):
         yield _decode(line, path, number, contract)
 
@@ -262,13 +262,7 @@ def _not_a_manifest(path: Path, number: int, reason: str) -> CannotRunError:
 def _cut_torn_line(path: Path) -> None:
     """Cut off what follows the last newline."""
     with path.open("rb+") as stream:
-        end = stream.seek(0, os.SEEK_END)
-        while end > 0:
-            start = max(0, end - _BLOCK)
-            stream.seek(start)
-            newline = stream.read(end - start).rfind(b"\n")
-            if newline >= 0:
-                stream.truncate(start + newline + 1)
-                return
-            end = start
-        stream.truncate(0)
+        if path.stat().st_size:  # an empty file can't be mapped
+            with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+                end = content.rfind(b"\n") + 1
+            stream.truncate(end)

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from producer import manifest as manifests
 from producer.manifest import ManifestWriter, NotWrittenError, Sent
 from producer.replay import Replay
-from producer.sender import BATCH_SIZE, CLIENT_SETTINGS, Failure, Sender
-from producer.source import Simulation
+from producer.sender import BATCH_SIZE, CLIENT_SETTINGS, Sender, Unsent
+from producer.simulation import Simulation
 from profiles.environment import Environment, queue_url
 from profiles.errors import CannotRunError
 from runtime.clock import Clock
 from runtime.contract import Contract
-from runtime.fields import InvalidRecordError, Record, values_of
+from runtime.fields import RUN, InvalidRecordError, Record, values_of
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -73,7 +73,7 @@ class Summary:
     skipped: int
     seconds: float
     manifest: Path
-    failures: tuple[Failure, ...]
+    failures: tuple[Unsent, ...]
 
     @property
     def rate(self) -> float:
@@ -96,8 +96,7 @@ class Production:
     Each record carries the source's `run`, if its contract has that field. `on_record` is called for each accepted
     record, from one of the sender's threads, after the record is in the manifest. `manifest` defaults to a new file in
     the environment's folder, made with the first accepted record; with `resume` to the last one of the same source, and
-    records that are in it are skipped. Raises `CannotRunError` if there is no
-    queue or no such manifest.
+    records that are in it are skipped. Raises `CannotRunError` if there is no queue or no such manifest.
     """
 
     def __init__(
@@ -124,7 +123,7 @@ class Production:
         self.skipped = 0
         self._handed_over = 0
         self._not_written = 0
-        self._failures: list[Failure] = []
+        self._failures: list[Unsent] = []
         self._sender: Sender | None = None
         self._writer: ManifestWriter | None = None
         self._began: float | None = None
@@ -219,7 +218,7 @@ class Production:
                 self.skipped += 1
                 continue
             try:
-                yield self._contract.make({**values_of(record), "run": self.source.run})
+                yield self._contract.make({**values_of(record), RUN: self.source.run})
             except InvalidRecordError as error:
                 raise CannotRunError(f"the source made an invalid {self._contract.noun}: {error}") from error
 
@@ -229,11 +228,15 @@ class Production:
         Returns whether all records of the source were handed over: False if the run was stopped before.
         """
         batch: list[Record] = []
-        closes = 0.0  # when the batch at hand has to go
-        due = _Pace(self.source.speed, self._clock).due
+        closes = 0.0  # when the current batch must be sent
+        began, first = self._clock.monotonic(), None
         try:
             for record in records:
-                moment = due(record)
+                moment = began
+                if self.source.speed is not None:  # counted from the first record, so that delays don't add up
+                    event_time = record.event_time.timestamp()
+                    first = event_time if first is None else first
+                    moment += (event_time - first) / self.source.speed
                 if batch and moment > closes:
                     full, batch = batch, []
                     sender.submit(full)
@@ -263,7 +266,7 @@ class Production:
             with self._lock:
                 self._not_written += len(lost)
             message = "SQS accepted it, but it is not in the manifest"
-            self._fail([Failure(each.record.id, "NotWritten", message, sender_fault=False) for each in lost])
+            self._fail([Unsent(each.record.id, "NotWritten", message, sender_fault=False) for each in lost])
         with self._lock:
             self.sent += len(sent)
         if self._on_record:
@@ -272,25 +275,7 @@ class Production:
         if problem:
             raise problem
 
-    def _fail(self, failures: Sequence[Failure]) -> None:
+    def _fail(self, failures: Sequence[Unsent]) -> None:
         with self._lock:
             self.failed += len(failures)
             self._failures.extend(failures[: MAX_FAILURES_KEPT - len(self._failures)])
-
-
-class _Pace:
-    """When each record is due. Always counted from the first record, so that delays don't add up."""
-
-    def __init__(self, speed: float | None, clock: Clock) -> None:
-        self._speed = speed
-        self._began = clock.monotonic()
-        self._first: float | None = None
-
-    def due(self, record: Record) -> float:
-        """The moment, on the monotonic clock, at which to send a record."""
-        if self._speed is None:
-            return self._began
-        event_time = record.event_time.timestamp()
-        if self._first is None:
-            self._first = event_time
-        return self._began + (event_time - self._first) / self._speed

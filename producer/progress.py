@@ -2,6 +2,7 @@
 
 import threading
 import time
+from concurrent.futures import Future, wait
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
@@ -14,29 +15,22 @@ _PLAIN_LINE_SECONDS = 5.0
 
 def watch(production: Production) -> None:
     """Run a production in a thread of its own and show how it goes, on standard error. Raises what the run raises."""
-    problem: list[BaseException] = []
-    done = threading.Event()
+    running: Future[None] = Future()
 
     def work() -> None:
         try:
             production.run()
+            running.set_result(None)
         except BaseException as error:
-            problem.append(error)
-        finally:
-            done.set()
+            running.set_exception(error)
 
-    thread = threading.Thread(target=work, name="production", daemon=True)
-    thread.start()
-    if terminal.errors.is_terminal:
-        _bar(production, done)
-    else:
-        _lines(production, done)
-    thread.join()
-    if problem:
-        raise problem[0]
+    threading.Thread(target=work, name="production", daemon=True).start()
+    show = _bar if terminal.errors.is_terminal else _lines
+    show(production, running)
+    running.result()
 
 
-def _bar(production: Production, done: threading.Event) -> None:
+def _bar(production: Production, running: Future[None]) -> None:
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -47,7 +41,7 @@ def _bar(production: Production, done: threading.Event) -> None:
     )
     with Progress(*columns, console=terminal.errors, transient=True) as progress:
         task = progress.add_task("sending", total=production.source.total, rate="")
-        while not done.wait(_REFRESH_SECONDS):
+        while not wait([running], _REFRESH_SECONDS).done:
             progress.update(
                 task,
                 completed=production.skipped + production.sent,
@@ -56,9 +50,9 @@ def _bar(production: Production, done: threading.Event) -> None:
             )
 
 
-def _lines(production: Production, done: threading.Event) -> None:
+def _lines(production: Production, running: Future[None]) -> None:
     said, stopping = time.monotonic(), False
-    while not done.wait(_REFRESH_SECONDS):
+    while not wait([running], _REFRESH_SECONDS).done:
         if production.stop.is_set() and not stopping:
             stopping = True
             terminal.errors.print("stopping: waiting for the last answers; Ctrl-C again ends at once")

@@ -12,13 +12,12 @@ import os
 import re
 import stat
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, NoReturn, cast
 
-from producer.source import face
 from profiles.errors import CannotRunError
 from profiles.pipeline import Pipeline
 from runtime.contract import Contract
@@ -56,20 +55,19 @@ class Replay:
         return max(0, lines - 1)
 
     def records(self) -> Iterator[Record]:
-        """The records in the order of the file. Raises `ReplayError` at the first line that holds none."""
+        """The records in the order of the file. Raises `ReplayError` at the first line without a valid one."""
         with _open(self.path) as stream:
             yield from _Reader(self.path.name, stream, self.contract).records()
 
 
 def columns(contract: Contract[Any]) -> tuple[Field, ...]:
     """The columns of a file: the contract's fields without the id and the run, the timestamp first."""
-    given = (one for one in contract.fields if one.name not in (contract.record.ID, "run"))
-    return tuple(sorted(given, key=lambda one: one.name != "timestamp"))
+    return (*(one for one in contract.fields if one.name == "timestamp"), *contract.own_fields)
 
 
 def find(path_or_name: str, pipeline: Pipeline) -> Replay:
     """The replay of a path, or of a data set that the pipeline ships, by its name."""
-    datasets = face(pipeline).DATASETS
+    datasets: Mapping[str, str] = pipeline.module("source").DATASETS
     if path_or_name in datasets:
         return Replay(pipeline.folder / "data" / datasets[path_or_name], pipeline.contract)
     path = Path(path_or_name)
@@ -102,7 +100,7 @@ def _open(path: Path) -> Iterator[IO[str]]:
 
 
 class _Reader:
-    """Reads one file; knows where it is, for the error's sake."""
+    """Reads one file, and knows the current line for its errors."""
 
     def __init__(self, name: str, stream: IO[str], contract: Contract[Record]) -> None:
         self._name = name
@@ -112,7 +110,7 @@ class _Reader:
             f"expected a header with the columns {','.join(one.name for one in self._columns if one.required)}"
         )
         self._rows = csv.reader(self._lines(stream), strict=True)
-        self._line = 0  # of the row at hand: where it begins
+        self._line = 0  # where the current row begins
 
     def _lines(self, stream: IO[str]) -> Iterator[str]:
         for line in iter(lambda: stream.readline(MAX_LINE), ""):

@@ -18,7 +18,7 @@ import hashlib
 import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -68,7 +68,7 @@ _PASSING_CODES = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class Unsent:
     """A record that was not sent, and what SQS said last."""
 
     record_id: str
@@ -116,11 +116,26 @@ def _by_id(answer: Any, field: str) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
+@dataclass(eq=False)
+class _Delivery:
+    """One batch: which of its records are still to be sent, and the last verdict on each of them, by id."""
+
+    pending: list[Record]
+    last: dict[str, Verdict] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)  # each record is settled once, by one thread
+
+    @property
+    def last_answer(self) -> str:
+        """The last verdict on one of the records that are still to be sent."""
+        last = next((self.last[one.id] for one in self.pending if one.id in self.last), Verdict())
+        return f"{last.code} {last.message}".strip()
+
+
 class Sender:
     """Sends batches from threads of its own, which never keep the process from ending.
 
     `accepted` and `failed` are called from those threads; if `accepted` raises, sending ends with that error. `submit`
-    blocks while two batches a worker are on their way: a slow queue slows its producer down, and memory stays bounded.
+    blocks while there are two batches for each worker: a slow queue slows its producer down, and memory stays bounded.
     Once `stop` is set, the clock has reached `stop_at`, or sending has ended with an error, requests in flight have
     `FINISH_SECONDS` left. After that their records count as failed, and later answers are ignored.
     """
@@ -132,12 +147,10 @@ class Sender:
         contract: Contract[Any],
         *,
         accepted: Callable[[Sequence[Sent]], None],
-        failed: Callable[[Sequence[Failure]], None],
+        failed: Callable[[Sequence[Unsent]], None],
         clock: Clock,
         stop: threading.Event,
         stop_at: float | None = None,
-        workers: int = WORKERS,
-        patience: float = PATIENCE_SECONDS,
     ) -> None:
         self._sqs = sqs
         self._queue_url = queue_url
@@ -147,8 +160,6 @@ class Sender:
         self._clock = clock
         self._stop = stop
         self._stop_at = stop_at
-        self._patience = patience
-        self._places = 2 * workers
         self._changed = threading.Condition()
         self._waiting: queue.SimpleQueue[_Delivery | None] = queue.SimpleQueue()
         self._under_way: set[_Delivery] = set()
@@ -156,28 +167,21 @@ class Sender:
         self._ends: float | None = None  # when a stopped run no longer waits
         self._silent_since: float | None = None  # the first attempt since SQS last accepted a record
         self._error: BaseException | None = None
-        self._threads = [threading.Thread(target=self._work, name=f"sender-{n}", daemon=True) for n in range(workers)]
-        for thread in self._threads:
-            thread.start()
+        for number in range(WORKERS):
+            threading.Thread(target=self._work, name=f"sender-{number}", daemon=True).start()
 
     def submit(self, records: Sequence[Record]) -> None:
         """Send up to ten records soon. If sending has ended for an error, they count as failed and it is raised."""
-        delivery = _Delivery(self._send, self._contract, records, self._accepted, self._failed)
+        delivery = _Delivery(list(records))
         with self._changed:
-            while not (free := len(self._under_way) < self._places) and self._error is None and not self._out_of_time():
+            while not (free := len(self._under_way) < 2 * WORKERS) and self._error is None and not self._out_of_time():
                 self._changed.wait(_LOOK_SECONDS)
             if free and self._error is None:
                 self._under_way.add(delivery)
                 self._waiting.put(delivery)
                 return
-        delivery.give_up("NotSent", "sending had ended")
+        self._give_up(delivery, "NotSent", "sending had ended")
         self._check()
-
-    def _send(self, bodies: Mapping[str, str]) -> Any:
-        return self._sqs.send_message_batch(
-            QueueUrl=self._queue_url,
-            Entries=[{"Id": each, "MessageBody": body} for each, body in bodies.items()],
-        )
 
     def _check(self) -> None:
         if self._error is not None:
@@ -189,7 +193,7 @@ class Sender:
             while self._under_way and not self._out_of_time():
                 self._changed.wait(_LOOK_SECONDS)
         self.abandon()
-        for _ in self._threads:
+        for _ in range(WORKERS):
             self._waiting.put(None)
 
     def abandon(self) -> None:
@@ -197,9 +201,8 @@ class Sender:
         with self._changed:
             left, self._under_way = self._under_way, set()
         for delivery in left:
-            delivery.give_up(
-                "NoAnswer", "no answer in time; SQS may have it. --resume sends it again, with the same id"
-            )
+            reason = "no answer in time; SQS may have it. --resume sends it again, with the same id"
+            self._give_up(delivery, "NoAnswer", reason)
 
     def __enter__(self) -> Self:
         return self
@@ -223,7 +226,7 @@ class Sender:
     def _out_of_time(self) -> bool:
         """Whether the run was stopped, or failed, so long ago that it doesn't wait for answers any more."""
         now = self._clock.monotonic()
-        if self._error is None and self._silence(now) >= self._patience + _CALL_SECONDS:
+        if self._error is None and self._silence(now) >= PATIENCE_SECONDS + _CALL_SECONDS:
             self._error = self._given_up(now, "calls do not return")
         if self._stop_at is not None and now >= self._stop_at and not self._stop.is_set():
             self.late = True
@@ -237,7 +240,7 @@ class Sender:
             try:
                 self._deliver(delivery)
             except BaseException as error:
-                delivery.give_up("NotSent", _line(error))
+                self._give_up(delivery, "NotSent", _line(error))
                 self._error = self._error or error
             finally:
                 with self._changed:
@@ -246,25 +249,25 @@ class Sender:
                         self._silent_since = None
                     self._changed.notify_all()
 
-    def _deliver(self, delivery: "_Delivery") -> None:
+    def _deliver(self, delivery: _Delivery) -> None:
         if self._error is not None:
-            delivery.give_up("NotSent", "sending had ended")
+            self._give_up(delivery, "NotSent", "sending had ended")
             return
         began = self._clock.monotonic()
 
         def attempt() -> bool:
             if self._silent_since is None:
                 self._silent_since = self._clock.monotonic()
-            if delivery.attempt():
+            if self._attempt(delivery):
                 self._silent_since = None
-            return delivery.pending
+            return bool(delivery.pending)
 
         def gives_up(state: RetryCallState) -> bool:
             now = self._clock.monotonic()
             stopped = self._stop.is_set() and state.attempt_number >= ATTEMPTS_AFTER_STOP
-            if stopped or self._error is not None or now - began >= self._patience:
+            if stopped or self._error is not None or now - began >= PATIENCE_SECONDS:
                 return True
-            if self._silence(now) >= self._patience:
+            if self._silence(now) >= PATIENCE_SECONDS:
                 raise self._given_up(now, delivery.last_answer)
             return False
 
@@ -273,48 +276,20 @@ class Sender:
             wait=wait_exponential(multiplier=0.1, max=5.0) + wait_random(0, 0.1),
             stop=gives_up,
             sleep=lambda seconds: self._clock.wait(self._stop, float(seconds)),
-            retry_error_callback=lambda _: delivery.give_up(),
+            retry_error_callback=lambda _: self._give_up(delivery, "NotSent", ""),
         )(attempt)
 
-
-class _Delivery:
-    """One batch on its way: what of it is still to be sent, and why."""
-
-    def __init__(
-        self,
-        send: Callable[[Mapping[str, str]], Any],
-        contract: Contract[Any],
-        records: Sequence[Record],
-        accepted: Callable[[Sequence[Sent]], None],
-        failed: Callable[[Sequence[Failure]], None],
-    ) -> None:
-        self._send = send
-        self._contract = contract
-        self._lock = threading.Lock()  # each record is settled once: by an answer, or by giving up
-        self._pending = list(records)
-        self._accepted = accepted
-        self._failed = failed
-        self._last: dict[str, Verdict] = {}  # record's id → its last verdict
-
-    @property
-    def pending(self) -> bool:
-        """Whether something is still to be sent."""
-        return bool(self._pending)
-
-    @property
-    def last_answer(self) -> str:
-        """The last verdict on one of the records that are still to be sent."""
-        last = next((self._last[one.id] for one in self._pending if one.id in self._last), Verdict())
-        return f"{last.code} {last.message}".strip()
-
-    def attempt(self) -> bool:
+    def _attempt(self, delivery: _Delivery) -> bool:
         """Send what is pending; whether SQS accepted or refused any of it for good."""
-        entries = {str(place): record for place, record in enumerate(self._pending)}
+        entries = {str(place): record for place, record in enumerate(delivery.pending)}
         if not entries:  # given up by another thread meanwhile
             return False
         bodies = {each: self._contract.encode(record) for each, record in entries.items()}
         try:
-            answer = self._send(bodies)
+            answer = self._sqs.send_message_batch(
+                QueueUrl=self._queue_url,
+                Entries=[{"Id": each, "MessageBody": body} for each, body in bodies.items()],
+            )
         except CannotRunError:  # the request is not for the profile's endpoint, and was not sent
             raise
         except Exception as error:  # malformed answers make botocore raise anything: AttributeError for `[]`
@@ -323,34 +298,34 @@ class _Delivery:
             verdicts = dict.fromkeys(bodies, Verdict(code=_code(error), message=_line(error)))
         else:
             verdicts = read_answer(answer, bodies)
-        with self._lock:
-            return bool(self._pending) and self._settle(entries, verdicts)
+        with delivery.lock:
+            return bool(delivery.pending) and self._settle(delivery, entries, verdicts)
 
-    def _settle(self, entries: Mapping[str, Record], verdicts: Mapping[str, Verdict]) -> bool:
+    def _settle(self, delivery: _Delivery, entries: Mapping[str, Record], verdicts: Mapping[str, Verdict]) -> bool:
         sent, refused, again = [], [], []
         for each, record in entries.items():
             verdict = verdicts[each]
             if verdict.message_id is not None:
                 sent.append(Sent(record, verdict.message_id))
             elif verdict.sender_fault:
-                refused.append(Failure(record.id, verdict.code, verdict.message, sender_fault=True))
+                refused.append(Unsent(record.id, verdict.code, verdict.message, sender_fault=True))
             else:
                 again.append(record)
-                self._last[record.id] = verdict
-        self._pending = again
+                delivery.last[record.id] = verdict
+        delivery.pending = again
         if refused:
             self._failed(refused)
         if sent:
             self._accepted(sent)
         return bool(sent or refused)
 
-    def give_up(self, code: str = "NotSent", message: str = "") -> None:
+    def _give_up(self, delivery: _Delivery, code: str, message: str) -> None:
         """Report what is still pending as failed, with the last verdict on it, or else the given one."""
-        with self._lock:
-            left, self._pending = self._pending, []
+        with delivery.lock:
+            left, delivery.pending = delivery.pending, []
         if left:
-            verdicts = [(one.id, self._last.get(one.id, Verdict(code=code, message=message))) for one in left]
-            self._failed([Failure(each, last.code, last.message, sender_fault=False) for each, last in verdicts])
+            verdicts = [(one.id, delivery.last.get(one.id, Verdict(code=code, message=message))) for one in left]
+            self._failed([Unsent(each, last.code, last.message, sender_fault=False) for each, last in verdicts])
 
 
 def _code(error: Exception) -> str:

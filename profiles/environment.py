@@ -1,4 +1,4 @@
-"""One environment of a pipeline, and what every room says and does where part of it isn't there."""
+"""One environment of a pipeline, and the errors for missing parts of it."""
 
 import shlex
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from profiles.pipeline import Pipeline
 from profiles.session import BUILT_IN_PROFILE, Aws
 from runtime.contract import Contract
 
-# What endpoints answer for a queue that isn't there: AWS, and whoever leaves the prefix out.
+# The error codes for a missing queue: of AWS, and of endpoints that leave the prefix out.
 MISSING_QUEUE_CODES = ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")
 
 
@@ -32,7 +32,7 @@ class Environment:
 
 
 def up_command(environment: Environment) -> str:
-    """What makes or repairs the environment. Settings other than the names have to be given again."""
+    """The command that makes or repairs the environment. It contains no settings other than the names."""
     names, profile = environment.names, environment.aws.profile.name
     options = {
         "--pipeline": "" if environment.pipeline.is_default else str(environment.pipeline.folder),

@@ -1,7 +1,7 @@
-"""The two folders of a user that outlive a command: the cache, and the state of runs and engines.
+"""The user's two folders: the cache, and the state of runs and engines.
 
-`STOCKPIPE_CACHE_DIR` and `STOCKPIPE_STATE_DIR` override the operating system's places; tests do that. Both contain
-what was sent and stored, so only their owner can enter them.
+`STOCKPIPE_CACHE_DIR` and `STOCKPIPE_STATE_DIR` override their places. Both contain what was sent and stored, so only
+their owner can open them.
 """
 
 import os
@@ -16,12 +16,12 @@ _OWNER_ONLY = 0o700
 
 
 def cache_folder() -> Path:
-    """What can be made again: engines' environments, the objects that queries have fetched."""
+    """The cache: engines' environments, and objects that queries have fetched. All of it can be made again."""
     return _users("STOCKPIPE_CACHE_DIR", platformdirs.user_cache_path("stockpipe"))
 
 
 def state_folder() -> Path:
-    """What can't: which engines run, what was sent."""
+    """The state: which engines run, and what was sent."""
     return _users("STOCKPIPE_STATE_DIR", platformdirs.user_state_path("stockpipe"))
 
 

@@ -4,6 +4,7 @@ An environment is a prefix: `stockpipe --prefix alice` puts `alice-` before ever
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 REGION = "us-east-2"
@@ -35,6 +36,16 @@ class ResourceNames:
     database: str
 
 
+class _Name:
+    """An attribute of `Names` that follows from the others."""
+
+    def __init__(self, of: "Callable[[Names], str]") -> None:
+        self._of = of
+
+    def __get__(self, names: "Names", _owner: object = None) -> str:
+        return self._of(names)
+
+
 @dataclass(frozen=True)
 class Names:
     """Resource names of the environment `prefix` (empty: the names as they are) in `account`."""
@@ -45,7 +56,7 @@ class Names:
     bucket_override: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a prefix that some AWS service would refuse (bucket names are the narrowest), and a confusing one."""
+        """Refuse a prefix or a bucket that AWS would refuse (of all names, bucket names have the strictest rules)."""
         if self.prefix and not _PREFIX.fullmatch(self.prefix):
             raise ValueError(
                 f"prefix {self.prefix[:80]!r}: a letter, then up to 14 lower-case letters, digits or hyphens "
@@ -66,96 +77,29 @@ class Names:
         """The name of any resource in this environment."""
         return f"{self.prefix}-{name}" if self.prefix else name
 
-    @property
-    def environment(self) -> str:
-        """Value of the tag `stockpipe:environment` on everything that belongs to this environment."""
-        return self.prefix or DEFAULT_ENVIRONMENT
-
-    @property
-    def queue(self) -> str:
-        """The queue that records are sent to."""
-        return self.prefixed(self.of.queue)
-
-    @property
-    def dead_letter_queue(self) -> str:
-        """Where a message goes that failed too often."""
-        return f"{self.queue}-dlq"
-
-    @property
-    def topic(self) -> str:
-        """The topic that alerts are published to."""
-        return self.prefixed(self.of.topic)
-
-    @property
-    def inbox_queue(self) -> str:
-        """The queue that is subscribed to the topic, so that alerts can be seen on every engine and on AWS."""
-        return f"{self.topic}Inbox"
-
-    @property
-    def function(self) -> str:
-        """The Lambda function."""
-        return self.prefixed(self.of.function)
-
-    @property
-    def role(self) -> str:
-        """The function's execution role."""
-        return self.prefixed(self.of.role)
-
-    @property
-    def policy(self) -> str:
-        """The role's inline policy."""
-        return self.prefixed(self.of.policy)
-
-    @property
-    def log_group(self) -> str:
-        """The function's log group."""
-        return f"/aws/lambda/{self.function}"
-
-    @property
-    def bucket(self) -> str:
-        """The bucket, settable because bucket names are shared by the whole world."""
-        return self.bucket_override or self.prefixed(f"{self.of.bucket}-{self.account}-{REGION}")
-
-    @property
-    def workgroup(self) -> str:
-        """The Athena workgroup."""
-        return self.prefixed(self.of.workgroup)
-
-    @property
-    def database(self) -> str:
-        """The Athena database; underscores, because SQL names have no hyphens."""
-        return f"{self.prefix.replace('-', '_')}_{self.of.database}" if self.prefix else self.of.database
-
     def arn(self, service: str, resource: str, *, regional: bool = True) -> str:
         """An ARN in this account: `arn:aws:<service>:<region>:<account>:<resource>`."""
         return f"arn:aws:{service}:{REGION if regional else ''}:{self.account}:{resource}"
 
-    @property
-    def queue_arn(self) -> str:
-        """ARN of the queue."""
-        return self.arn("sqs", self.queue)
+    # The value of the tag `stockpipe:environment` on everything that belongs to this environment.
+    environment = _Name(lambda its: its.prefix or DEFAULT_ENVIRONMENT)
 
-    @property
-    def dead_letter_queue_arn(self) -> str:
-        """ARN of the dead-letter queue."""
-        return self.arn("sqs", self.dead_letter_queue)
+    queue = _Name(lambda its: its.prefixed(its.of.queue))  # that records are sent to
+    dead_letter_queue = _Name(lambda its: f"{its.queue}-dlq")  # for messages that failed too often
+    topic = _Name(lambda its: its.prefixed(its.of.topic))  # that alerts are published to
+    inbox_queue = _Name(lambda its: f"{its.topic}Inbox")  # subscribed to the topic: alerts can be seen on any endpoint
+    function = _Name(lambda its: its.prefixed(its.of.function))
+    role = _Name(lambda its: its.prefixed(its.of.role))  # the function's execution role
+    policy = _Name(lambda its: its.prefixed(its.of.policy))  # the role's inline policy
+    log_group = _Name(lambda its: f"/aws/lambda/{its.function}")  # the function's
+    bucket = _Name(lambda its: its.bucket_override or its.prefixed(f"{its.of.bucket}-{its.account}-{REGION}"))
+    workgroup = _Name(lambda its: its.prefixed(its.of.workgroup))  # Athena's
+    # Athena's database; SQL names have no hyphens.
+    database = _Name(lambda its: f"{its.prefix}_{its.of.database}".replace("-", "_").removeprefix("_"))
 
-    @property
-    def inbox_queue_arn(self) -> str:
-        """ARN of the inbox queue."""
-        return self.arn("sqs", self.inbox_queue)
-
-    @property
-    def topic_arn(self) -> str:
-        """ARN of the alert topic."""
-        return self.arn("sns", self.topic)
-
-    @property
-    def function_arn(self) -> str:
-        """ARN of the function."""
-        return self.arn("lambda", f"function:{self.function}")
-
-    @property
-    def role_arn(self) -> str:
-        """ARN of the role; IAM is not regional."""
-        return self.arn("iam", f"role/{self.role}", regional=False)
+    queue_arn = _Name(lambda its: its.arn("sqs", its.queue))
+    dead_letter_queue_arn = _Name(lambda its: its.arn("sqs", its.dead_letter_queue))
+    inbox_queue_arn = _Name(lambda its: its.arn("sqs", its.inbox_queue))
+    topic_arn = _Name(lambda its: its.arn("sns", its.topic))
+    function_arn = _Name(lambda its: its.arn("lambda", f"function:{its.function}"))
+    role_arn = _Name(lambda its: its.arn("iam", f"role/{its.role}", regional=False))

@@ -1,8 +1,8 @@
-"""Which pipeline? A folder with these faces, loaded by its path.
+"""Loads a pipeline by the path of its folder, which has these faces:
 
     contract.py      CONTRACT: what a record is
     rules.py         RULES, Settings: when records are alerted, and the function's settings
-    declaration.py   NAMES, HANDLER, FUNCTION_MODULES, declare(settings): which resources exist
+    declaration.py   NAMES, FUNCTION_MODULES, declare(names, settings, code): which resources exist
     source.py        where simulated and shipped records come from
     sql/             named queries, and the tables' definitions
 
@@ -20,7 +20,7 @@ from hashlib import sha256
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from profiles.errors import CannotRunError
 from profiles.names import ResourceNames
@@ -43,26 +43,22 @@ class Pipeline:
     @cached_property
     def contract(self) -> Contract[Any]:
         """What a record is."""
-        contract: Contract[Any] = self.module("contract").CONTRACT
-        return contract
+        return cast(Contract[Any], self.module("contract").CONTRACT)
 
     @cached_property
     def rules(self) -> tuple[Rule[Any, Any], ...]:
         """When records are alerted."""
-        rules: tuple[Rule[Any, Any], ...] = self.module("rules").RULES
-        return rules
+        return cast(tuple[Rule[Any, Any], ...], self.module("rules").RULES)
 
     @cached_property
     def settings(self) -> type[FunctionSettings]:
         """The function's settings."""
-        settings: type[FunctionSettings] = self.module("rules").Settings
-        return settings
+        return cast(type[FunctionSettings], self.module("rules").Settings)
 
     @cached_property
     def names(self) -> ResourceNames:
         """What its resources are called."""
-        names: ResourceNames = self.module("declaration").NAMES
-        return names
+        return cast(ResourceNames, self.module("declaration").NAMES)
 
     @property
     def is_default(self) -> bool:
@@ -75,14 +71,14 @@ class Pipeline:
         return self.folder / "sql"
 
     def module(self, name: str) -> ModuleType:
-        """One of its modules. What is wrong in it is raised as it is."""
+        """One of its modules. Raises what importing it raises."""
         return importlib.import_module(f"{self.package}.{name}")
 
 
 def load(folder: Path | str | None = None) -> Pipeline:
     """The pipeline in a folder; by default the one that `STOCKPIPE_PIPELINE` names, else the stock ticks.
 
-    Raises `CannotRunError` if the folder is no pipeline.
+    Raises `CannotRunError` if the folder is not a pipeline.
     """
     path = Path(folder or os.environ.get(VARIABLE) or _DEFAULT).resolve()
     missing = [face for face in _FACES if not (path / face).exists()]

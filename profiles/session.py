@@ -10,7 +10,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from urllib.parse import urlsplit
 
 import boto3
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sts import STSClient
+
+_C = TypeVar("_C")
 
 BUILT_IN_PROFILE = "local"
 BUILT_IN_ENDPOINT = "http://localhost:4566"
@@ -95,8 +97,31 @@ class Profile:
         return re.sub(r"[^\w.-]", "-", "-".join(str(part) for part in (host, address.port) if part is not None))
 
 
+class Client(Generic[_C]):
+    """An attribute of `Aws`: the client for a service, by botocore's name for it."""
+
+    def __init__(self, service: str) -> None:
+        self.service = service
+
+    def __get__(self, aws: "Aws", _owner: object = None) -> _C:
+        client: _C = aws.client(self.service)
+        return client
+
+
 class Aws:
     """Clients for one profile, made on first use and shared between threads. All are bound to us-east-2."""
+
+    athena: "Client[AthenaClient]" = Client("athena")
+    cloudformation: "Client[CloudFormationClient]" = Client("cloudformation")
+    cloudwatch: "Client[CloudWatchClient]" = Client("cloudwatch")
+    glue: "Client[GlueClient]" = Client("glue")
+    iam: "Client[IAMClient]" = Client("iam")
+    lambda_: "Client[LambdaClient]" = Client("lambda")
+    logs: "Client[CloudWatchLogsClient]" = Client("logs")
+    s3: "Client[S3Client]" = Client("s3")
+    sns: "Client[SNSClient]" = Client("sns")
+    sqs: "Client[SQSClient]" = Client("sqs")
+    sts: "Client[STSClient]" = Client("sts")
 
     def __init__(self, profile: Profile, session: boto3.Session) -> None:
         self.profile = profile
@@ -146,61 +171,6 @@ class Aws:
                 f"Start the emulator with: {_start_command(self.profile.endpoint_url)}"
             )
         return f"AWS did not accept the credentials of profile {self.profile.name}: {said}. Try: aws sso login"
-
-    @property
-    def athena(self) -> "AthenaClient":
-        """Amazon Athena."""
-        return cast("AthenaClient", self.client("athena"))
-
-    @property
-    def cloudformation(self) -> "CloudFormationClient":
-        """AWS CloudFormation."""
-        return cast("CloudFormationClient", self.client("cloudformation"))
-
-    @property
-    def cloudwatch(self) -> "CloudWatchClient":
-        """Amazon CloudWatch metrics and alarms."""
-        return cast("CloudWatchClient", self.client("cloudwatch"))
-
-    @property
-    def glue(self) -> "GlueClient":
-        """AWS Glue: the catalogue behind Athena."""
-        return cast("GlueClient", self.client("glue"))
-
-    @property
-    def iam(self) -> "IAMClient":
-        """AWS IAM."""
-        return cast("IAMClient", self.client("iam"))
-
-    @property
-    def lambda_(self) -> "LambdaClient":
-        """AWS Lambda."""
-        return cast("LambdaClient", self.client("lambda"))
-
-    @property
-    def logs(self) -> "CloudWatchLogsClient":
-        """Amazon CloudWatch Logs."""
-        return cast("CloudWatchLogsClient", self.client("logs"))
-
-    @property
-    def s3(self) -> "S3Client":
-        """Amazon S3."""
-        return cast("S3Client", self.client("s3"))
-
-    @property
-    def sns(self) -> "SNSClient":
-        """Amazon SNS."""
-        return cast("SNSClient", self.client("sns"))
-
-    @property
-    def sqs(self) -> "SQSClient":
-        """Amazon SQS."""
-        return cast("SQSClient", self.client("sqs"))
-
-    @property
-    def sts(self) -> "STSClient":
-        """AWS STS."""
-        return cast("STSClient", self.client("sts"))
 
 
 def open_profile(name: str = BUILT_IN_PROFILE, *, environ: Mapping[str, str] | None = None) -> Aws:

@@ -22,7 +22,7 @@ import json
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic
 
@@ -136,6 +136,7 @@ def marker_key_of(contract: Contract[R], message: Mapping[str, Any]) -> str | No
     return f"{ALERTS_PREFIX}{rule}/{group}/{window}.json"
 
 
+@dataclass(frozen=True)
 class Alerter(Generic[R, S]):
     """Publishes alerts for one topic.
 
@@ -144,27 +145,17 @@ class Alerter(Generic[R, S]):
     make the outcome of a single attempt unknown.
     """
 
-    def __init__(
-        self,
-        contract: Contract[R],
-        settings: S,
-        bucket: Bucket,
-        sns: "Callable[[float], SNSClient]",
-        clock: Clock,
-        *,
-        topic_arn: str,
-    ) -> None:
-        self._contract = contract
-        self._settings = settings
-        self._bucket = bucket
-        self._sns = sns
-        self._clock = clock
-        self._topic_arn = topic_arn
-        self._published: set[str] = set()  # saves a warm function the calls; the markers are the truth
+    contract: Contract[R]
+    settings: S
+    bucket: Bucket
+    sns: "Callable[[float], SNSClient]"
+    clock: Clock
+    topic_arn: str
+    _published: set[str] = field(default_factory=set, init=False)  # saves a warm function calls; the markers decide
 
     def key(self, rule: Rule[R, S], record: R) -> str:
         """The key of the marker of the record's window."""
-        return self._contract.alert_key(rule.name, record, self._settings.alert_cooldown_seconds)
+        return self.contract.alert_key(rule.name, record, self.settings.alert_cooldown_seconds)
 
     def ensure(self, rule: Rule[R, S], record: R, deadline: Deadline) -> bool:
         """Make sure that the record's window has its alert; a new alert is about `record`.
@@ -185,7 +176,7 @@ class Alerter(Generic[R, S]):
                     with suppress(OutOfTimeError):
                         self._overwrite(key, etag, replace(claim, expires_at_ms=0), deadline)
                 raise
-            published_ms = self._clock.now_ms()
+            published_ms = self.clock.now_ms()
             published = replace(claim, state="published", sns_message_id=sns_message_id, published_ms=published_ms)
             self._overwrite(key, etag, published, deadline)
         if len(self._published) >= _REMEMBERED_WINDOWS:
@@ -195,21 +186,21 @@ class Alerter(Generic[R, S]):
 
     def _claim(self, key: str, claim: Marker, deadline: Deadline) -> str | None:
         """The ETag of our claim, or None where the alert has been published."""
-        waiting_until_ms = self._clock.now_ms() + 1000 * min(
+        waiting_until_ms = self.clock.now_ms() + 1000 * min(
             LONGEST_WAIT_SECONDS, deadline.seconds_left() * _SHARE_FOR_WAITING
         )
         pause = _FIRST_PAUSE_SECONDS
-        etag = self._bucket.create(key, self._encode(claim), {}, deadline)
+        etag = self.bucket.create(key, self._encode(claim), {}, deadline)
         while etag is None:
-            body, found_etag = self._bucket.read(key, deadline)
-            found = Marker.decode(body, self._contract.record.ID)
+            body, found_etag = self.bucket.read(key, deadline)
+            found = Marker.decode(body, self.contract.record.ID)
             if found.is_published:
                 return None
             if found.claim_id == claim.claim_id:  # our own attempt, whose answer got lost
                 return found_etag
-            if found.expires_at_ms <= self._clock.now_ms():
-                etag = self._bucket.replace(key, self._encode(claim), found_etag, deadline)
-            elif self._clock.now_ms() >= waiting_until_ms:
+            if found.expires_at_ms <= self.clock.now_ms():
+                etag = self.bucket.replace(key, self._encode(claim), found_etag, deadline)
+            elif self.clock.now_ms() >= waiting_until_ms:
                 raise AlertPendingError(f"the alert of {key} is claimed by another invocation and not yet published")
             else:
                 deadline.sleep(pause)
@@ -219,11 +210,11 @@ class Alerter(Generic[R, S]):
     def _overwrite(self, key: str, etag: str, marker: Marker, deadline: Deadline) -> None:
         """Overwrite our claim. Raises `OutOfTimeError` if it isn't known whether S3 has done it.
 
-        An unmet condition also ends this: our own attempt has arrived, or somebody has taken the claim over. If S3
-        refuses the overwrite, it would refuse a repeat, too: our record goes on, and the claim expires by itself.
+        An unmet condition also ends this: our own attempt has arrived, or another function has taken over the claim.
+        If S3 refuses the overwrite, it would also refuse a repeat: our record is stored, and the claim expires.
         """
         with suppress(BotoCoreError, ClientError):
-            self._bucket.replace(key, self._encode(marker), etag, deadline)
+            self.bucket.replace(key, self._encode(marker), etag, deadline)
 
     def _publish(self, rule: Rule[R, S], key: str, record: R, deadline: Deadline) -> str:
         """Call SNS once, and return its message id."""
@@ -231,25 +222,25 @@ class Alerter(Generic[R, S]):
         if seconds < _LEAST_PUBLISH_SECONDS:
             raise OutOfTimeError("too little time is left to publish an alert")
         window = key.rsplit("/", 1)[1].removesuffix(".json")
-        with closing(self._sns(seconds)) as sns:
+        with closing(self.sns(seconds)) as sns:
             if deadline.seconds_left() < seconds:  # making the client took too long
                 raise OutOfTimeError("too little time is left to publish an alert")
             return sns.publish(
-                TopicArn=self._topic_arn,
-                Subject=rule.subject(record, self._settings),
-                Message=json.dumps(message_of(rule, record, self._settings, window)),
+                TopicArn=self.topic_arn,
+                Subject=rule.subject(record, self.settings),
+                Message=json.dumps(message_of(rule, record, self.settings, window)),
                 MessageAttributes={
                     "rule": _attribute(rule.name),
                     **{
                         one.name: _attribute(getattr(record, one.name))
-                        for one in self._contract.fields
+                        for one in self.contract.fields
                         if one.filterable
                     },
                 },
             )["MessageId"]
 
     def _encode(self, marker: Marker) -> bytes:
-        return marker.encode(self._contract.record.ID)
+        return marker.encode(self.contract.record.ID)
 
 
 def _not_sent(error: Exception) -> bool:

@@ -20,12 +20,12 @@ EXCERPT_CHARACTERS = 200
 
 
 class MalformedEventError(ValueError):
-    """The event is no SQS batch. Raised, so that whoever sent it keeps it: an empty answer would mean success."""
+    """The event is not an SQS batch. It is raised, because an empty answer would mean success."""
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """A message that is left to SQS: `rejected` = not a valid record, for ever; otherwise worth another delivery.
+class FailedMessage:
+    """A message that SQS keeps. `rejected`: it is not a valid record; otherwise another delivery may succeed.
 
     `body` is an excerpt in ASCII. `message_id` is empty where the message has none: AWS then redelivers the batch.
     """
@@ -39,12 +39,12 @@ class Failure:
 
 @dataclass(slots=True)
 class BatchResult:
-    """What became of a batch. `latencies_ms` has an entry for each record that is stored now.
+    """The outcome of a batch. `latencies_ms` has an entry for each record that is stored now.
 
     `alerts_published` counts windows, `alerts_suppressed` further records to be alerted whose window has its alert.
     """
 
-    failures: list[Failure] = field(default_factory=list)
+    failures: list[FailedMessage] = field(default_factory=list)
     latencies_ms: list[int] = field(default_factory=list)
     duplicates: int = 0
     alerts_published: int = 0
@@ -60,32 +60,23 @@ class BatchResult:
         return {"batchItemFailures": [{"itemIdentifier": failure.message_id} for failure in self.failures]}
 
 
+@dataclass(frozen=True)
 class Processor(Generic[R, S]):
     """Processes batches. `pool` runs the calls to AWS; nothing else is shared between batches."""
 
-    def __init__(
-        self,
-        contract: Contract[R],
-        *,
-        rules: tuple[Rule[R, S], ...],
-        settings: S,
-        alerter: Alerter[R, S],
-        store: Store[R],
-        pool: ThreadPoolExecutor,
-    ) -> None:
-        self._contract = contract
-        self._rules = rules
-        self._settings = settings
-        self._alerter = alerter
-        self._store = store
-        self._pool = pool
+    contract: Contract[R]
+    rules: tuple[Rule[R, S], ...]
+    settings: S
+    alerter: Alerter[R, S]
+    store: Store[R]
+    pool: ThreadPoolExecutor
 
     def process(self, event: Any, *, request_id: str, deadline: Deadline) -> BatchResult:
         """Store, alert, or fail each message of `event`.
 
         An object without alerts is stored at once, so that problems with SNS don't affect its records. One with alerts
         is stored after them, without the records whose alert can't be sent: these are stored only once it was sent.
-        Calls that still run at the deadline aren't waited for, and send no other request. Raises `MalformedEventError`.
+        At the deadline it stops waiting for calls; those send no other request. Raises `MalformedEventError`.
         """
         try:
             return self._process(event, request_id, deadline)
@@ -94,15 +85,15 @@ class Processor(Generic[R, S]):
 
     def _process(self, event: Any, request_id: str, deadline: Deadline) -> BatchResult:
         result = BatchResult()
-        groups = self._store.objects(self._received(event, result))
+        groups = self.store.objects(self._received(event, result))
         quiet = [group for group in groups if not any(item.rules for item in group)]
         loud = [group for group in groups if any(item.rules for item in group)]
-        puts = [(group, self._pool.submit(self._store.put, group, request_id, deadline)) for group in quiet]
+        puts = [(group, self.pool.submit(self.store.put, group, request_id, deadline)) for group in quiet]
         unalerted = self._alert([item for group in loud for item in group if item.rules], deadline, result)
         for group in loud:
             items = [item for item in group if id(item) not in unalerted]
             if items:
-                puts.append((items, self._pool.submit(self._store.put, items, request_id, deadline)))
+                puts.append((items, self.pool.submit(self.store.put, items, request_id, deadline)))
         for group, put in puts:
             self._count(group, put, deadline, result)
         return result
@@ -120,9 +111,9 @@ class Processor(Generic[R, S]):
             try:
                 record, sent_timestamp_ms = self._read(fields, message_id, body)
             except InvalidRecordError as error:
-                result.failures.append(Failure(message_id, str(error), rejected=True, body=_excerpt(body)))
+                result.failures.append(FailedMessage(message_id, str(error), rejected=True, body=_excerpt(body)))
             else:
-                rules = tuple(rule for rule in self._rules if rule.applies(record, self._settings))
+                rules = tuple(rule for rule in self.rules if rule.applies(record, self.settings))
                 received.append(Received(message_id, sent_timestamp_ms, record, rules))
         return received
 
@@ -133,17 +124,17 @@ class Processor(Generic[R, S]):
         sent = attributes.get("SentTimestamp") if isinstance(attributes, dict) else None
         if not (isinstance(sent, str) and sent.isascii() and sent.isdigit() and len(sent) <= 13):
             raise InvalidRecordError("the message has no SentTimestamp in milliseconds")
-        return self._contract.parse(body, message_id=message_id, sent_timestamp_ms=int(sent)), int(sent)
+        return self.contract.parse(body, message_id=message_id, sent_timestamp_ms=int(sent)), int(sent)
 
     def _alert(self, items: list[Received[R]], deadline: Deadline, result: BatchResult) -> set[int]:
         """One alert per window, about its earliest record. Returns the items (their `id`) that lack one of theirs."""
         windows: dict[str, tuple[Rule[R, S], list[Received[R]]]] = {}
         for item in items:
             for rule in item.rules:
-                windows.setdefault(self._alerter.key(rule, item.record), (rule, []))[1].append(item)
+                windows.setdefault(self.alerter.key(rule, item.record), (rule, []))[1].append(item)
         calls = {
-            key: self._pool.submit(
-                self._alerter.ensure, rule, min((item.record for item in members), key=moment), deadline
+            key: self.pool.submit(
+                self.alerter.ensure, rule, min((item.record for item in members), key=moment), deadline
             )
             for key, (rule, members) in windows.items()
         }
@@ -154,7 +145,7 @@ class Processor(Generic[R, S]):
             if error is not None:
                 failed = [item for item in members if id(item) not in unalerted]
                 unalerted.update(map(id, failed))
-                result.failures.extend(_failure(item, "not alerted", error) for item in failed)
+                result.failures.extend(_failed(item, "not alerted", error) for item in failed)
                 continue
             published = int(call.result())
             result.alerts_published += published
@@ -164,7 +155,7 @@ class Processor(Generic[R, S]):
     def _count(self, group: list[Received[R]], put: Future[Outcome], deadline: Deadline, result: BatchResult) -> None:
         error = _error(put, deadline)
         if error is not None:
-            result.failures.extend(_failure(item, "not stored", error) for item in group)
+            result.failures.extend(_failed(item, "not stored", error) for item in group)
             return
         outcome = put.result()
         result.latencies_ms.extend(outcome.latencies_ms)
@@ -175,13 +166,13 @@ def _error(call: Future[Any], deadline: Deadline) -> BaseException | None:
     try:
         return call.exception(timeout=deadline.seconds_left())
     except TimeoutError:
-        call.cancel()  # where it hasn't begun
+        call.cancel()  # if it has not begun
         return OutOfTimeError()
 
 
-def _failure(item: Received[R], what: str, error: BaseException) -> Failure:
+def _failed(item: Received[R], what: str, error: BaseException) -> FailedMessage:
     reason = f"{what}: {type(error).__name__}: {error}"
-    return Failure(item.message_id, reason, rejected=False, body="", record_id=item.record.id)
+    return FailedMessage(item.message_id, reason, rejected=False, body="", record_id=item.record.id)
 
 
 def _excerpt(body: Any) -> str:

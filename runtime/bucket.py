@@ -8,8 +8,9 @@ object is the caller's own.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnectionError
@@ -25,64 +26,51 @@ _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 1.0
 
 
+@dataclass(frozen=True)
 class Bucket:
     """One bucket. Errors of S3 other than an unmet condition are raised as boto3 raises them.
 
     After the deadline no request is sent; `OutOfTimeError` is raised.
     """
 
-    def __init__(self, s3: "S3Client", name: str) -> None:
-        self._s3 = s3
-        self._name = name
+    s3: "S3Client"
+    name: str
 
     def create(self, key: str, body: bytes, metadata: Mapping[str, str], deadline: Deadline) -> str | None:
         """Create an object. Returns its ETag, or None if the key is taken. Gives up after five attempts."""
-        return _unless_refused(
-            lambda: self._s3.put_object(
-                Bucket=self._name,
-                Key=key,
-                Body=body,
-                ContentType="application/json",
-                Metadata=metadata,
-                IfNoneMatch="*",
-            )["ETag"],
-            deadline,
-            attempts=_ATTEMPTS,
-        )
+        return self._put(key, body, deadline, _ATTEMPTS, Metadata=metadata, IfNoneMatch="*")
 
     def replace(self, key: str, body: bytes, etag: str, deadline: Deadline) -> str | None:
         """Overwrite the object that has this ETag. Returns the new ETag, or None if the object has another one by now.
 
         Repeated until S3 has answered, or until the deadline.
         """
-        return _unless_refused(
-            lambda: self._s3.put_object(
-                Bucket=self._name, Key=key, Body=body, ContentType="application/json", IfMatch=etag
-            )["ETag"],
-            deadline,
-            attempts=None,
-        )
+        return self._put(key, body, deadline, None, IfMatch=etag)
 
     def read(self, key: str, deadline: Deadline) -> tuple[bytes, str]:
         """The object's content and ETag."""
 
         def get() -> tuple[bytes, str]:
-            answer = self._s3.get_object(Bucket=self._name, Key=key)
+            answer = self.s3.get_object(Bucket=self.name, Key=key)
             return answer["Body"].read(), answer["ETag"]
 
-        return _repeated(get, deadline, attempts=_ATTEMPTS)
+        return _repeated(get, deadline, _ATTEMPTS)
+
+    def _put(self, key: str, body: bytes, deadline: Deadline, attempts: int | None, **conditions: Any) -> str | None:
+        def put() -> str:
+            return self.s3.put_object(
+                Bucket=self.name, Key=key, Body=body, ContentType="application/json", **conditions
+            )["ETag"]
+
+        try:
+            return _repeated(put, deadline, attempts)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "PreconditionFailed":
+                return None
+            raise
 
 
-def _unless_refused(put: Callable[[], str], deadline: Deadline, *, attempts: int | None) -> str | None:
-    try:
-        return _repeated(put, deadline, attempts=attempts)
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "PreconditionFailed":
-            return None
-        raise
-
-
-def _repeated(call: Callable[[], _T], deadline: Deadline, *, attempts: int | None) -> _T:
+def _repeated(call: Callable[[], _T], deadline: Deadline, attempts: int | None) -> _T:
     """Call until there is an answer that a repeat wouldn't change; None = as often as the deadline allows."""
     pause = _FIRST_PAUSE_SECONDS
     for attempt in count(1):

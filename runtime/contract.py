@@ -1,7 +1,7 @@
 """The data contract of a pipeline: what a record is on the queue and in the bucket, and under which keys.
 
-Whoever writes or reads records goes through a `Contract`: producers (`encode`), the function (`parse`, `encode_stored`,
-`key`), and those who prove that nothing was lost (`parse_stored`, `identity_of_key`).
+All code that writes or reads records uses a `Contract`: producers (`encode`), the function (`parse`, `encode_stored`,
+`key`), and the checks that nothing was lost (`parse_stored`, `identity_of_key`).
 
 A message body is a JSON object with the record's fields. If the id or the timestamp is missing, the SQS message id
 and SentTimestamp are used. A stored record is one line of JSON: the record's fields and those of `STORED_FIELDS`.
@@ -11,13 +11,16 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from itertools import product
 from typing import Any, Generic, TypeVar
 
 from runtime.clock import from_epoch_ms, iso_utc, to_epoch_ms
 from runtime.fields import (
+    RUN,
     Field,
     InvalidRecordError,
     Record,
@@ -26,6 +29,7 @@ from runtime.fields import (
     json_type,
     reject_constant,
     required,
+    shown,
     values_of,
 )
 
@@ -42,6 +46,12 @@ STORED_FIELDS: Mapping[str, tuple[str, str]] = {
     "latency_ms": ("bigint", "from SQS accepting the message (SentTimestamp) to `processed_at`, never negative"),
     "alert": ("boolean", "whether an alert rule applies; not whether the alert was about this record"),
 }
+
+# A field of a record can't be called like these: they are those of stored records, and of the alerts' messages.
+_TAKEN_NAMES = {*STORED_FIELDS, "rule", "window", "cooldown_seconds"}
+_WORD = re.compile(r"[^\W\d_]+")
+# Values to try a pattern with: a few on each side of a separator.
+_SIDES = ("", "a", "A", "1", "ab", "AB", "12", "aB1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +83,30 @@ class Contract(Generic[R]):
     plural: str
     charted: str
 
+    def __post_init__(self) -> None:
+        """Refuse what would fail later, far from its cause. Raises `ValueError`, which names the field."""
+        for one in self.fields:
+            if one.name in _TAKEN_NAMES:
+                raise ValueError(f"the field {one.name}: stored records and alerts have a field of this name already")
+        for name in (*self.record.GROUP, self.record.ID):
+            _check_part_of_keys(name, self._by_name.get(name), "/." if name == self.record.ID else "/")
+        if self._by_name.get("timestamp") is None:
+            raise ValueError("the field timestamp is missing: every record has its event time in it")
+        if dict(self.columns()).get(self.charted) not in ("double", "int", "bigint"):
+            raise ValueError(f"the field {self.charted}: `charted` names a field with numbers")
+        for word in (self.noun, self.plural):
+            if not _WORD.fullmatch(word):  # it is part of log events and of metric names
+                raise ValueError(f"{word!r} is not one word of letters: a contract's noun and plural are")
+
     @cached_property
     def fields(self) -> tuple[Field, ...]:
         """The field table."""
         return fields_of(self.record)
+
+    @property
+    def own_fields(self) -> tuple[Field, ...]:
+        """The fields that only this contract has: not the id, the timestamp and the run, which are the same for all."""
+        return tuple(one for one in self.fields if one.name not in (self.record.ID, "timestamp", RUN))
 
     def columns(self, *names: str) -> tuple[tuple[str, str], ...]:
         """(name, Athena's type) of the named columns, and then of all others; each once."""
@@ -166,6 +196,14 @@ class Contract(Generic[R]):
         """The folder of a group's records in the bucket."""
         return f"{self.prefix}{group}/"
 
+    def check_group(self, group: str) -> None:
+        """Raise `InvalidRecordError` for what can't be the group of a record."""
+        parts = group.split("/")
+        if len(parts) != len(self.record.GROUP):
+            raise InvalidRecordError(f"{shown(group)} is not a {'/'.join(self.record.GROUP)}")
+        for name, part in zip(self.record.GROUP, parts, strict=True):
+            self._by_name[name].check(name, part)
+
     def group_of_key(self, key: str) -> str:
         """The group of any key under `prefix`; empty for a key of another shape."""
         return key.removeprefix(self.prefix).rpartition("/")[0] if key.startswith(self.prefix) else ""
@@ -176,9 +214,9 @@ class Contract(Generic[R]):
         if not match:
             return None
         try:
-            for name, value in zip((*self.record.GROUP, self.record.ID), (*match[1].split("/"), match[3]), strict=True):
-                self._by_name[name].check(name, value)
-        except (InvalidRecordError, ValueError):
+            self.check_group(match[1])
+            self._by_name[self.record.ID].check(self.record.ID, match[3])
+        except InvalidRecordError:
             return None
         return match[1], int(match[2]), match[3]
 
@@ -209,6 +247,16 @@ def group_of_values(record: type[Record], values: Mapping[str, Any]) -> str | No
     """The group in the fields of a record; None if one of them is missing."""
     parts: Sequence[Any] = [values.get(name) for name in record.GROUP]
     return "/".join(parts) if all(isinstance(part, str) for part in parts) else None
+
+
+def _check_part_of_keys(name: str, field: Field | None, separators: str) -> None:
+    """Keys are built of this field's values: they must be text, always there, and without the keys' separators."""
+    if field is None or field.sql_type != "string" or not field.required:
+        raise ValueError(f"the field {name}: ID and GROUP name text fields of the record that are not optional")
+    for left, separator, right in product(_SIDES, separators, _SIDES):
+        with suppress(InvalidRecordError):
+            field.check(name, f"{left}{separator}{right}")
+            raise ValueError(f"the field {name}: its pattern allows {separator!r}, which separates the parts of a key")
 
 
 def _json_object(body: str) -> dict[str, Any]:

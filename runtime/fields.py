@@ -11,12 +11,14 @@ the columns of tables.
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, ClassVar, NoReturn
 
 from runtime.clock import to_epoch_ms
 
+RUN = "run"  # names the optional field with the run of a producer that sent the record
 LARGEST_INT = 2**31 - 1  # Athena's `int` is 32 bits and signed
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d{1,3})?", re.ASCII)
@@ -62,7 +64,8 @@ class Record:
     """Base of a pipeline's record, a frozen dataclass made of the fields below.
 
     `ID` names the field with the unique id; `GROUP` the fields whose values, with `/` between, are its folder in the
-    bucket and the scope of alert windows. Every record has a `timestamp`, the event time as it was sent.
+    bucket and the scope of alert windows. Every record has a `timestamp`, the event time as it was sent. It may have
+    the optional field `run`, a text: producers set it to the name of their run.
     """
 
     __slots__ = ()
@@ -92,11 +95,7 @@ class Record:
 
 def fields_of(record: type[Record]) -> tuple[Field, ...]:
     """The field table of a record class, in order."""
-    table = []
-    for one in fields(record):  # type: ignore[arg-type]  # a pipeline's record is a dataclass
-        made: Callable[[str, bool], Field] = one.metadata["field"]
-        table.append(made(one.name, one.default is MISSING))
-    return tuple(table)
+    return tuple(one.metadata["field"](one.name) for one in fields(record))  # type: ignore[arg-type]  # a dataclass
 
 
 def values_of(record: Record) -> dict[str, Any]:
@@ -105,25 +104,24 @@ def values_of(record: Record) -> dict[str, Any]:
     return {name: value for name, value in named.items() if value is not None}
 
 
-def text(
-    pattern: str, form: str, *, meaning: str, expected: str, optional: bool = False, filterable: bool = False
-) -> Any:
-    """A string that matches `pattern` as a whole; `form` completes the error for one that doesn't."""
+def text(pattern: str, form: str, **about: Any) -> Any:
+    """A string that matches `pattern` as a whole; `form` completes the error for one that doesn't.
+
+    `about`, here and below: `meaning`, `expected`, and perhaps `filterable` (as in `Field`) and `optional`.
+    """
     compiled = re.compile(pattern)
 
     def check(name: str, value: Any) -> str:
         if not isinstance(value, str):
             raise InvalidRecordError(f"{name} is {json_type(value)}, not a string", name)
         if not compiled.fullmatch(value):
-            raise InvalidRecordError(f"{name} {_shown(value)} {form}", name)
+            raise InvalidRecordError(f"{name} {shown(value)} {form}", name)
         return value
 
-    return _field(check, "string", meaning, expected, optional=optional, filterable=filterable)
+    return _field(check, "string", **about)
 
 
-def number(
-    *, meaning: str, expected: str, above: float | None = None, optional: bool = False, filterable: bool = False
-) -> Any:
+def number(*, above: float | None = None, **about: Any) -> Any:
     """A finite number, greater than `above` if that is given."""
 
     def check(name: str, value: Any) -> float:
@@ -139,28 +137,27 @@ def number(
             raise InvalidRecordError(f"{name} {found} is not above {above}", name)
         return found
 
-    return _field(check, "double", meaning, expected, optional=optional, filterable=filterable)
+    return _field(check, "double", **about)
 
 
-def whole(
-    least: int, most: int, *, meaning: str, expected: str, optional: bool = False, filterable: bool = False
-) -> Any:
+def whole(least: int, most: int, **about: Any) -> Any:
     """A whole number from `least` to `most`."""
 
     def check(name: str, value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int):
             raise InvalidRecordError(f"{name} is {json_type(value)}, not a whole number", name)
         if not least <= value <= most:
-            raise InvalidRecordError(f"{name} {_shown(str(value))} is not between {least} and {most}", name)
+            raise InvalidRecordError(f"{name} {shown(str(value))} is not between {least} and {most}", name)
         return value
 
     kind = "int" if least >= -LARGEST_INT and most <= LARGEST_INT else "bigint"
-    return _field(check, kind, meaning, expected, optional=optional, filterable=filterable)
+    return _field(check, kind, **about)
 
 
 def time(*, meaning: str) -> Any:
     """A time with its offset in ISO 8601, from 1970 on; it is kept as it was written."""
-    return _field(check_time, "string", meaning, "ISO 8601 with an offset, such as 2026-01-05T14:30:00.250Z")
+    expected = "ISO 8601 with an offset, such as 2026-01-05T14:30:00.250Z"
+    return _field(check_time, "string", meaning=meaning, expected=expected)
 
 
 def check_time(name: str, value: Any) -> str:
@@ -169,14 +166,14 @@ def check_time(name: str, value: Any) -> str:
         raise InvalidRecordError(f"{name} is {json_type(value)}, not a string", name)
     if not _TIMESTAMP.fullmatch(value):
         raise InvalidRecordError(
-            f"{name} {_shown(value)} is not ISO 8601 with an offset (2026-01-05T14:30:00.250Z)", name
+            f"{name} {shown(value)} is not ISO 8601 with an offset (2026-01-05T14:30:00.250Z)", name
         )
     try:
         moment = datetime.fromisoformat(value).astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise InvalidRecordError(f"{name} {_shown(value)}: {error}", name) from None
+        raise InvalidRecordError(f"{name} {shown(value)}: {error}", name) from None
     if to_epoch_ms(moment) < 0:
-        raise InvalidRecordError(f"{name} {_shown(value)} is before 1970", name)
+        raise InvalidRecordError(f"{name} {shown(value)} is before 1970", name)
     return value
 
 
@@ -199,20 +196,11 @@ def json_type(value: Any) -> str:
     return names.get(type(value), "a fraction" if isinstance(value, float) else "a number")
 
 
-def _shown(value: str) -> str:
+def shown(value: str) -> str:
+    """A text for an error: quoted, in ASCII, and cut off if it is long."""
     return ascii(value if len(value) <= _LONGEST_SHOWN else value[: _LONGEST_SHOWN - 3] + "...")
 
 
-def _field(
-    check: Callable[[str, Any], Any],
-    sql_type: str,
-    meaning: str,
-    expected: str,
-    *,
-    optional: bool = False,
-    filterable: bool = False,
-) -> Any:
-    def made(name: str, is_required: bool) -> Field:
-        return Field(name, check, sql_type, meaning, expected, is_required, filterable)
-
-    return field(default=None, metadata={"field": made}) if optional else field(metadata={"field": made})
+def _field(check: Callable[[str, Any], Any], sql_type: str, *, optional: bool = False, **about: Any) -> Any:
+    made = {"field": partial(Field, check=check, sql_type=sql_type, required=not optional, **about)}
+    return field(default=None, metadata=made) if optional else field(metadata=made)

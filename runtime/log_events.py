@@ -9,7 +9,7 @@ BATCH_PROCESSED = "batch processed"
 
 @dataclass(frozen=True)
 class LogEvents:
-    """The `message` of the log lines about single records: one for good, and one that is worth another delivery."""
+    """The `message` of the log lines about single records: an invalid one, and one that another delivery may store."""
 
     rejected: str
     failed: str

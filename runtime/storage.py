@@ -29,20 +29,20 @@ class Outcome:
     duplicates: int
 
 
+@dataclass(frozen=True)
 class Store(Generic[R]):
-    """Writes objects of one layout into one bucket."""
+    """Writes objects of one layout (`record` or `batch`) into one bucket."""
 
-    def __init__(self, contract: Contract[R], bucket: Bucket, clock: Clock, layout: str) -> None:
-        self._contract = contract
-        self._bucket = bucket
-        self._clock = clock
-        self._is_batch = layout == "batch"
+    contract: Contract[R]
+    bucket: Bucket
+    clock: Clock
+    layout: str
 
     def objects(self, received: Iterable[Received[R]]) -> list[list[Received[R]]]:
         """Group messages so that each group is one object. The same record twice is in one group twice."""
         groups: dict[str, list[Received[R]]] = {}
         for item in received:
-            name = item.record.group if self._is_batch else self._contract.key(item.record)
+            name = item.record.group if self.layout == "batch" else self.contract.key(item.record)
             groups.setdefault(name, []).append(item)
         return list(groups.values())
 
@@ -53,18 +53,18 @@ class Store(Generic[R]):
         """
         unique: dict[str, Received[R]] = {}
         for item in group:
-            unique.setdefault(self._contract.key(item.record), item)
+            unique.setdefault(self.contract.key(item.record), item)
         items = sorted(unique.values(), key=lambda item: moment(item.record))
-        now = self._clock.now()
+        now = self.clock.now()
         lines = (
-            self._contract.encode_stored(
+            self.contract.encode_stored(
                 item.record, sent_timestamp_ms=item.sent_timestamp_ms, processed_at=now, alert=bool(item.rules)
             )
             for item in items
         )
         records = [item.record for item in items]
-        key = self._contract.batch_key(records) if self._is_batch else self._contract.key(records[0])
-        etag = self._bucket.create(key, "".join(lines).encode(), {"request-id": request_id}, deadline)
+        key = self.contract.batch_key(records) if self.layout == "batch" else self.contract.key(records[0])
+        etag = self.bucket.create(key, "".join(lines).encode(), {"request-id": request_id}, deadline)
         if etag is None:
             return Outcome((), len(group))
         latencies = tuple(max(0, to_epoch_ms(now) - item.sent_timestamp_ms) for item in items)

@@ -6,7 +6,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from bootstrap.model import Live, Resource
+from bootstrap.model import Live
+from bootstrap.resource import Resource
 from bootstrap.settings import VISIBILITY_PER_FUNCTION_TIMEOUT
 from operations import declared
 from operations.deadletters import list_dead_letters

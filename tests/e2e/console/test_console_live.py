@@ -81,7 +81,7 @@ def test_the_form_refuses_what_the_data_contract_refuses(page: Page) -> None:
 
 
 def test_a_poison_message_shows_its_reason_as_text_and_leaves_on_redrive(page: Page, pipeline: Any) -> None:
-    # given a message that is no tick, with markup in it
+    # given a message that is not a valid tick, with markup in it
     message_id = pipeline.send(f'{{"symbol": "{MARKUP.replace(chr(34), chr(39))}", "price": 1, "volume": 1}}')
 
     # then it becomes a dead letter with its reason and its text, which is not HTML

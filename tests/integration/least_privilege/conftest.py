@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from bootstrap import down, up
-from bootstrap.policies import role_permissions
+from bootstrap.declaration import role_permissions
 from emulator import lifecycle
 from emulator.engine import Options
 from tests.conftest import find_free_port
@@ -37,6 +37,6 @@ def environments(enforced: Endpoint) -> Iterator[Scene]:
 @pytest.fixture
 def scene(environments: Scene) -> Iterator[Scene]:
     """The two environments, with the role's policy as declared; a test may give the role another one."""
-    environments.give(role_permissions(environments.names, STOCKS.contract))
+    environments.give(role_permissions(STOCKS, environments.names))
     yield environments
-    environments.give(role_permissions(environments.names, STOCKS.contract))
+    environments.give(role_permissions(STOCKS, environments.names))

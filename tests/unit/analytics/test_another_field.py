@@ -8,7 +8,7 @@ import pytest
 
 from analytics import run_query
 from analytics.history import run_compaction
-from analytics.statements import tables
+from analytics.tables import tables
 from profiles.environment import Environment
 from profiles.pipeline import Pipeline, load
 from runtime.clock import from_epoch_ms

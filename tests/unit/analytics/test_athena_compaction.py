@@ -16,7 +16,7 @@ from tests.unit.analytics.conftest import History, StandIn
 
 
 def run(history: History) -> Any:
-    return compact(history.environment, AthenaCompactor(history.environment), delete_compacted=True)
+    return compact(AthenaCompactor(history.environment), delete_compacted=True)
 
 
 def stored_ids(history: History) -> list[str]:
@@ -55,7 +55,7 @@ def test_the_projection_is_widened_before_the_partitions_are_written(history: Hi
 def test_no_statement_writes_more_than_a_hundred_partitions(
     history: History, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("analytics.compact_athena.PARTITIONS_PER_STATEMENT", 2)
+    monkeypatch.setattr("analytics.compact_athena.AthenaCompactor.partitions_at_once", 2)
     ticks = [made_tick(1, symbol) for symbol in ("AAPL", "AMZN", "GOOG", "MSFT", "TSLA")]
     for tick in ticks:
         history.put(key_of(tick), record(tick))

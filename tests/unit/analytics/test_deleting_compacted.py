@@ -72,7 +72,7 @@ def run(request: pytest.FixtureRequest, history: History) -> Run:
     if request.param == "athena":
         request.getfixturevalue("stand_in")
         engine = AthenaCompactor(history.environment)
-    return lambda: compact(history.environment, engine, delete_compacted=True)
+    return lambda: compact(engine, delete_compacted=True)
 
 
 def test_what_table_ticks_does_not_hold_is_kept_and_named(history: History, run: Run) -> None:

@@ -9,7 +9,7 @@ import pytest
 from analytics import HistoryError, dialect, offline, run_query
 from analytics.attach import Attacher
 from analytics.limits import Limits
-from analytics.statements import tables
+from analytics.tables import tables
 from profiles.folders import cache_folder
 from tests.support.history_data import key_of, made_tick, record
 from tests.unit.analytics.conftest import History

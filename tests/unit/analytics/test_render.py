@@ -7,7 +7,7 @@ import json
 from rich.console import Console
 
 from analytics import Column, Result
-from analytics.render import CHARACTERS_IN_CELL, as_chart, as_csv, as_json, as_table
+from analytics.render import CHARACTERS_IN_CELL, as_csv, as_json, as_table
 
 HOSTILE = (
     "\x1b[2J\x1b[31mred",
@@ -41,11 +41,6 @@ def test_a_table_shows_hostile_text_without_obeying_it() -> None:
     ):
         assert expected in shown
     assert f"({100_000 - CHARACTERS_IN_CELL:,} more characters)" in " ".join(shown.split())
-
-
-def test_a_chart_shows_hostile_text_without_obeying_it() -> None:
-    drawn = as_chart(RESULT, group=(), width=100, colour=False)
-    assert not [one for one in drawn if one != "\n" and not one.isprintable()]
 
 
 def test_csv_and_json_give_every_character_back() -> None:

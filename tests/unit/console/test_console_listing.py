@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
-from console.listing import RecordListing
-from console.reading import ReadingList, seen
+from console.listing import ReadingList, RecordListing, seen
 from operations.records import records_in
 from pipeline.contract import CONTRACT, Tick
 from profiles.session import Aws
+from runtime.clock import to_epoch_ms
 from tests.support.environments import at, stock_names
 
 PAGE = 5
@@ -118,6 +118,15 @@ def test_groups_take_turns_and_the_newest_are_read_first() -> None:
 
     assert reading.take(3) == ["processed/A/3-x.json", "processed/B/1-x.json", "processed/A/2-x.json"]
     assert len(reading) == 1
+
+
+def test_what_was_stored_before_a_moment_is_not_read() -> None:
+    bucket = Bucket()
+    bucket.put("A/1-x.json", "A/2-x.json", "B/1-x.json")
+    reading = ReadingList(since_ms=to_epoch_ms(START + timedelta(seconds=1, milliseconds=300)))
+    reading.add(listing(bucket).find())
+
+    assert sorted(reading.take()) == ["processed/A/2-x.json", "processed/B/1-x.json"], "S3 tells whole seconds"
 
 
 def test_lines_that_are_no_records_are_left_out() -> None:

@@ -15,9 +15,8 @@ from typing import Any
 
 import psutil
 import pytest
-from typer.testing import CliRunner
 
-from emulator import cli, embedded, engines, interpreters, lifecycle, loopback, processes, state
+from emulator import embedded, engines, interpreters, lifecycle, loopback, processes, state
 from emulator.compose import COMPOSE, ComposeEngine
 from emulator.embedded import EmbeddedEngine
 from emulator.engine import Engine, Identity, Observer, Options, Running
@@ -26,6 +25,7 @@ from emulator.interpreters import Interpreter
 from emulator.localstack.engine import LOCALSTACK
 from emulator.ministack.engine import MINISTACK
 from profiles.errors import CannotRunError
+from tests.support.command_line import stockpipe
 from tests.support.small_engine import ANSWERS, small_engine
 from tests.support.waiting import wait_until
 
@@ -298,5 +298,5 @@ def test_a_further_engine_is_known_everywhere_once_it_is_registered(
 
     assert identify(running.endpoint_url) == Identity("other", "9.9")
     assert [(entry.engine, entry.state) for entry in lifecycle.status()] == [("other", "running")]
-    assert CliRunner().invoke(cli.app, ["stop", "--port", str(free_port)]).exit_code == 0
+    assert stockpipe("emulator", "stop", "--port", str(free_port)).exit_code == 0
     assert nothing_is_left(free_port)

@@ -7,15 +7,13 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from typer.testing import CliRunner
 
-import terminal
 from analytics.history import run_compaction
-from operations.commands import reconcile as command
 from operations.ledger import differences
 from operations.records import LONGEST_RECORD
 from pipeline.contract import CONTRACT, Tick
 from profiles.errors import CannotRunError
+from tests.support.command_line import stockpipe, works_on
 from tests.support.reconciled_world import CALM, NAMES, World, record
 
 TICK = CALM[3]
@@ -85,13 +83,13 @@ def test_an_altered_record_is_shown_and_ends_with_1(world: World, monkeypatch: p
     world.produce(CALM[:3])
     world.store(CALM[:3])
     world.put(CONTRACT.key(CALM[1]), changed(CALM[1], symbol="[red]\x1b[31m"))
-    monkeypatch.setattr(terminal, "open_environment", lambda *_: world.environment)
-    answer = CliRunner().invoke(command.app, ["--manifest", str(world.manifest), "--wait", "0"])
-    assert answer.exit_code == terminal.EXIT_CHECK_FAILED
+    works_on(monkeypatch, world.environment)
+    answer = stockpipe("reconcile", "--manifest", str(world.manifest), "--wait", "0")
+    assert answer.exit_code == 1
     assert f"  altered: {CALM[1].tick_id} in {CONTRACT.key(CALM[1])}: symbol '[red]\\x1b[31m' does not" in answer.stdout
     assert "\x1b" not in answer.stdout
 
-    answer = CliRunner().invoke(command.app, ["--manifest", str(world.manifest), "--wait", "0", "--json"])
+    answer = stockpipe("reconcile", "--manifest", str(world.manifest), "--wait", "0", "--json")
     (altered,) = json.loads(answer.stdout)["altered"]
     assert altered["tick_id"] == CALM[1].tick_id
 

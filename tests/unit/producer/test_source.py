@@ -1,38 +1,22 @@
 """What the kit checks of the options of a simulation, whatever the pipeline."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from producer.simulation import Simulation
 from producer.source import simulate
 from profiles.errors import CannotRunError
-from runtime.fields import Record
 from tests.support.environments import STOCKS
 from tests.unit.runtime.readings import READINGS
 
 START = datetime(2026, 1, 5, 14, 30, tzinfo=UTC)
 
 
-@dataclass(frozen=True)
-class Sensors:
-    """A simulation whose groups have two fields."""
-
-    seed: int
-    start: datetime
-    groups: tuple[str, ...] | None
-    rate: float | None
-    run = "sensors"
-
-    def records(self) -> Iterator[Record]:
-        """None."""
-        return iter(())
-
-
-SENSORS: Any = SimpleNamespace(contract=READINGS, module=lambda _name: SimpleNamespace(simulate=Sensors))
+# A pipeline whose groups have two fields.
+SENSORS: Any = SimpleNamespace(contract=READINGS, module=lambda _name: SimpleNamespace(simulate=Simulation))
 
 
 def test_a_pipeline_has_defaults_of_its_own() -> None:
@@ -56,8 +40,8 @@ def test_groups_of_several_fields() -> None:
     ("groups", "message"),
     [
         ([], "--groups is empty: expected one or more, with commas between"),
-        (["lyon"], "--groups: lyon is not a site/sensor"),
-        (["lyon/roof/2"], "--groups: lyon/roof/2 is not a site/sensor"),
+        (["lyon"], "--groups: 'lyon' is not a site/sensor"),
+        (["lyon/roof/2"], "--groups: 'lyon/roof/2' is not a site/sensor"),
         (["lyon/"], "--groups: sensor '' is not a name"),
         (["LYON/roof"], "--groups: site 'LYON' is not a name"),
         (["a/b", "c/d", "a/b"], "--groups a/b,c/d,a/b names a site/sensor twice"),

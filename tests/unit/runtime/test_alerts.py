@@ -39,7 +39,7 @@ def alerter(aws: FakeAws, time: FakeTime) -> StockAlerter:
 
 
 def ensure(an_alerter: StockAlerter, tick: Tick = TICK) -> bool:
-    return an_alerter.ensure(PRICE, tick, Deadline(an_alerter._clock, REMAINING_MS))
+    return an_alerter.ensure(PRICE, tick, Deadline(an_alerter.clock, REMAINING_MS))
 
 
 def marker(aws: FakeAws) -> dict[str, Any]:

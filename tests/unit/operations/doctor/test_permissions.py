@@ -2,13 +2,13 @@ from typing import Any
 
 import pytest
 
-from bootstrap.policies import role_permissions, role_trust
+from bootstrap.declaration import role_permissions
+from bootstrap.resources.iam import TRUST
 from operations.doctor.permissions import lambda_may_assume, not_allowed
-from pipeline.contract import CONTRACT
-from tests.support.environments import stock_names
+from tests.support.environments import STOCKS, stock_names
 
 NAMES = stock_names("123456789012")
-DECLARED = role_permissions(NAMES, CONTRACT)
+DECLARED = role_permissions(STOCKS, NAMES)
 STORE = f"s3:PutObject on arn:aws:s3:::{NAMES.bucket}/processed/*"
 
 
@@ -66,8 +66,8 @@ def test_a_denial_wins() -> None:
 
 
 def test_who_may_assume_the_role() -> None:
-    assert lambda_may_assume(role_trust())
-    trust = role_trust()["Statement"][0]
+    assert lambda_may_assume(TRUST)
+    trust = TRUST["Statement"][0]
     assert lambda_may_assume(
         {"Statement": {**trust, "Principal": {"Service": ["ec2.amazonaws.com", "lambda.amazonaws.com"]}}}
     )

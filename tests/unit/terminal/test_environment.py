@@ -8,7 +8,7 @@ import pytest
 from profiles.errors import CannotRunError
 from profiles.pipeline import VARIABLE
 from profiles.session import Aws
-from terminal import open_environment
+from terminal.environment import Where
 
 ROOT = Path(__file__).parents[3]
 
@@ -26,20 +26,20 @@ def trades(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_pipeline_is_the_given_one_or_the_variables_or_the_example(
     trades: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert open_environment("local").contract.noun == "tick"
-    assert open_environment("local", pipeline=str(trades)).contract.noun == "trade"
+    assert Where().open().contract.noun == "tick"
+    assert Where(pipeline=str(trades)).open().contract.noun == "trade"
     monkeypatch.setenv(VARIABLE, str(trades))
-    assert open_environment("local").contract.noun == "trade"
+    assert Where().open().contract.noun == "trade"
 
 
 @pytest.mark.usefixtures("trades")
 def test_names_are_those_of_the_account_the_prefix_and_the_bucket() -> None:
-    names = open_environment("local", "alice", "my-bucket").names
+    names = Where(prefix="alice", bucket="my-bucket").open().names
     assert (names.account, names.queue, names.bucket) == ("123456789012", "alice-StockQueue", "my-bucket")
     with pytest.raises(CannotRunError, match="prefix 'Alice'"):
-        open_environment("local", "Alice")
+        Where(prefix="Alice").open()
 
 
 def test_a_folder_that_is_no_pipeline_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CannotRunError, match="is not a pipeline's folder"):
-        open_environment("local", pipeline=str(tmp_path))
+        Where(pipeline=str(tmp_path)).open()
