@@ -4,6 +4,7 @@ from functools import lru_cache
 
 from bootstrap.declaration import declare
 from bootstrap.resource import Resource
+from bootstrap.resources.sqs import Queue
 from bootstrap.settings import Settings
 from profiles.environment import Environment
 from profiles.names import Names
@@ -22,17 +23,11 @@ def resources(environment: Environment, kind: str) -> list[Resource]:
     return sorted(found, key=lambda one: ranks.get(one.name.partition(" → ")[0], len(ranks)))
 
 
-def source_and_target(mapping: Resource) -> tuple[str, str]:
-    """The names of an event source mapping's queue and function: it is called `StockQueue → StockProcessor`."""
-    queue, _, function = mapping.name.partition(" → ")
-    return queue, function
-
-
 def dead_letter_queues(environment: Environment) -> list[Resource]:
     """The queues to which another queue's redrive policy leads."""
     queues = resources(environment, "queue")
-    targets = [one.declared().get("RedrivePolicy", {}).get("deadLetterTargetArn", "") for one in queues]
-    return [one for one in queues if any(target.endswith(f":{one.name}") for target in targets)]
+    targets = [one.dead_letters for one in queues if isinstance(one, Queue)]
+    return [one for one in queues if one in targets]
 
 
 @lru_cache(maxsize=16)

@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 
 from bootstrap.model import Live
 from bootstrap.resource import Resource
+from bootstrap.resources.event_source_mapping import EventSourceMapping
 from bootstrap.settings import VISIBILITY_PER_FUNCTION_TIMEOUT
 from operations import declared
 from operations.deadletters import list_dead_letters
@@ -87,9 +88,9 @@ def function(environment: Environment, resource: Resource) -> Check:
     return ok(f"{resource.name}, {configuration.get('Runtime', '')}, {state}")
 
 
-def mapping(environment: Environment, resource: Resource) -> Check:
+def mapping(environment: Environment, resource: EventSourceMapping) -> Check:
     """The event source mapping exists, is enabled, and reports partial batch failures."""
-    source, target = declared.source_and_target(resource)
+    source, target = resource.queue.name, resource.function.name
     found = read_mapping(environment, source, target)
     if found is None:
         return failed(f"nothing hands {source} to {target}: Lambda doesn't fire")
@@ -105,12 +106,12 @@ def mapping(environment: Environment, resource: Resource) -> Check:
     return ok(f"Enabled, batch size {found.get('BatchSize', '?')}")
 
 
-def visibility(environment: Environment, resource: Resource) -> Check:
+def visibility(environment: Environment, resource: EventSourceMapping) -> Check:
     """The visibility timeout is what AWS recommends: six times the function's timeout, plus the batch window.
 
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
     """
-    source, target = declared.source_and_target(resource)
+    source, target = resource.queue.name, resource.function.name
     configuration = read_configuration(environment, target)
     try:
         seconds = redelivery(environment.aws, queue_url(environment, source)).seconds

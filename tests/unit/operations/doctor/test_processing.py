@@ -2,11 +2,16 @@
 
 import json
 from collections.abc import Mapping
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from bootstrap.function_zip import FunctionZip
+from bootstrap.resources.event_source_mapping import EventSourceMapping
+from bootstrap.resources.iam import Role
+from bootstrap.resources.lambda_function import Function
+from bootstrap.resources.logs import LogGroup
+from bootstrap.resources.sqs import Queue
 from operations import declared
 from operations.doctor.check import Check, State, run
 from operations.doctor.examination import checks_of
@@ -95,30 +100,24 @@ def test_without_dead_letters_nothing_is_said_of_an_alarm(world: World) -> None:
     assert examined(world.environment, "dead letters").found == "none"
 
 
-def second(kind: str, name: str, **attributes: Any) -> Any:
-    return SimpleNamespace(kind=kind, name=name, declared=lambda: attributes, read=lambda _: None)
-
-
 @pytest.fixture
 def two_functions(monkeypatch: pytest.MonkeyPatch) -> Environment:
     """A pipeline that declares a second queue, function, role and log group, first; nothing is made yet."""
     aws = open_endpoint("http://127.0.0.1:1")
     environment = at(aws, stock_names("000000000000"))
-    both = declared._declared(environment.pipeline, environment.names)
-    policy = {"deadLetterTargetArn": "arn:aws:sqs:us-east-2:000000000000:Replays-dlq", "maxReceiveCount": 5}
-    seconds = (
-        second("queue", "Replays", RedrivePolicy=policy),
-        second("queue", "Replays-dlq"),
-        second("function", "Replayer", Role="arn:aws:iam::000000000000:role/ReplayerRole"),
-        second("role", "ReplayerRole"),
-        second("log group", "/aws/lambda/Replayer"),
-        second("event source mapping", "Replays → Replayer"),
-    )
-    monkeypatch.setattr(declared, "_declared", lambda *_: (*seconds, *both))
+    names, both = environment.names, declared._declared(environment.pipeline, environment.names)
+    dead = Queue(names, "Replays-dlq")
+    queue = Queue(names, "Replays", dead_letters=dead)
+    role, log_group = Role(names, "ReplayerRole", "ReplayerPolicy", ()), LogGroup(names, "/aws/lambda/Replayer", 14)
+    function = Function(names, "Replayer", FunctionZip(b"", ""), "replay.handler", role, log_group, 10, 128, {})
+    replays = (queue, dead, function, role, log_group, EventSourceMapping(queue, function))
+    monkeypatch.setattr(declared, "_declared", lambda *_: (*replays, *both))
 
     def answer(operation: str, _: Mapping[str, Any]) -> Answer:
         if operation == "GetQueueUrl":
             return refusal("QueueDoesNotExist", "no")
+        if operation == "GetRole":
+            return refusal("NoSuchEntity", "no")
         if operation == "ListEventSourceMappings":
             return acceptance(EventSourceMappings=[])
         return refusal("ResourceNotFoundException", "no")
