@@ -1,11 +1,13 @@
 """`stockpipe query` and `stockpipe compact`."""
 
+import math
 import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
-import typer
+from cyclopts import Parameter
+from cyclopts.types import ExistingFile
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -13,139 +15,131 @@ from rich.text import Text
 from analytics import chart, compaction, history, limits, render, statements
 from analytics.result import HistoryError, Result
 from profiles.environment import Environment
+from profiles.errors import CannotRunError
 from profiles.pipeline import load
-from terminal import (
-    DEFAULT_PROFILE,
-    EXIT_CHECK_FAILED,
-    BucketOption,
-    JsonOption,
-    PrefixOption,
-    ProfileOption,
-    console,
-    errors,
-    open_environment,
-    print_json,
-)
+from terminal import console, errors, note, print_json, progress
+from terminal.commands import Json, number
+from terminal.environment import HERE, Where
 from terminal.untrusted import one_line, printable
-
-app = typer.Typer()
 
 Format = Literal["table", "csv", "json", "parquet"]
 Engine = Literal["athena", "duckdb"]
+EngineOption = Annotated[
+    Engine | None, Parameter(name="--engine", help="Default: Athena where the endpoint has it, else DuckDB.")
+]
+TimeLimit = Annotated[
+    int | None,
+    number(least=1, most=limits.HIGHEST),
+    Parameter(
+        help="Stop the query on DuckDB after this many seconds. "
+        f"Default: {limits.SECONDS}, or {limits.SECONDS_VARIABLE}."
+    ),
+]
+MemoryLimit = Annotated[
+    int | None,
+    number(least=1, most=limits.HIGHEST),
+    Parameter(
+        help="Memory limit of DuckDB in MiB, and the same limit again for the rows of the result. "
+        f"Default: {limits.MEMORY_MIB}, or {limits.MEMORY_VARIABLE}."
+    ),
+]
 KEPT_SHOWN = 20
 
 
-@app.command()
 def query(
+    name: Annotated[str | None, Parameter(name="NAME")] = None,
+    /,
     *,
-    name: Annotated[str | None, typer.Argument(help="A named query; --list shows them.", show_default=False)] = None,
-    sql: Annotated[str | None, typer.Option("--sql", help="Run this SQL, in Athena's dialect.")] = None,
-    file: Annotated[
-        Path | None, typer.Option("--file", help="Run the SQL in this file.", exists=True, dir_okay=False)
-    ] = None,
-    listed: Annotated[bool, typer.Option("--list", help="List the named queries.")] = False,
-    table: Annotated[
-        str | None, typer.Option("--table", help="Run the named query on this table, such as the compacted one.")
-    ] = None,
-    output_format: Annotated[Format, typer.Option("--format", help="How to print the rows.")] = "table",
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file, not the terminal.")] = None,
-    chart: Annotated[bool, typer.Option("--chart", help="Draw the last column of numbers as well.")] = False,
-    engine: Annotated[
-        Engine | None, typer.Option("--engine", help="Default: Athena where the endpoint has it, else DuckDB.")
-    ] = None,
-    time_limit: Annotated[
-        int | None,
-        typer.Option(
-            "--time-limit",
-            metavar="SECONDS",
-            min=1,
-            max=limits.HIGHEST,
-            help=f"Stop the query on DuckDB after this time. Default: {limits.SECONDS}, or {limits.SECONDS_VARIABLE}.",
-            show_default=False,
-        ),
-    ] = None,
-    memory_limit: Annotated[
-        int | None,
-        typer.Option(
-            "--memory-limit",
-            metavar="MIB",
-            min=1,
-            max=limits.HIGHEST,
-            help="Memory limit of DuckDB, and the same limit again for the rows of the result. "
-            f"Default: {limits.MEMORY_MIB}, or {limits.MEMORY_VARIABLE}.",
-            show_default=False,
-        ),
-    ] = None,
-    profile: ProfileOption = DEFAULT_PROFILE,
-    prefix: PrefixOption = "",
-    bucket: BucketOption = None,
+    where: Where = HERE,
+    sql: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
+    file: ExistingFile | None = None,
+    listed: Annotated[bool, Parameter(name="--list")] = False,
+    table: str | None = None,
+    output_format: Annotated[Format, Parameter(name="--format")] = "table",
+    output: Annotated[Path | None, Parameter(name=("--output", "-o"))] = None,
+    chart: bool = False,
+    engine: EngineOption = None,
+    time_limit: TimeLimit = None,
+    memory_limit: MemoryLimit = None,
 ) -> None:
-    """Query the stored records in SQL: on Athena, or offline over the same objects."""
+    """Query the stored records in SQL: on Athena, or offline over the same objects.
+
+    For example:
+
+        stockpipe query --list
+        stockpipe query --sql "SELECT COUNT(*) FROM records" --format csv --output rows.csv
+
+    Args:
+        name: A named query; --list shows them.
+        sql: Run this SQL, in Athena's dialect.
+        file: Run the SQL in this file.
+        listed: List the named queries.
+        table: Run the named query on this table, such as the compacted one.
+        output_format: How to print the rows.
+        output: Write to this file, not the terminal.
+        chart: Draw the last column of numbers as well.
+    """
     if listed:
-        _list_queries()
+        listing = Table("query", "answers", "reads")
+        for one in statements.named_queries(load(where.pipeline)).values():
+            listing.add_row(one.name, one.answers, one.reads)
+        console.print(listing)
         return
     if sum(given is not None for given in (name, sql, file)) != 1:
-        raise typer.BadParameter("give one of: the name of a query, --sql, --file (or --list)")
+        raise CannotRunError("give one of: the name of a query, --sql, --file (or --list)")
     limit = limits.Limits.chosen(time_limit, memory_limit)
-    text = _read(file) if file else sql or ""
-    environment = open_environment(profile, prefix, bucket)
+    try:
+        text = file.read_text(encoding="utf-8") if file else sql or ""
+    except (OSError, ValueError) as error:
+        raise HistoryError(f"--file {one_line(str(file), 200)} can't be read as text: {error}") from error
+    environment = where.open()
     if name is None:
         asked = statements.fill_in(text, environment, table)
         if len(asked.split()) < 2:
             raise HistoryError(f"{asked[:50]!r} isn't a query: give a SELECT")
     elif len(name.split()) > 1:
-        raise typer.BadParameter("that looks like SQL: give it with --sql")
+        raise CannotRunError("that looks like SQL: give it with --sql")
     else:
         asked = name
     said: list[str] = []  # which engine answered is said with its answer, not before an error
-    with errors.status("Asking …") as status:
+    with progress("Asking …", every=math.inf) as observe:
         result = history.run_query(
             environment,
             asked,
             engine,
             table=table if name else None,
             limit=limit,
-            progress=lambda text: status.update(Text(text)),
+            progress=observe,
             announce=said.append,
         )
-    _show(result, output_format, output)
+    if output_format == "table" and output is None:
+        console.print(render.as_table(result))
+    else:
+        _write(result, output_format, output)
     if chart:
         _draw(result, environment, console if output_format == "table" else errors)
-    _account_for(result)
-    for text in said:
-        _announce(text)
+    cost = f", {result.scanned_bytes:,} bytes scanned, ${result.cost_dollars:.5f}" if result.engine == "athena" else ""
+    rows = "1 row" if len(result.rows) == 1 else f"{len(result.rows):,} rows"
+    errors.print(f"[dim]{rows} from {result.engine} in {result.seconds:.2f} s{cost}[/]", soft_wrap=True)
+    for text in (*result.notes, *said):
+        note(text)
 
 
-@app.command()
 def compact(
-    *,
-    delete_compacted: Annotated[
-        bool,
-        typer.Option(
-            "--delete-compacted", help="Then delete JSON objects that are verified to be in the compacted table."
-        ),
-    ] = False,
-    engine: Annotated[
-        Engine | None, typer.Option("--engine", help="Default: Athena where the endpoint has it, else DuckDB.")
-    ] = None,
-    as_json: JsonOption = False,
-    profile: ProfileOption = DEFAULT_PROFILE,
-    prefix: PrefixOption = "",
-    bucket: BucketOption = None,
-) -> None:
+    *, where: Where = HERE, delete_compacted: bool = False, engine: EngineOption = None, as_json: Json = False
+) -> bool:
     """Copy the records of many small JSON objects to one Parquet file per day and group: the compacted table.
 
     You can interrupt and repeat it at any time: no record is lost or duplicated. Exit code 1: --delete-compacted
     kept some objects, because the compacted table does not have everything that is in them.
+
+    Args:
+        delete_compacted: Then delete JSON objects that are verified to be in the compacted table.
     """
-    environment = open_environment(profile, prefix, bucket)
-    with errors.status("Compacting …") as status:
+    environment = where.open()
+    with progress("Compacting …", every=math.inf) as observe:
         done = history.run_compaction(
-            environment,
-            engine,
-            delete_compacted=delete_compacted,
-            progress=lambda text: status.update(Text(text)),
-            announce=_announce,
+            environment, engine, delete_compacted=delete_compacted, progress=observe, announce=note
         )
     kept, plural = done.objects_kept, environment.contract.plural
     if as_json:
@@ -156,57 +150,19 @@ def compact(
         if delete_compacted:
             console.print(f"{done.objects_deleted:,} JSON objects deleted, {len(kept):,} kept")
         for one in kept[:KEPT_SHOWN]:
-            _announce(one_line(f"kept {one.key}: {one.reason}", 2000))
+            note(one_line(f"kept {one.key}: {one.reason}", 2000))
         if len(kept) > KEPT_SHOWN:
-            _announce(f"… and {len(kept) - KEPT_SHOWN:,} more; --json lists all of them")
-    if kept:
-        raise typer.Exit(EXIT_CHECK_FAILED)
-
-
-def _announce(text: str) -> None:
-    errors.print(text, markup=False, soft_wrap=True)
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise HistoryError(f"--file {one_line(str(file), 200)} can't be read as text: {error}") from error
-
-
-def _list_queries() -> None:
-    listing = Table("query", "answers", "reads")
-    for one in statements.named_queries(load()).values():
-        listing.add_row(one.name, one.answers, one.reads)
-    console.print(listing)
-
-
-def _show(result: Result, output_format: str, output: Path | None) -> None:
-    if output_format == "table" and output is None:
-        console.print(render.as_table(result))
-    else:
-        _write(result, output_format, output)
-
-
-def _account_for(result: Result) -> None:
-    cost = f", {result.scanned_bytes:,} bytes scanned, ${result.cost_dollars:.5f}" if result.engine == "athena" else ""
-    rows = "1 row" if len(result.rows) == 1 else f"{len(result.rows):,} rows"
-    errors.print(f"[dim]{rows} from {result.engine} in {result.seconds:.2f} s{cost}[/]", soft_wrap=True)
-    for note in result.notes:
-        _announce(note)
+            note(f"… and {len(kept) - KEPT_SHOWN:,} more; --json lists all of them")
+    return not kept
 
 
 def _draw(result: Result, environment: Environment, where: Console) -> None:
     """The rows are the answer: where they can't be drawn, that is a remark and no failure."""
     try:
-        drawn = chart.as_chart(
-            result,
-            group=environment.contract.record.GROUP,
-            width=min(console.width, 120),
-            colour=console.is_terminal,
-        )
+        group, width = environment.contract.record.GROUP, min(console.width, 120)
+        drawn = chart.as_chart(result, group=group, width=width, colour=console.is_terminal)
     except HistoryError as error:
-        _announce(str(error))
+        note(str(error))
         return
     where.print(Text.from_ansi(drawn), soft_wrap=True)
 

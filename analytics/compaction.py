@@ -223,7 +223,7 @@ def table_of(environment: Environment) -> TableDefinition:
     """The compacted table. Raises `HistoryError` if the pipeline has none, or doesn't say how it is filled."""
     table = compacted_table(environment)
     if table is None or not (environment.pipeline.sql / "compaction").is_dir():
-        raise HistoryError(f"{environment.pipeline.sql} has no folder compaction, so records can't be compacted")
+        raise HistoryError(f"this pipeline has no compaction: {environment.pipeline.sql} has no folder compaction")
     return table
 
 

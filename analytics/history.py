@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 from analytics import athena, offline, statements
 from analytics.compact_athena import AthenaCompactor
 from analytics.compact_offline import OfflineCompactor
-from analytics.compaction import Compaction, compact
+from analytics.compaction import Compaction, compact, table_of
 from analytics.limits import Limits
 from analytics.parsing import parse_reading
 from analytics.result import HistoryError, Progress, Result
@@ -59,6 +59,7 @@ def run_compaction(
     announce: Progress | None = None,
 ) -> Compaction:
     """Bring the compacted table up to date; parameters as those of `run_query`. Safe to interrupt and to repeat."""
+    table_of(environment)  # a pipeline without one is refused before any engine is asked
     engine = engine or choose_engine(environment, announce or progress)
     if engine == "duckdb":
         return compact(OfflineCompactor(environment, progress), delete_compacted=delete_compacted)

@@ -2,7 +2,8 @@
 
 They are written in Athena's dialect. A query has the placeholders `${database}` and `${table}`, the table that it
 reads. The header line `-- Reads: records` names the table, unless another is asked for: so the same query runs on the
-JSON objects and on the compacted table. A file's first comment line says what it answers.
+JSON objects and on the compacted table. A file's first comment line says what it answers. `stockpipe demo` runs those
+with the header line `-- Demo: table` or `-- Demo: chart`.
 """
 
 import difflib
@@ -16,16 +17,21 @@ from profiles.pipeline import Pipeline
 
 _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 _READS = re.compile(r"^-- Reads: (\w+)$", re.MULTILINE)
+_DEMO = re.compile(r"^-- Demo: (table|chart)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class NamedQuery:
-    """A query of the pipeline: its name is the file's, `answers` its first comment line, `reads` its table."""
+    """A query of the pipeline: its name is the file's, `answers` its first comment line, `reads` its table.
+
+    `demo`: how the demo shows its rows, as a `table` or as a `chart`; empty if it doesn't.
+    """
 
     name: str
     answers: str
     reads: str
     text: str
+    demo: str = ""
 
     def render(self, environment: Environment, table: str | None = None) -> str:
         """The SQL for one environment, on the table it reads by itself or on another with the same columns."""
@@ -72,4 +78,6 @@ def _read(name: str, text: str) -> NamedQuery:
     reads = _READS.search(text)
     if reads is None:
         raise HistoryError(f"{name}.sql has no header line '-- Reads: <table>'")
-    return NamedQuery(name=name, answers=text.splitlines()[0].removeprefix("-- "), reads=reads[1], text=text)
+    demo = _DEMO.search(text)
+    answers = text.splitlines()[0].removeprefix("-- ")
+    return NamedQuery(name=name, answers=answers, reads=reads[1], text=text, demo=demo[1] if demo else "")

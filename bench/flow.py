@@ -15,8 +15,8 @@ from rich.table import Table
 import bootstrap
 from bootstrap.settings import Settings
 from emulator import lifecycle
-from operations.reconcile import reconcile
-from operations.reconciliation import Reconciliation
+from emulator.engine import Options
+from operations.reconcile import Reconciliation, reconcile
 from producer.production import Production, replayed
 from producer.replay import find
 from profiles.environment import Environment
@@ -51,7 +51,7 @@ class Measurement:
 def measure(label: str, ticks: int, extra_environment: dict[str, str]) -> Measurement:
     """Run the flow of `ticks` ticks on an engine of its own, and take it down again."""
     port = _free_port()
-    running = lifecycle.start("localstack", port, extra_environment=extra_environment)
+    running = lifecycle.start("localstack", port, Options(extra_environment=extra_environment))
     try:
         aws, pipeline = open_endpoint(running.endpoint_url), load()
         environment = Environment(pipeline, aws, Names(pipeline.names, aws.account))

@@ -1,14 +1,25 @@
 """What must exist, and how is it made?
 
 Deployment goes in small stages: names and `Settings` are turned into declared resources (`declaration`), the live ones
-are read (`snapshot`), the two give a plan of actions (`planner`, pure), and the plan is carried out (`executor`,
-`runner`). A dry run is the same plan, only shown. Each AWS service has one module in `resources`.
+are read, the two give a plan of actions (`planner`, pure), and the plan is carried out (`executor`, `runner`). A dry
+run is the same plan, only shown. Each AWS service has one module in `resources`.
 
     from bootstrap import Settings, up
     up(environment, Settings(environment.pipeline.settings()))
 """
 
-from bootstrap.operations import BootstrapError, Report, ResourceStatus, down, plan, plan_removal, status, up
+from bootstrap.deployment import (
+    BootstrapError,
+    Report,
+    ResourceStatus,
+    apply,
+    down,
+    plan,
+    plan_from_scratch,
+    plan_removal,
+    status,
+    up,
+)
 from bootstrap.settings import Settings
 
 __all__ = [
@@ -16,8 +27,10 @@ __all__ = [
     "Report",
     "ResourceStatus",
     "Settings",
+    "apply",
     "down",
     "plan",
+    "plan_from_scratch",
     "plan_removal",
     "status",
     "up",

@@ -11,7 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from botocore.exceptions import ClientError
 
-from bootstrap.resources.errors import error_code
+from bootstrap.resource import error_code
 from profiles.errors import CannotRunError
 from profiles.session import Aws
 from runtime.clock import Clock

@@ -5,10 +5,11 @@ are skipped and the others go on. An action without steps is done at once.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from enum import StrEnum
+from graphlib import TopologicalSorter
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -52,49 +53,42 @@ Observer = Callable[[Event], None]
 def execute(aws: Aws, plan: Plan, observer: Observer, clock: Clock) -> tuple[Event, ...]:
     """Carry out the plan; the last event of each action. The observer is called from this thread only."""
     runner = Runner(aws, plan.outputs, clock)
-    planned = {action.resource for action in plan.actions}
+    actions = {action.resource: action for action in plan.actions}
+    order = TopologicalSorter(
+        {name: [one for one in action.after if one in actions] for name, action in actions.items()}
+    )
+    order.prepare()
     ended: dict[str, Event] = {}
-    waiting = list(plan.actions)
     running: dict[Future[Event], Action] = {}
 
     def end(event: Event) -> None:
         ended[event.action.resource] = event
+        order.done(event.action.resource)
         observer(event)
 
     with ThreadPoolExecutor(max_workers=WORKERS, thread_name_prefix="bootstrap") as pool:
         try:
-            while waiting or running:
-                for action in _startable(waiting, ended, planned):
-                    waiting.remove(action)
-                    if blocked := _blocker(action, ended):
-                        end(Event(action, State.SKIPPED, error=f"{blocked} did not succeed"))
-                    elif not action.steps:
-                        end(Event(action, State.DONE))
-                    else:
-                        observer(Event(action, State.RUNNING))
-                        running[pool.submit(_run, runner, action)] = action
-                if running and not _startable(waiting, ended, planned):
-                    finished, _ = wait(running, timeout=NOTE_SECONDS, return_when=FIRST_COMPLETED)
-                    for future in finished:
-                        del running[future]
-                        end(future.result())
-                    if not finished:
-                        for event in _notes(running.values(), runner):
-                            observer(event)
+            while order.is_active():
+                while ready := order.get_ready():  # what ends at once makes others ready
+                    for action in map(actions.__getitem__, ready):
+                        if blocked := _blocker(action, ended):
+                            end(Event(action, State.SKIPPED, error=f"{blocked} did not succeed"))
+                        elif not action.steps:
+                            end(Event(action, State.DONE))
+                        else:
+                            observer(Event(action, State.RUNNING))
+                            running[pool.submit(_run, runner, action)] = action
+                finished, _ = wait(running, timeout=NOTE_SECONDS, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    end(future.result())
+                    del running[future]
+                for action in running.values() if not finished else ():
+                    if note := runner.notes.pop(action.resource, ""):
+                        observer(Event(action, State.RUNNING, note=note))
         except BaseException:
             runner.stop()  # Ctrl-C: the calls under way end, no further one is made
             raise
     return tuple(ended.values())
-
-
-def _startable(waiting: list[Action], ended: dict[str, Event], planned: set[str]) -> list[Action]:
-    return [action for action in waiting if all(other in ended for other in action.after if other in planned)]
-
-
-def _notes(running: Iterable[Action], runner: Runner) -> Iterator[Event]:
-    for action in running:
-        if note := runner.notes.pop(action.resource, ""):
-            yield Event(action, State.RUNNING, note=note)
 
 
 def _blocker(action: Action, ended: dict[str, Event]) -> str | None:

@@ -1,9 +1,9 @@
-"""The function's deployment package: the pipeline's code, and the parts of Powertools for AWS Lambda that it uses.
+"""The deployment package of a pipeline's functions: its code, and the parts of Powertools for AWS Lambda that it uses.
 
 Layout of the zip, for the handler process_stock.lambda_handler in the folder `pipeline`::
 
     process_stock.py            one line that finds the handler
-    pipeline/…                  the modules of the pipeline's folder that the function needs
+    pipeline/…                  the modules of the pipeline's folder that its functions need
     runtime/…                   what the functions of all pipelines share
     aws_lambda_powertools/…     copied from the installed distribution, with its licence
     typing_extensions.py        which Powertools imports
@@ -17,6 +17,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/python-package.html
 import base64
 import hashlib
 import io
+import re
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,12 +29,13 @@ import runtime
 from profiles.errors import CannotRunError
 from profiles.pipeline import Pipeline
 
-_SHIM = '''"""The function's entry point, found by Lambda as {module}.{function}."""
+_SHIM = '''"""A function's entry point, found by Lambda as {module}.lambda_handler."""
 
-from {package}.{module} import {function}
+from {package}.{module} import lambda_handler
 
-__all__ = ["{function}"]
+__all__ = ["lambda_handler"]
 '''
+_HAS_HANDLER = re.compile(rb"^(def )?lambda_handler\b", re.MULTILINE)
 
 # What `Logger` and `Metrics` import: a tenth of the distribution. The rest (event routing, parsing, parameters …) would
 # make every cold start download and unpack megabytes for nothing.
@@ -87,14 +89,15 @@ def pack(entries: dict[str, bytes]) -> FunctionZip:
 
 
 def _entries(pipeline: Pipeline) -> Iterator[tuple[str, bytes]]:
-    declaration = pipeline.module("declaration")
-    package, (module, function) = pipeline.folder.name, declaration.HANDLER.split(".")
-    if not package.isidentifier() or package in (module, *_TAKEN):
+    package, modules = pipeline.folder.name, pipeline.module("declaration").FUNCTION_MODULES
+    if not package.isidentifier() or package in (*modules, *_TAKEN):
         raise CannotRunError(f"a pipeline's folder can't be called {package}: in the function it is a Python package")
-    yield f"{module}.py", _SHIM.format(package=package, module=module, function=function).encode()
     yield f"{package}/__init__.py", b""
-    for name in declaration.FUNCTION_MODULES:
-        yield f"{package}/{name}.py", _source(pipeline.folder / f"{name}.py")
+    for module in modules:
+        content = _source(pipeline.folder / f"{module}.py")
+        yield f"{package}/{module}.py", content
+        if _HAS_HANDLER.search(content):
+            yield f"{module}.py", _SHIM.format(package=package, module=module).encode()
     for source in Path(str(runtime.__file__)).parent.glob("*.py"):
         yield f"runtime/{source.name}", _source(source)
     yield from _vendored("aws-lambda-powertools", tuple(f"aws_lambda_powertools/{part}" for part in _POWERTOOLS_PARTS))

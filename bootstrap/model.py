@@ -1,26 +1,24 @@
-"""The vocabulary of bootstrap: resources, what is live, and the actions that lead from one to the other.
+"""The vocabulary of bootstrap: what is live, and the actions that lead from there to what is declared.
 
 All values are frozen and nothing here calls AWS:
 
     Settings ──declaration──▶ Resources ─┐
                                          ├─planner──▶ Plan of Actions ──executor──▶ Report
-    AWS ──snapshot──▶ Live per resource ─┘
+    AWS ──read──▶ Live per resource ─────┘
 
-A `Resource` knows how one service describes itself: its desired attributes, how to read the live ones, and which calls
-create, update and delete it. An `Action` carries those calls as data, so a dry run shows what an apply does.
+A `bootstrap.resource.Resource` knows how one service describes itself. An `Action` carries its calls as data, so a dry
+run shows what an apply does.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from profiles.session import Aws
+if TYPE_CHECKING:
+    from bootstrap.resource import Resource
 
 Attributes = Mapping[str, Any]
-
-# Note of a live resource without an environment tag: `up` may take it for its own. All others are somebody else's.
-ADOPTABLE = "adoptable"
 
 
 @dataclass(frozen=True)
@@ -51,16 +49,15 @@ class Patience:
 class Call:
     """One API call: botocore's service name, AWS's operation name, and the parameters, `Output`s among them.
 
-    `outputs`: name of an output → key of the response. `accepted`: error codes that mean the wish is already fulfilled
-    (deleting what is gone). `raced`: error codes that mean somebody else changed the resource since the snapshot; with
-    `raced_text`, only where the message contains that.
-    `advice`: error code → what to do about it.
+    `outputs`: keys of the response that are outputs. `accepted`: error codes that mean the wish is already fulfilled
+    (deleting what is gone). `raced`: error codes that mean somebody else changed the resource since it was read; with
+    `raced_text`, only where the message contains that. `advice`: error code → what to do about it.
     """
 
     service: str
     operation: str
     parameters: Attributes
-    outputs: Mapping[str, str] = field(default_factory=dict)
+    outputs: tuple[str, ...] = ()
     accepted: tuple[str, ...] = ()
     raced: tuple[str, ...] = ()
     raced_text: str = ""
@@ -101,8 +98,9 @@ Step = Call | Wait | EmptyBucket
 class Live:
     """A resource as it is. `owner` is the value of its environment tag; None where it has none.
 
-    `outputs` are what later calls need (URLs, ids). `notes` are facts for `status` and for refusing: they are never
-    compared. `duplicates` are further live resources that are the same declared one: `up` and `down` remove them.
+    `outputs` are what later calls need (URLs, ids). `notes` are facts for later calls; they are never compared.
+    `adoptable`: without a tag, `up` may take it for its own. `duplicates` are further live resources that are the same
+    declared one: `up` and `down` remove them.
     """
 
     arn: str
@@ -111,6 +109,7 @@ class Live:
     owner: str | None = None
     outputs: Mapping[str, str] = field(default_factory=dict)
     notes: Attributes = field(default_factory=dict)
+    adoptable: bool = False
     duplicates: tuple["Live", ...] = ()
 
 
@@ -133,6 +132,10 @@ class Unavailable:
     reason: str
 
 
+# Id of each declared resource → what is live, or None, or why there can't be any.
+Snapshot = Mapping[str, Live | Unavailable | None]
+
+
 @dataclass(frozen=True)
 class Difference:
     """One attribute that isn't as declared. `live` is None where it isn't set."""
@@ -142,68 +145,17 @@ class Difference:
     declared: Any
 
 
-class Resource(Protocol):
-    """One declared resource. Implementations are frozen dataclasses, one module per AWS service."""
-
-    @property
-    def kind(self) -> str:
-        """AWS's word for it: queue, topic, bucket …"""
-
-    @property
-    def name(self) -> str:
-        """Its name within its kind."""
-
-    @property
-    def after(self) -> tuple[str, ...]:
-        """Ids of the resources that must exist first; on the way down they go last."""
-
-    @property
-    def part_of(self) -> str | None:
-        """Id of the resource whose tag decides whom this one belongs to; None where it has a tag of its own."""
-
-    def declared(self) -> Attributes:
-        """The desired attributes: what is compared, in the shape in which `read` gives the live ones."""
-
-    def read(self, aws: Aws) -> Live | Unavailable | None:
-        """The live resource by read-only calls, or None; or why there can't be one."""
-
-    def create(self) -> tuple[Step, ...]:
-        """The calls that make it."""
-
-    def update(self, live: Live, changed: frozenset[str]) -> tuple[Step, ...]:
-        """The calls that set the changed attributes."""
-
-    def delete(self, live: Live) -> tuple[Step, ...]:
-        """The calls that remove it; none where it goes with another resource."""
-
-    def must_be_replaced(self, live: Live, changed: frozenset[str]) -> bool:
-        """Whether AWS can't change these attributes of an existing resource."""
-
-    def touched_by(self) -> Mapping[str, str]:
-        """Id of another resource → the attribute to set again when that one is made anew."""
-
-
-def id_of(resource: Resource) -> str:
-    """How plans and outputs refer to a resource: `queue StockQueue`."""
-    return f"{resource.kind} {resource.name}"
-
-
 @dataclass(frozen=True)
-class Declared:
-    """What most resources have in common: all attributes can be changed in place; no other identity is needed."""
+class Violation:
+    """One rule that a declaration breaks: the value, what AWS would answer, and where AWS says so."""
 
-    @property
-    def part_of(self) -> str | None:
-        """It carries the environment tag itself."""
-        return None
+    rule: str
+    value: str
+    aws_error: str
+    page: str
 
-    def must_be_replaced(self, live: Live, changed: frozenset[str]) -> bool:  # noqa: ARG002
-        """AWS can change all attributes in place."""
-        return False
-
-    def touched_by(self) -> Mapping[str, str]:
-        """It doesn't matter to this resource whether another was made anew."""
-        return {}
+    def __str__(self) -> str:
+        return f"{self.rule}; it is {self.value}. AWS would say: {self.aws_error} ({self.page})"
 
 
 class Verb(StrEnum):
@@ -232,13 +184,16 @@ class Plan:
     """Actions in an order that respects their dependencies, and the outputs of what is live already.
 
     `left` says of each live resource that a plan of deletions leaves alone why it does; `skipped` of each declared one
-    that the endpoint can't have.
+    that the endpoint can't have. `resources` is what it was made from, `keep` the kinds that a plan of deletions keeps
+    (None: a plan of `up`): so that the same plan can be made again.
     """
 
     actions: tuple[Action, ...]
     outputs: Mapping[Output, str] = field(default_factory=dict)
     left: Mapping[str, str] = field(default_factory=dict)
     skipped: Mapping[str, str] = field(default_factory=dict)
+    resources: tuple["Resource", ...] = field(default=(), repr=False)
+    keep: frozenset[str] | None = None
 
     @property
     def changes(self) -> tuple[Action, ...]:

@@ -1,71 +1,65 @@
-"""The command-line options that make up `Settings`, made from the settings' fields for every command that takes them.
+"""The settings as options: of `bootstrap.settings`, and of the function of the pipeline that the command line names.
 
 An option that isn't given has its default, also when an environment exists already: the command line declares a state.
 So that nobody has to repeat it, each has an environment variable as well.
 """
 
-import functools
 import inspect
 from collections.abc import Callable, Iterator
-from dataclasses import fields
+from contextlib import suppress
+from dataclasses import fields, make_dataclass
 from typing import Annotated, Any, get_type_hints
 
-import typer
+from cyclopts import Parameter
 
 from bootstrap.settings import Settings
 from profiles.errors import CannotRunError
-from profiles.names import Names
-from profiles.pipeline import Pipeline, load
 from runtime.settings import FunctionSettings, settings_of
+from terminal.commands import option
+from terminal.environment import named_pipeline
 
 # The account id that emulators have unless told otherwise.
 EMULATED_ACCOUNT = "000000000000"
 
-_PANEL = "Settings"
+
+class with_settings:  # noqa: N801 - a decorator
+    """A command with an option for each setting; it gets them as `settings`, which are `Settings`.
+
+    The options are made each time that a command line is read: they follow from its pipeline.
+    """
+
+    def __init__(self, command: Callable[..., bool | None]) -> None:
+        self._command = command
+        self.__name__, self.__doc__ = command.__name__, command.__doc__
+        self.__annotations__ = {name: kind for name, kind in command.__annotations__.items() if name != "settings"}
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        """The command's, with options in place of `settings`."""
+        found, options = inspect.signature(self._command), _options()
+        as_options = found.parameters["settings"].replace(annotation=options, default=options())
+        return found.replace(parameters=[*dict(found.parameters, settings=as_options).values()])
+
+    def __call__(self, settings: Any = None, **given: Any) -> bool | None:
+        """Run the command."""
+        of_function, settings = named_pipeline().settings, settings or _options()()
+        own, function = ({name: getattr(settings, name) for name in settings_of(of)} for of in (Settings, of_function))
+        return self._command(settings=Settings(of_function(**function), **own), **given)
 
 
-def names_for(pipeline: Pipeline, account: str, prefix: str, bucket: str | None) -> Names:
-    """The names in an account that nobody is asked about. Raises `CannotRunError` for an impossible prefix."""
-    try:
-        return Names(pipeline.names, account, prefix, bucket)
-    except ValueError as error:
-        raise CannotRunError(str(error)) from error
+def _options() -> type[Any]:
+    """A dataclass of all settings, as Cyclopts reads it."""
+    of_function: type[FunctionSettings] = FunctionSettings
+    with suppress(CannotRunError):  # the command itself says that the folder is no pipeline
+        of_function = named_pipeline().settings
+    both = [*_fields(of_function), *_fields(Settings)]
+    ours = {"__module__": __name__}  # Cyclopts looks for no options in classes of Python's own modules
+    return Parameter(name="*", group="Settings")(make_dataclass("Options", both, namespace=ours, frozen=True))
 
 
-def with_settings(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a Typer command an option for each setting; it gets them as `settings`, which are `Settings`."""
-    of_function = _function_settings()
-    own = [parameter for name, parameter in inspect.signature(command).parameters.items() if name != "settings"]
-    ours, functions = list(_parameters(Settings)), list(_parameters(of_function))
-
-    @functools.wraps(command)
-    def wrapped(**given: Any) -> None:
-        function = of_function(**{one.name: given.pop(one.name) for one in functions})
-        command(settings=Settings(function, **{one.name: given.pop(one.name) for one in ours}), **given)
-
-    parameters = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in (*own, *functions, *ours)]
-    typed: Any = wrapped
-    typed.__signature__ = inspect.Signature(parameters)
-    typed.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return wrapped
-
-
-def _function_settings() -> type[FunctionSettings]:
-    try:
-        return load().settings
-    except CannotRunError:  # each command says so when it opens the environment
-        return FunctionSettings
-
-
-def _parameters(owner: type[Any]) -> Iterator[inspect.Parameter]:
+def _fields(owner: type[Any]) -> Iterator[tuple[str, Any, Any]]:
     hints, about = get_type_hints(owner), settings_of(owner)
     for one in fields(owner):
         if setting := about.get(one.name):
-            variable = "STOCKPIPE_" + setting.flag.removeprefix("--").upper().replace("-", "_")
-            option: Any = typer.Option(setting.flag, help=setting.help, envvar=variable, rich_help_panel=_PANEL)
-            yield inspect.Parameter(
-                one.name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=one.default,
-                annotation=Annotated[hints[one.name], option],
-            )
+            values = f" [{setting.range_in_words}]" if setting.range_in_words else ""
+            yield one.name, Annotated[hints[one.name], option(setting.flag, help=setting.help + values)], one.default

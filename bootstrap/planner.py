@@ -1,9 +1,10 @@
 """From what is declared and what is live to a plan. Pure: no call is made, and the same input gives the same plan."""
 
 from collections.abc import Mapping, Sequence
+from graphlib import TopologicalSorter
 
-from bootstrap.model import ADOPTABLE, Action, Difference, Live, Output, Plan, Resource, Unavailable, Verb, id_of
-from bootstrap.snapshot import Snapshot
+from bootstrap.model import Action, Difference, Live, Output, Plan, Snapshot, Unavailable, Verb
+from bootstrap.resource import ENVIRONMENT_TAG, Resource
 from profiles.errors import CannotRunError
 
 MADE = (Verb.CREATE, Verb.REPLACE)
@@ -16,7 +17,7 @@ class NotOursError(CannotRunError):
 
 
 def plan_up(resources: Sequence[Resource], snapshot: Snapshot, environment: str) -> Plan:
-    """What leads from the snapshot to the declaration. `resources` come in an order that respects `after`.
+    """What leads from the snapshot to the declaration.
 
     Raises `NotOursError` for a bucket with data in it that stockpipe didn't make, and for anything that carries another
     environment's tag.
@@ -24,10 +25,10 @@ def plan_up(resources: Sequence[Resource], snapshot: Snapshot, environment: str)
     verbs: dict[str, Verb] = {}
     actions: list[Action] = []
     skipped: dict[str, str] = {}
-    for resource in resources:
-        live = snapshot[id_of(resource)]
+    for resource in _in_order(resources):
+        live = snapshot[resource.id]
         if isinstance(live, Unavailable):
-            skipped[id_of(resource)] = live.reason
+            skipped[resource.id] = live.reason
             continue
         for one in _all(live):
             _refuse_others(resource, one, environment)
@@ -35,10 +36,10 @@ def plan_up(resources: Sequence[Resource], snapshot: Snapshot, environment: str)
         verbs[action.resource] = action.verb
         actions.append(action)
         actions += [
-            Action(Verb.DELETE, name_of_duplicate(resource, one), resource.delete(one), after=(action.resource,))
+            Action(Verb.DELETE, name_of_duplicate(resource, one), tuple(resource.delete(one)), after=(action.resource,))
             for one in _all(live)[1:]
         ]
-    return Plan(tuple(actions), _outputs(snapshot), skipped=skipped)
+    return Plan(tuple(actions), _outputs(snapshot), skipped=skipped, resources=tuple(resources))
 
 
 def plan_down(
@@ -48,22 +49,21 @@ def plan_down(
     actions: list[Action] = []
     left: dict[str, str] = {}
     removals: dict[str, list[str]] = {}  # what to delete for each resource: itself, its duplicates
-    for resource in reversed(resources):
-        found = snapshot[id_of(resource)]
+    for resource in reversed(_in_order(resources)):
+        found = snapshot[resource.id]
         if not isinstance(found, Live):
             continue
-        after = tuple(
-            one for other in resources if id_of(resource) in other.after for one in removals.get(id_of(other), ())
-        )
+        needed_by = (other.id for other in resources if resource.id in other.after)
+        after = tuple(one for other in needed_by for one in removals.get(other, ()))
         for live in _all(found):
-            identity = id_of(resource) if live is found else name_of_duplicate(resource, live)
+            identity = resource.id if live is found else name_of_duplicate(resource, live)
             reason = _reason_to_leave(resource, live, snapshot, environment, keep)
             if reason:
                 left[identity] = reason
-            elif steps := resource.delete(live):
-                removals.setdefault(id_of(resource), []).append(identity)
+            elif steps := tuple(resource.delete(live)):
+                removals.setdefault(resource.id, []).append(identity)
                 actions.append(Action(Verb.DELETE, identity, steps, after=after))
-    return Plan(tuple(actions), _outputs(snapshot), left)
+    return Plan(tuple(actions), _outputs(snapshot), left, resources=tuple(resources), keep=keep)
 
 
 def name_of_duplicate(resource: Resource, live: Live) -> str:
@@ -71,43 +71,49 @@ def name_of_duplicate(resource: Resource, live: Live) -> str:
     return f"duplicate {resource.kind} {live.arn.rpartition(':')[2]}"
 
 
-def _all(live: Live | None) -> tuple[Live, ...]:
-    return (live, *live.duplicates) if live else ()
-
-
 def differences(declared: Mapping[str, object], live: Mapping[str, object]) -> tuple[Difference, ...]:
     """The declared attributes that are otherwise; what isn't declared isn't compared."""
     return tuple(Difference(name, live.get(name), value) for name, value in declared.items() if live.get(name) != value)
 
 
+def _in_order(resources: Sequence[Resource]) -> list[Resource]:
+    """Each after those that it needs."""
+    known = {one.id: one for one in resources}
+    return [known[one] for one in TopologicalSorter({one.id: one.after for one in resources}).static_order()]
+
+
+def _all(live: Live | None) -> tuple[Live, ...]:
+    return (live, *live.duplicates) if live else ()
+
+
 def _action(resource: Resource, live: Live | None, verbs: Mapping[str, Verb]) -> Action:
-    identity, after = id_of(resource), resource.after
+    after = resource.after
     if live is None:
         found = differences(resource.declared(), {})
-        return Action(Verb.CREATE, identity, resource.create(), found, after)
+        return Action(Verb.CREATE, resource.id, tuple(resource.create()), found, after)
     found = differences(resource.declared(), live.attributes)
     changed = frozenset(difference.attribute for difference in found)
-    touched = frozenset(attribute for other, attribute in resource.touched_by().items() if verbs.get(other) in MADE)
+    touched = frozenset(attribute for other, attribute in resource.touched_by.items() if verbs.get(other) in MADE)
     if not changed | touched:
-        return Action(Verb.NO_CHANGE, identity, after=after)
+        return Action(Verb.NO_CHANGE, resource.id, after=after)
     if resource.must_be_replaced(live, changed):
-        return Action(Verb.REPLACE, identity, (*resource.delete(live), *resource.create()), found, after)
+        return Action(Verb.REPLACE, resource.id, (*resource.delete(live), *resource.create()), found, after)
     found += tuple(
         Difference(attribute, "as made earlier", resource.declared()[attribute]) for attribute in touched - changed
     )
-    return Action(Verb.UPDATE, identity, resource.update(live, changed | touched), found, after)
+    return Action(Verb.UPDATE, resource.id, tuple(resource.update(live, changed | touched)), found, after)
 
 
 def _refuse_others(resource: Resource, live: Live, environment: str) -> None:
     if live.owner is not None and live.owner != environment:
         raise NotOursError(
-            f"{id_of(resource)} belongs to the environment {live.owner!r}, not to {environment!r}: "
+            f"{resource.id} belongs to the environment {live.owner!r}, not to {environment!r}: "
             "choose other names with --prefix or --bucket"
         )
-    if live.owner is None and resource.part_of is None and not live.notes.get(ADOPTABLE):
+    if live.owner is None and resource.part_of is None and not live.adoptable:
         raise NotOursError(
-            f"{id_of(resource)} is there and wasn't made by stockpipe: choose other names with --prefix or --bucket, "
-            f"or hand it over by giving it the tag stockpipe:environment={environment}"
+            f"{resource.id} is there and wasn't made by stockpipe: choose other names with --prefix or --bucket, "
+            f"or hand it over by giving it the tag {ENVIRONMENT_TAG}={environment}"
         )
 
 
@@ -116,12 +122,12 @@ def _reason_to_leave(
 ) -> str | None:
     if resource.kind in keep:
         return KEPT
-    holder = snapshot.get(resource.part_of) if resource.part_of else live
+    holder = snapshot.get(resource.part_of.id) if resource.part_of else live
     owner = holder.owner if isinstance(holder, Live) else environment
     if owner == environment:
         return None
     if owner is None:
-        return f"it has no tag stockpipe:environment={environment}, so stockpipe didn't make it"
+        return f"it has no tag {ENVIRONMENT_TAG}={environment}, so stockpipe didn't make it"
     return f"it belongs to the environment {owner!r}"
 
 

@@ -1,19 +1,15 @@
-"""Plans, progress and states as a person or a script reads them."""
+"""Plans, reports and states as a person or a script reads them."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
-from rich.status import Status
 from rich.table import Table
 
 from bootstrap.comparison import Deviation
-from bootstrap.executor import Event, State
+from bootstrap.deployment import Report, ResourceStatus
 from bootstrap.model import Action, Call, Difference, EmptyBucket, Output, Plan, Step, Verb
-from bootstrap.operations import Report, ResourceStatus
 from bootstrap.runner import describe_wait
 
 _COLOURS = {
@@ -24,12 +20,6 @@ _COLOURS = {
     Verb.NO_CHANGE: "dim",
 }
 _PAST = {Verb.CREATE: "created", Verb.UPDATE: "updated", Verb.REPLACE: "replaced", Verb.DELETE: "deleted"}
-_MARKS = {
-    State.DONE: "[green]✓[/]",
-    State.FAILED: "[red]✗[/]",
-    State.SKIPPED: "[yellow]-[/]",
-    State.RACED: "[yellow]↻[/]",
-}
 
 
 def jsonable(value: Any) -> Any:
@@ -159,39 +149,6 @@ def summary(report: Report) -> str:
     return f"{counts} in {report.seconds:.1f} s"
 
 
-class Progress(AbstractContextManager["Progress"]):
-    """Shows each action as it ends, and on a terminal which ones are running. An observer of the executor."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._running: dict[str, str] = {}  # resource → its progress
-        self._status: Status | None = console.status("reading what is there") if console.is_terminal else None
-
-    def __enter__(self) -> "Progress":
-        if self._status:
-            self._status.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._status:
-            self._status.stop()
-
-    def __call__(self, event: Event) -> None:
-        """Show one event."""
-        action = event.action
-        if event.state is State.RUNNING:
-            self._running[action.resource] = event.note
-            if event.note and not self._status:
-                self._console.print(f"… {action.verb} {action.resource}: {event.note}", markup=False)
-        else:
-            self._running.pop(action.resource, None)
-            if action.verb is not Verb.NO_CHANGE:
-                self._console.print(f"{_MARKS[event.state]} {action.verb} {action.resource}{_how(event)}")
-        if self._status:
-            shown = (f"{resource} ({note})" if note else resource for resource, note in self._running.items())
-            self._status.update(escape(", ".join(shown)))
-
-
 _CHANGING = (Verb.UPDATE, Verb.REPLACE)
 _LONGEST = 160
 _GAP = 2  # columns between two columns of a table
@@ -202,12 +159,6 @@ def _table(*columns: str) -> Table:
     for column in columns:
         table.add_column(column, overflow="fold")  # names and ARNs are shown whole, also where the window is narrow
     return table
-
-
-def _how(event: Event) -> str:
-    if event.state is State.DONE:
-        return f"  [dim]{event.seconds:.2f} s[/]"
-    return f": {escape(event.error)}"
 
 
 def _action_json(action: Action) -> dict[str, Any]:

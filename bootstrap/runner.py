@@ -15,7 +15,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponent
 
 from bootstrap.emptying import Emptying
 from bootstrap.model import Call, EmptyBucket, Output, Patience, Step, Wait
-from bootstrap.resources.errors import error_code
+from bootstrap.resource import error_code
 from profiles.errors import CannotRunError
 from profiles.session import Aws
 from runtime.clock import Clock
@@ -76,8 +76,8 @@ class Runner:
             if code in call.raced and call.raced_text in str(error):
                 raise RacedError(str(error)) from error
             raise StepError(f"{call.operation} was refused: {error}{_advice(call, error)}") from error
-        for name, key in call.outputs.items():
-            self._outputs[Output(resource, name)] = answer[key]
+        for name in call.outputs:
+            self._outputs[Output(resource, name)] = answer[name]
 
     def _patiently(self, call: Call) -> dict[str, Any]:
         started = self._clock.monotonic()

@@ -65,7 +65,7 @@ class Settings:
     maximum_concurrency: int | None = setting(
         None,
         "--maximum-concurrency",
-        "Maximum number of batches at once, 2 to 1000; default: no limit.",
+        "Maximum number of batches at once; default: no limit.",
         least=2,
         most=1000,
         page=_MAPPING,
@@ -81,7 +81,7 @@ class Settings:
     bytes_scanned_limit: int = setting(
         100 * 10**9,  # an Athena query that would cost more than $0.50 is cancelled
         "--bytes-scanned-limit",
-        "Athena cancels a query that scans more bytes; at least 10 MB.",
+        "Athena cancels a query that scans more bytes.",
         expected="at least 10000000 (10 MB)",
         least=10_000_000,
         aws_says="InvalidRequestException: Value at 'bytesScannedCutoffPerQuery' failed to satisfy constraint: Member "

@@ -6,11 +6,10 @@ guard        only this machine's own pages may talk to it
 page         the page's parts in their places; panels/ has the parts, style.css their looks
 charts       what is shown → options of the charts
 text         numbers and times in words
-actions      sending a record that a person has typed
-refresher    the one loop: it reads what is due, and keeps the model
-model        what is known, as plain values
-sources      all that is read, through AWS APIs
-listing      new records, with few LIST calls
-reading      which of the found objects are worth reading
+actions      what the page can do besides looking
+refresher    the one loop: it reads what is due, and keeps the model; `stockpipe demo` shows the same model
+model        what is known, and how it is read, through AWS APIs
+series       records, counters and their course over time, as plain values
+listing      which records are new, and which of them to read
 calls        what looking costs
 """

@@ -1,25 +1,17 @@
-"""What the page can send: a record that a person has typed."""
+"""Sending a record that a person has typed."""
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from console import text
 from profiles.environment import Environment, queue_url
 from runtime.clock import iso_utc
 from runtime.contract import Contract
 from runtime.fields import Field, InvalidRecordError, Record
 
 _WHOLE = ("int", "bigint")
-
-
-@dataclass(frozen=True)
-class Accepted:
-    """A record that SQS has accepted."""
-
-    record: Record
-    message_id: str
 
 
 def given_fields(contract: Contract[Any]) -> tuple[Field, ...]:
@@ -45,20 +37,22 @@ def _value(about: Field, typed: str | float | None) -> Any:
         return int(typed)
     if not isinstance(typed, str):
         return typed
-    text = typed.strip()
+    given = typed.strip()
     try:
-        about.check(about.name, text)
+        about.check(about.name, given)
     except InvalidRecordError:
         try:
-            return about.check(about.name, text.upper())
+            return about.check(about.name, given.upper())
         except InvalidRecordError:
             pass
-    return text if text or about.required else None
+    return given if given or about.required else None
 
 
-def send_record(environment: Environment, record: Record) -> Accepted:
-    """Send it to the queue, as the producer does."""
+def send_record(environment: Environment, record: Record) -> str:
+    """Send it to the queue, as the producer does; what was done, in words."""
+    contract = environment.contract
     answer = environment.aws.sqs.send_message(
-        QueueUrl=queue_url(environment, environment.names.queue), MessageBody=environment.contract.encode(record)
+        QueueUrl=queue_url(environment, environment.names.queue), MessageBody=contract.encode(record)
     )
-    return Accepted(record, answer["MessageId"])
+    value = text.number(getattr(record, contract.charted))
+    return f"Sent {record.group} at {value}: SQS message {answer['MessageId']}"

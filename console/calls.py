@@ -11,23 +11,13 @@ from profiles.session import Aws
 # Dollars per call in us-east-2, as of November 2026. What isn't listed is free of charge (Lambda's and CloudWatch Logs'
 # read calls, STS, IAM).
 # https://aws.amazon.com/sqs/pricing/, https://aws.amazon.com/s3/pricing/, https://aws.amazon.com/cloudwatch/pricing/
-SQS_REQUEST: Final = 0.40 / 1e6
-S3_LIST: Final = 5.00 / 1e6
-S3_GET: Final = 0.40 / 1e6
-METRIC: Final = 0.01 / 1e3
 _DOLLARS: Final = {
-    ("s3", "ListObjectsV2"): S3_LIST,
-    ("s3", "PutObject"): S3_LIST,
-    ("s3", "GetObject"): S3_GET,
-    ("cloudwatch", "GetMetricData"): METRIC,
+    ("s3", "ListObjectsV2"): 5.00 / 1e6,
+    ("s3", "PutObject"): 5.00 / 1e6,
+    ("cloudwatch", "GetMetricData"): 0.01 / 1e3,
 }
-_DOLLARS_BY_SERVICE: Final = {"sqs": SQS_REQUEST, "s3": S3_GET}
+_DOLLARS_BY_SERVICE: Final = {"sqs": 0.40 / 1e6, "s3": 0.40 / 1e6}
 WINDOW_SECONDS: Final = 300.0
-
-
-def dollars(service: str, operation: str) -> float:
-    """The price of one call."""
-    return _DOLLARS.get((service, operation), _DOLLARS_BY_SERVICE.get(service, 0.0))
 
 
 @dataclass(frozen=True)
@@ -52,14 +42,20 @@ class CallCounter:
 
     def watch(self, aws: Aws, *services: str) -> None:
         """Count what the clients of these services send from now on."""
+
+        def note(event_name: str, **_: Any) -> None:
+            _prefix, service, operation = event_name.split(".")
+            self.count(service, operation)
+
         for service in services:
-            aws.client(service).meta.events.register_first(f"before-send.{service}", self._on_send)
+            aws.client(service).meta.events.register_first(f"before-send.{service}", note)
 
     def count(self, service: str, operation: str) -> None:
         """One request."""
         now = self._clock()
+        price = _DOLLARS.get((service, operation), _DOLLARS_BY_SERVICE.get(service, 0.0))
         with self._lock:
-            self._recent.append((now, dollars(service, operation)))
+            self._recent.append((now, price))
             self._by_operation[f"{service}:{operation}"] += 1
             self._forget(now)
 
@@ -79,7 +75,3 @@ class CallCounter:
     def _forget(self, now: float) -> None:
         while self._recent and self._recent[0][0] <= now - WINDOW_SECONDS:
             self._recent.popleft()
-
-    def _on_send(self, event_name: str, **_: Any) -> None:
-        _prefix, service, operation = event_name.split(".")
-        self.count(service, operation)

@@ -6,19 +6,19 @@ that begins with a colon as JavaScript.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from console import text
-from console.model import Seen, TrendPoint
+from console.series import Seen, TrendPoint
 
 BLUE: Final = "#0072B2"
 SKY: Final = "#56B4E9"
 ORANGE: Final = "#E69F00"
 VERMILION: Final = "#D55E00"
 _FONT: Final = "Roboto, system-ui, sans-serif"
-# The threshold belongs into the picture when values come this near to it; further off, it would flatten the line.
+# The threshold is drawn where values come this near to it (a part of it). Further off, it would flatten the line.
 _NEAR: Final = 0.2
 
 
@@ -43,39 +43,33 @@ def value_chart(name: str, records: Sequence[Seen], threshold: float | None, loo
     One step per record, not per second: a pause, or years between replayed days, leaves no gap.
     """
     times = [record.stored.record.epoch_ms for record in records]
-    span = times[-1] - times[0] if times else 0
+    span_ms = times[-1] - times[0] if times else 0
     values = [record.value for record in records]
-    near = threshold is not None and bool(values) and shows_threshold(values, threshold)
-    breaches = [[index, record.value] for index, record in enumerate(records) if record.stored.alert]
-    low, high = _range([*values, threshold] if near and threshold is not None else values)
-    return {
-        **_base(look),
-        "grid": {"left": 8, "right": 10, "top": 12, "bottom": 4, "containLabel": True},
-        "xAxis": _x_axis([text.axis_label(at_ms, span) for at_ms in times], look),
-        "yAxis": {**_y_axis(look), "min": low, "max": high},
-        "series": [
-            {
-                "name": name,
-                "type": "line",
-                "data": values,
-                "showSymbol": len(values) < 2,
-                "symbolSize": 6,
-                "lineStyle": {"width": 2, "color": look.line},
-                "itemStyle": {"color": look.line},
-                "areaStyle": {"color": look.line, "opacity": 0.08, "origin": "start"},
-                "markLine": _threshold_line(threshold if near else None),
-            },
-            {
-                "name": "alert",
-                "type": "scatter",
-                "data": breaches,
-                "symbol": "triangle",
-                "symbolSize": 9,
-                "itemStyle": {"color": VERMILION, "borderColor": look.surface, "borderWidth": 1},
-                "z": 5,
-            },
-        ],
+    drawn = [threshold] if threshold is not None and values and shows_threshold(values, threshold) else []
+    low, high = _range([*values, *drawn])
+    course = _line(name, values, look.line) | {
+        "showSymbol": len(values) < 2,
+        "symbolSize": 6,
+        "areaStyle": {"color": look.line, "opacity": 0.08, "origin": "start"},
+        "markLine": {
+            "silent": True,
+            "symbol": "none",
+            "data": [{"yAxis": limit} for limit in drawn],
+            "lineStyle": {"color": VERMILION, "type": "dashed", "width": 1.5},
+            "label": {"show": False},
+        },
     }
+    alerts = {
+        "name": "alert",
+        "type": "scatter",
+        "data": [[index, record.value] for index, record in enumerate(records) if record.stored.alert],
+        "symbol": "triangle",
+        "symbolSize": 9,
+        "itemStyle": {"color": VERMILION, "borderColor": look.surface, "borderWidth": 1},
+        "z": 5,
+    }
+    labels = [text.axis_label(at_ms, span_ms) for at_ms in times]
+    return _chart(look, labels, {"min": low, "max": high}, [course, alerts], top=12)
 
 
 def shows_threshold(values: Sequence[float], threshold: float) -> bool:
@@ -86,35 +80,22 @@ def shows_threshold(values: Sequence[float], threshold: float) -> bool:
 
 def flow_chart(trend: Sequence[TrendPoint], look: Look) -> dict[str, Any]:
     """Records per second sent and stored."""
-    return _trend_chart(
-        trend,
-        look,
-        [
-            ("sent", [round(point.sent, 2) for point in trend], ORANGE, "dashed"),
-            ("stored", [round(point.stored, 2) for point in trend], look.line, "solid"),
-        ],
-    )
+    return _trend_chart(trend, look, {"sent": (ORANGE, "dashed"), "stored": (look.line, "solid")})
 
 
 def latency_chart(trend: Sequence[TrendPoint], look: Look) -> dict[str, Any]:
     """Median and 95th percentile of the latency over the last minutes, in milliseconds."""
-    return _trend_chart(
-        trend,
-        look,
-        [
-            ("p50", [point.p50 for point in trend], look.line, "solid"),
-            ("p95", [point.p95 for point in trend], ORANGE, "dashed"),
-        ],
-    )
+    return _trend_chart(trend, look, {"p50": (look.line, "solid"), "p95": (ORANGE, "dashed")})
 
 
-def _trend_chart(
-    trend: Sequence[TrendPoint], look: Look, lines: Sequence[tuple[str, Sequence[float | None], str, str]]
-) -> dict[str, Any]:
-    highest = max((value or 0 for _, values, _, _ in lines for value in values), default=0)
-    return {
-        **_base(look),
-        "grid": {"left": 8, "right": 10, "top": 28, "bottom": 4, "containLabel": True},
+def _trend_chart(trend: Sequence[TrendPoint], look: Look, lines: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
+    """A line for each of these fields of the points, with its colour and dash."""
+    courses: dict[str, list[float | None]] = {name: [getattr(point, name) for point in trend] for name in lines}
+    highest = max((value or 0 for values in courses.values() for value in values), default=0)
+    series = [_line(name, courses[name], colour, dash) for name, (colour, dash) in lines.items()]
+    labels = [text.clock(point.at_ms) for point in trend]
+    y_axis = {"min": 0, "max": None if highest > 1 else 1, "minInterval": 1}
+    return _chart(look, labels, y_axis, series, top=28) | {
         "legend": {
             "top": 0,
             "left": 4,
@@ -122,24 +103,26 @@ def _trend_chart(
             "itemHeight": 8,
             "icon": "roundRect",
             "textStyle": {"color": look.muted, "fontFamily": _FONT, "fontSize": 12},
-        },
-        "xAxis": _x_axis([text.clock(point.at_ms) for point in trend], look),
-        "yAxis": {**_y_axis(look), "min": 0, "max": None if highest > 1 else 1, "minInterval": 1},
-        "series": [
-            {
-                "name": name,
-                "type": "line",
-                "data": values,
-                "showSymbol": False,
-                "lineStyle": {"width": 2, "color": colour, "type": dash},
-                "itemStyle": {"color": colour},
-            }
-            for name, values, colour, dash in lines
-        ],
+        }
     }
 
 
-def _base(look: Look) -> dict[str, Any]:
+def _line(name: str, values: Sequence[float | None], colour: str, dash: str = "solid") -> dict[str, Any]:
+    return {
+        "name": name,
+        "type": "line",
+        "data": list(values),
+        "showSymbol": False,
+        "lineStyle": {"width": 2, "color": colour, "type": dash},
+        "itemStyle": {"color": colour},
+    }
+
+
+def _chart(
+    look: Look, labels: list[str], y_axis: dict[str, Any], series: list[dict[str, Any]], *, top: int
+) -> dict[str, Any]:
+    """A chart with one step per label; `top` is what is left free above it, in pixels."""
+    axis_label = {"color": look.muted, "fontSize": 11, "showMinLabel": False, "showMaxLabel": False}
     return {
         "animation": False,
         "textStyle": {"fontFamily": _FONT, "color": look.ink},
@@ -151,42 +134,23 @@ def _base(look: Look) -> dict[str, Any]:
             "borderColor": look.grid,
             "textStyle": {"color": look.ink, "fontSize": 12},
         },
-    }
-
-
-def _x_axis(labels: list[str], look: Look) -> dict[str, Any]:
-    return {
-        "type": "category",
-        "data": labels,
-        "boundaryGap": False,
-        "axisTick": {"show": False},
-        "axisLine": {"lineStyle": {"color": look.grid}},
-        "axisLabel": {
-            "color": look.muted,
-            "fontSize": 11,
-            "hideOverlap": True,
-            "showMinLabel": False,
-            "showMaxLabel": False,
+        "grid": {"left": 8, "right": 10, "top": top, "bottom": 4, "containLabel": True},
+        "xAxis": {
+            "type": "category",
+            "data": labels,
+            "boundaryGap": False,
+            "axisTick": {"show": False},
+            "axisLine": {"lineStyle": {"color": look.grid}},
+            "axisLabel": {**axis_label, "hideOverlap": True},
         },
-    }
-
-
-def _y_axis(look: Look) -> dict[str, Any]:
-    return {
-        "type": "value",
-        "splitNumber": 3,
-        "splitLine": {"lineStyle": {"color": look.grid}},
-        "axisLabel": {"color": look.muted, "fontSize": 11, "showMinLabel": False, "showMaxLabel": False},
-    }
-
-
-def _threshold_line(threshold: float | None) -> dict[str, Any]:
-    return {
-        "silent": True,
-        "symbol": "none",
-        "data": [] if threshold is None else [{"yAxis": threshold}],
-        "lineStyle": {"color": VERMILION, "type": "dashed", "width": 1.5},
-        "label": {"show": False},
+        "yAxis": {
+            "type": "value",
+            "splitNumber": 3,
+            "splitLine": {"lineStyle": {"color": look.grid}},
+            "axisLabel": axis_label,
+            **y_axis,
+        },
+        "series": series,
     }
 
 

@@ -29,22 +29,15 @@ _HEADERS: Final = {
 }
 
 
-class Guard(asgi.Guard):
+def guarded(app: ASGIApp) -> ASGIApp:
     """ASGI middleware around the whole application."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        async def with_headers(scope: Scope, receive: Receive, send: Send) -> None:
-            await app(scope, receive, _with_headers(send))
+    async def with_headers(scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(_HEADERS)
+            await send(message)
 
-        super().__init__(with_headers, RULES)
+        await app(scope, receive, send_with_headers)
 
-
-def _with_headers(send: Send) -> Send:
-    async def send_with_headers(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in _HEADERS.items():
-                headers[name] = value
-        await send(message)
-
-    return send_with_headers
+    return asgi.Guard(with_headers, RULES)

@@ -1,6 +1,6 @@
-"""Finding new records in the bucket with few LIST calls, though S3 lists only in the order of the keys.
+"""Finding new records in the bucket with few LIST calls, and which of them to read with few GET calls.
 
-Two ways, because a key says when something happened, not when it was stored:
+S3 lists in the order of the keys, and a key says when something happened, not when it was stored. So:
 
 - A sweep reads the whole prefix, a few pages each time, and starts again at its end. It finds everything, also replayed
   records of years ago, and it is what the number of stored objects comes from. A small bucket is swept each time.
@@ -9,36 +9,27 @@ Two ways, because a key says when something happened, not when it was stored:
 """
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from runtime.contract import Contract
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
+from console.series import POINTS_PER_GROUP, Seen
+from operations.records import Found, StoredObject, list_page
+from profiles.environment import Environment
+from runtime.contract import Contract, Stored
 
 SWEEP_PAGES: Final = 3  # LIST calls of a sweep each time; a page has 1,000 keys
 GROUPS_FOLLOWED: Final = 12
 LOOK_BACK_KEYS: Final = 200
 KNOWN_KEYS: Final = 250_000  # what is remembered, about 35 MB; past that the count reads "250,000+"
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """An object that wasn't known before. `modified`: when S3 stored it, seconds since 1970."""
-
-    key: str
-    group: str
-    modified: float
+READS_AT_ONCE: Final = 40  # GET calls of one refresh, at most
 
 
 @dataclass
 class RecordListing:
     """What is known of the objects under the contract's prefix. Not for several threads."""
 
-    s3: "S3Client"
-    bucket: str
-    contract: Contract[Any]
+    environment: Environment
     sweep_pages: int = SWEEP_PAGES
     known: set[str] = field(default_factory=set)
     complete: bool = False
@@ -52,54 +43,84 @@ class RecordListing:
         """More objects than are remembered."""
         return len(self.known) >= KNOWN_KEYS
 
-    def find(self) -> list[Found]:
+    def find(self) -> list[StoredObject]:
         """The objects that are new since the last time, in no particular order."""
         found, wrapped = self._sweep()
         if not wrapped:
-            for group, writes in sorted(self._writes.items(), key=lambda item: item[0])[:GROUPS_FOLLOWED]:
-                page, _ = self._page(self.contract.folder(group), min(writes))
+            for group, writes in sorted(self._writes.items())[:GROUPS_FOLLOWED]:
+                page, _ = list_page(self.environment, self.environment.contract.folder(group), min(writes))
                 found += self._take(page)
-        for item in sorted(found, key=lambda item: (item.modified, item.key)):
+        for item in sorted(found, key=_written):
             self._writes.setdefault(item.group, deque(maxlen=LOOK_BACK_KEYS)).append(item.key)
             self._newest = max(self._newest, item.modified)
         return found
 
-    def _sweep(self) -> tuple[list[Found], bool]:
+    def _sweep(self) -> tuple[list[StoredObject], bool]:
         """Go on with the sweep; also whether one call of `find` was enough for all of it."""
-        found: list[Found] = []
+        found: list[StoredObject] = []
         started_at_beginning = not self._cursor
         for _ in range(self.sweep_pages):
-            page, more = self._page(self.contract.prefix, self._cursor)
+            page, more = list_page(self.environment, self.environment.contract.prefix, self._cursor)
             found += self._take(page)
             if not more:
-                self._finish_sweep()
+                if not self.full:
+                    self.known = self._swept  # objects that were deleted are forgotten
+                self._swept, self._cursor, self.complete = set(), "", True
                 return found, started_at_beginning
             self._cursor = page[-1].key
         return found, False
 
-    def _finish_sweep(self) -> None:
-        if not self.full:
-            self.known = self._swept  # objects that were deleted are forgotten
-        self._swept = set()
-        self._cursor = ""
-        self.complete = True
-
-    def _page(self, prefix: str, after: str) -> tuple[list[Found], bool]:
-        answer = self.s3.list_objects_v2(Bucket=self.bucket, Prefix=prefix, StartAfter=after)
-        objects = answer.get("Contents", [])
-        page = [
-            Found(item["Key"], self.contract.group_of_key(item["Key"]), item["LastModified"].timestamp())
-            for item in objects
-        ]
-        return page, answer["IsTruncated"]
-
-    def _take(self, page: list[Found]) -> list[Found]:
+    def _take(self, page: list[StoredObject]) -> list[StoredObject]:
         new = [item for item in page if item.key not in self.known and self._plausible(item)]
         if not self.full:
             self.known.update(item.key for item in new)
             self._swept.update(item.key for item in page)
         return new
 
-    def _plausible(self, item: Found) -> bool:
+    def _plausible(self, item: StoredObject) -> bool:
         """Whether an unknown object is a new one, when not all are remembered."""
         return item.group != "" and (not self.full or item.modified > self._newest)
+
+
+class ReadingList:
+    """Objects that were found and not read yet: the newest of each group, as many as a chart has points.
+
+    There may be more than is worth paying for. `since_ms`: what was stored before is not read, ms since 1970.
+    """
+
+    def __init__(self, since_ms: int = 0) -> None:
+        self._since = since_ms // 1000  # S3 tells whole seconds
+        self._unread: dict[str, list[StoredObject]] = {}
+
+    def __len__(self) -> int:
+        return sum(map(len, self._unread.values()))
+
+    def add(self, found: Iterable[StoredObject]) -> None:
+        """Note new objects; what a chart would not show any more is dropped."""
+        for item in found:
+            if item.modified >= self._since:
+                self._unread.setdefault(item.group, []).append(item)
+        for group, unread in self._unread.items():
+            self._unread[group] = sorted(unread, key=_written)[-POINTS_PER_GROUP:]
+
+    def take(self, count: int = READS_AT_ONCE) -> list[str]:
+        """The keys to read now: groups take turns, each with its newest."""
+        keys: list[str] = []
+        while len(keys) < count and len(self):
+            for unread in self._unread.values():
+                if unread and len(keys) < count:
+                    keys.append(unread.pop().key)
+        return keys
+
+
+def seen(contract: Contract[Any], found: Iterable[Found]) -> list[Seen]:
+    """The valid ones of the records that were found in an object."""
+    return [
+        Seen(one.content, one.key, getattr(one.content.record, contract.charted))
+        for one in found
+        if isinstance(one.content, Stored)
+    ]
+
+
+def _written(item: StoredObject) -> tuple[float, str]:
+    return item.modified, item.key

@@ -1,59 +1,44 @@
-"""What the console knows, as plain values and arithmetic: no AWS, no page, no clock of its own.
+"""What is known of the pipeline, and how it is read: through AWS APIs, with the chosen profile, changing nothing.
 
-`Model` is changed only by the refresher's thread of control; pages read it. `version` says that something changed.
+`Model` is what all faces show, the console's pages and the demo alike. `Sources.read` calls AWS in any thread and
+yields updates; whoever shows the model applies them, in its own thread. So a new figure has a field in `Model`, a line
+in `Sources.read`, and its place on a face.
 """
 
-from bisect import insort
 from collections import deque
-from collections.abc import Iterable, Set
-from dataclasses import dataclass, field
-from typing import Any, Final, Protocol, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, Final
 
-from operations.alerts import Alert
-from operations.deadletters import DeadLetter
-from operations.metrics import Invocation
-from operations.queues import Depth
-from runtime.contract import Stored, moment
+from botocore.exceptions import ClientError
 
-POINTS_PER_GROUP: Final = 120
+from console.listing import ReadingList, RecordListing, seen
+from console.series import TREND_SECONDS, Counted, Seen, Series, TrendPoint, merged, percentile
+from operations.alerts import Alert, peek_inbox
+from operations.deadletters import DeadLetter, list_dead_letters
+from operations.function_log import Invocation, failures_of, read_invocations
+from operations.live_function import read_configuration, read_mapping, read_variables
+from operations.queues import Depth, depth, oldest_message_seconds
+from operations.records import read_object, side_by_side
+from profiles.environment import Environment, queue_url, up_command
+from profiles.errors import CannotRunError
+from runtime.clock import Clock
+from runtime.settings import ConfigurationError
+
 GROUPS_SHOWN: Final = 12
 LATENCIES_KEPT: Final = 1000
 LAST_RECORDS: Final = 50
-RATE_SECONDS: Final = 20.0
-TREND_SECONDS: Final = 300.0
 PERCENTILES: Final = (50, 95, 99)
 
-
-class _Message(Protocol):
-    """What is shown of a queue that is only looked into."""
-
-    @property
-    def message_id(self) -> str: ...
-
-    @property
-    def sent_ms(self) -> int: ...
-
-
-_AnyMessage = TypeVar("_AnyMessage", bound=_Message)
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One stored record, the key of its object, and the value that charts show of it."""
-
-    stored: Stored[Any]
-    key: str
-    value: float
-
-    @property
-    def moment(self) -> tuple[int, str]:
-        """Sorts by event time."""
-        return moment(self.stored.record)
-
-    @property
-    def processed_ms(self) -> int:
-        """When the function built it, in milliseconds since 1970."""
-        return self.stored.processed_ms
+FACTS_SECONDS: Final = 30.0
+LOG_SECONDS: Final = 5.0
+AGE_SECONDS: Final = 60.0
+PEEK_SECONDS: Final = 60.0
+LOG_LOOK_BACK_MS: Final = 300_000  # at first
+_LOG_OVERLAP_MS: Final = 15_000  # log events may arrive late
+_LARGEST_OBJECT: Final = 16_000_000  # bytes that are read of one object; the function writes less
+_EXPLAINED_AT_ONCE: Final = 5  # each is a search in the log
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,82 +46,12 @@ class FunctionFacts:
     """What is known of the live function.
 
     `threshold`: the charted value from which on there are alerts; `mapping`: its event source mapping's state;
-    `trouble`: what is wrong with what it is told.
+    `trouble`: which of its variables is wrong.
     """
 
     threshold: float | None = None
     mapping: str = ""
     trouble: str = ""
-
-
-@dataclass
-class Series:
-    """The newest records of one group in the order of their events, at most `POINTS_PER_GROUP`."""
-
-    group: str
-    records: list[Seen] = field(default_factory=list)
-    last_processed_ms: int = 0
-
-    def add(self, record: Seen) -> None:
-        """Put a record where it belongs; the one that was processed longest ago makes room."""
-        if any(known.stored.record == record.stored.record for known in self.records):
-            return
-        insort(self.records, record, key=lambda known: known.moment)
-        self.last_processed_ms = max(self.last_processed_ms, record.processed_ms)
-        if len(self.records) > POINTS_PER_GROUP:
-            self.records.remove(min(self.records, key=lambda known: (known.processed_ms, known.moment)))
-
-    @property
-    def last(self) -> Seen:
-        """The latest event."""
-        return self.records[-1]
-
-    @property
-    def change_percent(self) -> float | None:
-        """From the first shown value to the last; None where the first is not above zero."""
-        first = self.records[0].value
-        return 100 * (self.last.value / first - 1) if first > 0 else None
-
-
-@dataclass
-class Counted:
-    """A number that only matters by how fast it grows: its samples of the last minutes."""
-
-    samples: deque[tuple[float, float]] = field(default_factory=deque)
-
-    def sample(self, at: float, value: float) -> None:
-        """The counter read `value` at the time `at`, in seconds."""
-        if self.samples and self.samples[-1][0] == at:
-            self.samples.pop()
-        self.samples.append((at, value))
-        while self.samples[0][0] < at - TREND_SECONDS:
-            self.samples.popleft()
-
-    def per_second(self) -> float | None:
-        """Growth per second over the last `RATE_SECONDS`; None before there are two samples. Never negative."""
-        if len(self.samples) < 2:
-            return None
-        last_at, last = self.samples[-1]
-        at, first = next(sample for sample in self.samples if sample[0] >= last_at - RATE_SECONDS)
-        if at == last_at:
-            at, first = self.samples[-2]
-        return max(0.0, (last - first) / (last_at - at))
-
-    def forget(self) -> None:
-        """Start again: after a gap, growth can't be told from what was missed."""
-        self.samples.clear()
-
-
-@dataclass(frozen=True, slots=True)
-class TrendPoint:
-    """What was true at one refresh: records per second, messages waiting, milliseconds."""
-
-    at_ms: int
-    sent: float
-    stored: float
-    waiting: int
-    p50: float | None
-    p95: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +63,12 @@ class Trouble:
     since_ms: int
 
 
-@dataclass
+@dataclass(slots=True)
 class Model:
-    """Everything that is shown. Figures that aren't known yet are None."""
+    """Everything that is shown. Figures that aren't known yet are None. `version` says that something changed.
+
+    `objects_before`: how many objects in the bucket are not counted as stored.
+    """
 
     version: int = 0
     refreshed_ms: int = 0
@@ -160,6 +78,7 @@ class Model:
     inbox: Depth | None = None
     function: FunctionFacts = field(default_factory=FunctionFacts)
     objects: int | None = None
+    objects_before: int = 0
     objects_are_more: bool = False
     records_read: int = 0
     objects_read: int = 0
@@ -173,11 +92,7 @@ class Model:
     invocations: dict[str, Invocation] = field(default_factory=dict)
     invocations_total: int | None = None
     invocations_failed: int = 0
-    sent_rate: Counted = field(default_factory=Counted)
-    stored_rate: Counted = field(default_factory=Counted)
-    invoked_rate: Counted = field(default_factory=Counted)
-    dead_rate: Counted = field(default_factory=Counted)
-    alert_rate: Counted = field(default_factory=Counted)
+    rates: Mapping[str, Counted] = field(default_factory=lambda: {name: Counted() for name in _COUNTERS})
     trend: deque[TrendPoint] = field(default_factory=deque)
 
     @property
@@ -188,7 +103,9 @@ class Model:
     @property
     def stored(self) -> int | None:
         """Stored records: objects, or with the batch layout an estimate from those that were read."""
-        return None if self.objects is None else round(self.objects * self.records_per_object)
+        if self.objects is None:
+            return None
+        return round(max(0, self.objects - self.objects_before) * self.records_per_object)
 
     @property
     def sent(self) -> int | None:
@@ -198,46 +115,43 @@ class Model:
         return self.stored + self.queue.total + self.dead.total
 
     @property
-    def age_seconds(self) -> float | None:
+    def age_ms(self) -> float | None:
         """How long the oldest message has been waiting: CloudWatch's figure, else how long the last ones had waited."""
         if self.queue is not None and self.queue.total == 0:
-            return 0.0
+            return 0
         if self.oldest_seconds is not None:
-            return self.oldest_seconds
-        return max(list(self.latencies)[-20:], default=0) / 1000 or None
+            return self.oldest_seconds * 1000
+        return max(list(self.latencies)[-20:], default=None)
+
+    def put(self, **figures: Any) -> None:
+        """Set fields by their names."""
+        for name, value in figures.items():
+            setattr(self, name, value)
 
     def add_records(self, records: Iterable[Seen]) -> None:
         """Records that were read from the bucket, each object's all at once."""
-        records = list(records)
+        records = sorted(records, key=lambda record: record.processed_ms)
         self.records_read += len(records)
         self.objects_read += len({record.key for record in records})
-        for record in sorted(records, key=lambda record: record.processed_ms):
+        for record in records:
             group = record.stored.record.group
             self.series.setdefault(group, Series(group)).add(record)
             self.latencies.append(record.stored.latency_ms)
-            self.last_records.append(record)
-        self.last_records = sorted(self.last_records, key=lambda record: record.processed_ms)[-LAST_RECORDS:]
+        self.last_records = sorted([*self.last_records, *records], key=lambda one: one.processed_ms)[-LAST_RECORDS:]
 
     def shown_series(self) -> list[Series]:
         """The groups that were written last, at most `GROUPS_SHOWN`, by name so that charts stay in their place."""
         newest = sorted(self.series.values(), key=lambda series: series.last_processed_ms)[-GROUPS_SHOWN:]
         return sorted(newest, key=lambda series: series.group)
 
-    def keep_only(self, keys: Set[str]) -> None:
-        """Objects were deleted from the bucket: forget the records that were in them."""
-        self.last_records = [record for record in self.last_records if record.key in keys]
-        for group, series in list(self.series.items()):
-            series.records = [record for record in series.records if record.key in keys]
-            if not series.records:
-                del self.series[group]
-
-    def see_alerts(self, seen: list[Alert], expected: int) -> None:
-        """What a look into the inbox showed, of `expected` messages."""
-        self.alerts = _merge(self.alerts, seen, expected)
-
-    def see_dead_letters(self, seen: list[DeadLetter], expected: int) -> None:
-        """What a look into the dead-letter queue showed, of `expected` messages."""
-        self.dead_letters = _merge(self.dead_letters, seen, expected)
+    def count_objects(self, keys: Set[str], *, are_more: bool) -> None:
+        """The objects in the bucket, or as many as are remembered. Records of deleted objects are forgotten."""
+        if self.objects is not None and len(keys) < self.objects and not are_more:
+            self.last_records = [record for record in self.last_records if record.key in keys]
+            for series in self.series.values():
+                series.records = [record for record in series.records if record.key in keys]
+            self.series = {group: series for group, series in self.series.items() if series.records}
+        self.objects, self.objects_are_more = len(keys), are_more
 
     def add_invocations(self, invocations: Iterable[Invocation]) -> None:
         """Invocations out of the log; the log is read with an overlap, so the same one may come twice."""
@@ -248,54 +162,157 @@ class Model:
         for request_id in list(self.invocations)[:-LATENCIES_KEPT]:
             del self.invocations[request_id]
 
+    def per_second(self, counter: str) -> float | None:
+        """How fast one of the counters `sent`, `invocations`, `stored`, `dead` and `alerts` grows; None: unknown."""
+        return self.rates[counter].per_second()
+
     def sample(self, at: float, at_ms: int) -> None:
         """Take the rates of now: `at` in seconds of a clock that never jumps, `at_ms` of the calendar."""
-        for counter, value in (
-            (self.sent_rate, self.sent),
-            (self.stored_rate, self.stored),
-            (self.dead_rate, self.dead.total if self.dead else None),
-            (self.alert_rate, self.inbox.total if self.inbox else None),
-        ):
-            if value is not None:
-                counter.sample(at, value)
+        for name, count in _COUNTERS.items():
+            if (value := count(self)) is not None:
+                self.rates[name].sample(at, value)
         p50, p95, _ = self.latency_percentiles()
         if self.queue is not None:
-            self.trend.append(
-                TrendPoint(
-                    at_ms,
-                    self.sent_rate.per_second() or 0.0,
-                    self.stored_rate.per_second() or 0.0,
-                    self.queue.waiting,
-                    p50,
-                    p95,
-                )
-            )
+            sent, stored = (round(self.per_second(name) or 0.0, 2) for name in ("sent", "stored"))
+            self.trend.append(TrendPoint(at_ms, sent, stored, p50, p95))
         while self.trend and self.trend[0].at_ms < at_ms - TREND_SECONDS * 1000:
             self.trend.popleft()
 
     def forget_rates(self) -> None:
         """After a time without refreshes, growth is no rate."""
-        for counter in (self.sent_rate, self.stored_rate, self.invoked_rate, self.dead_rate, self.alert_rate):
-            counter.forget()
+        for counter in self.rates.values():
+            counter.samples.clear()
 
     def latency_percentiles(self) -> tuple[float | None, ...]:
         """p50, p95 and p99 of the milliseconds from SQS accepting a message to its processing, of the last records."""
         return tuple(percentile(self.latencies, rank) for rank in PERCENTILES)
 
-    def duration_percentiles(self) -> tuple[float | None, ...]:
-        """p50, p95 and p99 of the function's duration in milliseconds, of the last invocations."""
-        durations = [invocation.duration_ms for invocation in self.invocations.values()]
-        return tuple(percentile(durations, rank) for rank in PERCENTILES)
+    def median_duration_ms(self) -> float | None:
+        """How long the function ran, of the last invocations."""
+        return percentile((invocation.duration_ms for invocation in self.invocations.values()), 50)
 
 
-def percentile(values: Iterable[float], rank: int) -> float | None:
-    """The smallest value that `rank` percent of all are not above (nearest rank); None of nothing."""
-    ordered = sorted(values)
-    return ordered[max(0, -(-rank * len(ordered) // 100) - 1)] if ordered else None
+# What is sampled at each refresh, to show how fast it grows.
+_COUNTERS: Final[Mapping[str, Callable[[Model], int | None]]] = {
+    "sent": lambda model: model.sent,
+    "invocations": lambda model: model.invocations_total,
+    "stored": lambda model: model.stored,
+    "dead": lambda model: model.dead.total if model.dead else None,
+    "alerts": lambda model: model.inbox.total if model.inbox else None,
+}
+
+Update = Callable[[Model], None]
 
 
-def _merge(known: list[_AnyMessage], seen: list[_AnyMessage], expected: int) -> list[_AnyMessage]:
-    """What a queue holds. AWS may show a part of it at a time: then what was known stays, too. Oldest first."""
-    messages = {message.message_id: message for message in (known if len(seen) < expected else [])}
-    messages |= {message.message_id: message for message in seen}
-    return sorted(messages.values(), key=lambda message: message.sent_ms)[-expected:] if expected else []
+class Sources:
+    """Reads one environment. Not for two threads at once.
+
+    `since_ms`: what was sent earlier is counted in queues and bucket, but not read. Milliseconds since 1970.
+    """
+
+    def __init__(self, environment: Environment, clock: Clock, *, since_ms: int = 0) -> None:
+        self.environment = environment
+        self.clock = clock
+        self._listing = RecordListing(environment)
+        self._since_ms = since_ms
+        self._unread = ReadingList(since_ms)
+        self._urls: dict[str, str] = {}
+        self._reasons: dict[str, str] = {}
+        self._due: dict[str, float] = {}
+        self._peeked: dict[str, Depth] = {}
+        self._log_since_ms = clock.now_ms() - LOG_LOOK_BACK_MS
+
+    def read(self) -> Iterator[Update]:
+        """Call AWS for what is due. Raises what boto3 raises; what was yielded before that is true."""
+        environment = self.environment
+        queue, dead, inbox = self._depths()
+        yield partial(Model.put, queue=queue, dead=dead, inbox=inbox)
+        yield from self._records()
+        if self._is_due("facts", FACTS_SECONDS):
+            yield partial(Model.put, function=self._function_facts())
+        if self._is_due("log", LOG_SECONDS):
+            yield self._invocations()
+        if self._is_due("age", AGE_SECONDS):
+            yield partial(Model.put, oldest_seconds=oldest_message_seconds(environment, self.clock.now()))
+        if self._is_worth_a_look("alerts", inbox):
+            alerts = [alert for alert in peek_inbox(environment) if alert.sent_ms >= self._since_ms]
+            yield lambda model: model.put(alerts=merged(model.alerts, alerts, inbox.total))
+        if self._is_worth_a_look("dead letters", dead):
+            letters = self._dead_letters()
+            yield lambda model: model.put(dead_letters=merged(model.dead_letters, letters, dead.total))
+
+    def hurry(self) -> None:
+        """Everything is due."""
+        self._due.clear()
+        self._peeked.clear()
+
+    def _is_due(self, name: str, seconds: float) -> bool:
+        now = self.clock.monotonic()
+        if now < self._due.get(name, float("-inf")):
+            return False
+        self._due[name] = now + seconds
+        return True
+
+    def _is_worth_a_look(self, name: str, depth: Depth) -> bool:
+        """When the count changed, and now and then while there is something: AWS may show a part at a time."""
+        changed = self._peeked.get(name) != depth
+        self._peeked[name] = depth
+        return changed or (depth.total > 0 and self._is_due(name, PEEK_SECONDS))
+
+    def _depths(self) -> list[Depth]:
+        """The records' queue, the dead-letter queue and the inbox."""
+        names, aws = self.environment.names, self.environment.aws
+        try:
+            for name in (names.queue, names.dead_letter_queue, names.inbox_queue):
+                self._urls[name] = self._urls.get(name) or queue_url(self.environment, name)
+            return [depth(aws, url) for url in self._urls.values()]
+        except ClientError:
+            self._urls.clear()  # a queue that was made again may have another URL
+            raise
+
+    def _records(self) -> Iterator[Update]:
+        """New records, read concurrently, and how many objects there are."""
+        listing, unread, contract = self._listing, self._unread, self.environment.contract
+        unread.add(listing.find())
+        objects = side_by_side(lambda key: read_object(self.environment, key, _LARGEST_OBJECT), unread.take())
+        records = [one for _, (found, _) in objects for one in seen(contract, found)]
+        new = [record for record in records if record.stored.sent_ms >= self._since_ms]
+        yield partial(Model.add_records, records=new)
+        yield partial(Model.put, unread=len(unread))
+        if listing.complete:
+            yield partial(Model.count_objects, keys=listing.known, are_more=listing.full)
+
+    def _function_facts(self) -> FunctionFacts:
+        """The live function's settings, and the state of its event source mapping."""
+        environment, names = self.environment, self.environment.names
+        mapping = read_mapping(environment, names.queue, names.function)
+        state = mapping.get("State", "") if mapping else "no mapping"
+        configuration = read_configuration(environment, names.function)
+        if configuration is None:
+            raise CannotRunError(f"there is no function {names.function}; run: {up_command(environment)}")
+        try:
+            told = read_variables(environment, configuration).settings
+        except ConfigurationError as error:
+            return FunctionFacts(mapping=state, trouble=str(error))
+        limits = [limit for rule in environment.pipeline.rules if (limit := rule.limit(told)) is not None]
+        return FunctionFacts(threshold=min(limits, default=None), mapping=state)
+
+    def _invocations(self) -> Update:
+        invocations = read_invocations(self.environment, since_ms=self._log_since_ms)
+        newest = max((invocation.at_ms for invocation in invocations), default=0)
+        self._log_since_ms = max(self._log_since_ms, newest - _LOG_OVERLAP_MS)
+        return lambda model: model.add_invocations(invocations)
+
+    def _dead_letters(self) -> list[DeadLetter]:
+        """What is in the dead-letter queue. Why a valid one failed is in the function's log, if it is still there."""
+        letters, reasons = list_dead_letters(self.environment), self._reasons
+        unknown = [letter for letter in letters if letter.is_valid and letter.message_id not in reasons]
+        for letter in unknown[-_EXPLAINED_AT_ONCE:]:
+            message_id = letter.message_id
+            failures = failures_of(self.environment, message_id=message_id, record_id=None, since_ms=letter.sent_ms)
+            if failures:
+                reasons[message_id] = failures[-1].reason
+        return [
+            replace(letter, reason=f"{letter.reason}: {why}") if (why := reasons.get(letter.message_id)) else letter
+            for letter in letters
+        ]

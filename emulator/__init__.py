@@ -1,1 +1,1 @@
-"""How does AWS start on this machine? Two engines, each a process of its own in an environment of its own."""
+"""How does AWS start on this machine? Engines, as processes or in a container, behind one contract (`engine`)."""

@@ -1,7 +1,7 @@
 """A log that many processes append to, for as long as they live, kept within bounds: its writer and its reader.
 
 When the log is over `MOST_BYTES`, it is copied to `<log>.1`, which replaces an earlier copy, and emptied. It stays the
-same open file, so every process goes on writing to it; output between copying and emptying is lost. The engine's own
+same open file, so every process continues to write to it. Output between copying and emptying is lost. The engine's own
 process does this in a thread, so no other process has to outlive the command that started it::
 
     python -P bounded_log.py <log> <most bytes> (-c <code> | -m <module> | <file>) [argument …]

@@ -1,36 +1,29 @@
-"""`stockpipe emulator start|stop|status|logs`."""
+"""Start, stop and look at an AWS emulator on this machine: loopback only, and no account.
 
-import contextlib
+The first start of an engine sets it up, once.
+"""
+
 import dataclasses
 import os
-from collections.abc import Iterator, Mapping
-from enum import StrEnum
+from contextlib import suppress
 from typing import Annotated
 from urllib.parse import urlsplit
 
-import typer
+from cyclopts import Parameter
 from rich.table import Table
 
-from emulator import compose, engines, lifecycle
-from emulator.engines import ENGINES, engine_named
-from emulator.guard.rules import is_origin
-from emulator.state import Observer, log_path
+from emulator import lifecycle
+from emulator.engine import DEFAULT_PORT, Capability, Options, Status
+from emulator.engines import ENGINES, engine_named, with_capability
+from emulator.state import log_path
 from profiles import folders
 from profiles.errors import CannotRunError
 from profiles.session import BUILT_IN_ENDPOINT
-from terminal import EXIT_CHECK_FAILED, JsonOption, console, errors, print_json
+from terminal import console, print_json, progress, say, write
+from terminal.commands import Json, command_line, number, option
 
-app = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    help="Start, stop and look at an AWS emulator on this machine: no Docker, no account, loopback only.\n\n"
-    "[bold]localstack[/] is the reference (it needs a Python 3.13, found or fetched). [bold]ministack[/] starts in "
-    "half a second, needs nothing but Python, and can enforce IAM. [bold]compose[/] is LocalStack in a container, for "
-    "those who have Docker. The first start of an engine sets it up, once.",
-)
-
-EngineName = StrEnum("EngineName", {name: name for name in (*ENGINES, compose.NAME)})  # type: ignore[misc]
-_DEFAULT_ENGINE = EngineName(lifecycle.DEFAULT_ENGINE)
+app = command_line("emulator", __doc__)
+_SUMMARIES = "; ".join(f"{one.name} {one.summary}" for one in ENGINES.values())
 
 
 def default_port() -> int:
@@ -39,147 +32,88 @@ def default_port() -> int:
         url = urlsplit(os.environ.get("AWS_ENDPOINT_URL", ""))
         port = url.port
     except ValueError:  # not a URL; the commands that use it say so
-        return lifecycle.DEFAULT_PORT
-    return port if port and url.hostname in {"localhost", "127.0.0.1", "::1"} else lifecycle.DEFAULT_PORT
+        return DEFAULT_PORT
+    return port if port and url.hostname in {"localhost", "127.0.0.1", "::1"} else DEFAULT_PORT
 
 
-PortOption = Annotated[
-    int,
-    typer.Option(
-        "--port",
-        min=1,
-        max=65535,
-        default_factory=default_port,
-        show_default=f"that of AWS_ENDPOINT_URL on loopback, else {lifecycle.DEFAULT_PORT}",
+PortNumber = Annotated[int | None, number(least=1, most=65535)]
+Port = Annotated[
+    PortNumber,
+    Parameter(
+        show_default=f"that of AWS_ENDPOINT_URL on loopback, else {DEFAULT_PORT}",
         help="Port on 127.0.0.1. Several engines can run, one per port.",
     ),
 ]
 
 
-@contextlib.contextmanager
-def progress() -> Iterator[Observer]:
-    """Show what is going on: one changing line in a terminal, else a line per step. Warnings stay."""
-    if not errors.is_terminal:
-        yield lambda text: errors.print(text, markup=False, soft_wrap=True)
-        return
-    with errors.status("…") as shown:
-
-        def observe(text: str) -> None:
-            if text.startswith("warning:"):
-                errors.print(text, markup=False, soft_wrap=True, style="yellow")
-            else:
-                shown.update(text.replace("[", r"\["))
-
-        yield observe
+def _flag(capability: Capability, text: str) -> Parameter:
+    """An option, with the engines that have it."""
+    return Parameter(help=f"{text} (--engine {' or '.join(with_capability(capability))}).")
 
 
-@app.command()
+IamFlag = _flag(Capability.ENFORCE_IAM, "Deny what IAM policies don't allow, as AWS does")
+TlsFlag = _flag(Capability.SERVE_TLS, "Serve https with a certificate of its own")
+LimitsFlag = _flag(Capability.LIMIT_FUNCTIONS, "Don't limit functions' open files, processes and file size as AWS does")
+
+
+@app.command
 def start(
     *,
     engine: Annotated[
-        EngineName, typer.Option("--engine", envvar="STOCKPIPE_ENGINE", help="Which emulator to run.")
-    ] = _DEFAULT_ENGINE,
-    port: PortOption,
-    enforce_iam: Annotated[
-        bool, typer.Option("--enforce-iam", help="Deny what IAM policies don't allow, as AWS does (ministack only).")
-    ] = False,
-    tls: Annotated[
-        bool, typer.Option("--tls", help="Serve https with a certificate of its own (ministack only).")
-    ] = False,
-    allow_origin: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--allow-origin",
-            metavar="ORIGIN",
-            help="Let web pages of this origin call the emulator, for example https://app.example. Repeatable.",
-        ),
-    ] = None,
-    cloudformation: Annotated[
-        bool, typer.Option("--cloudformation", help="LocalStack: also offer CloudFormation, to deploy a template.")
-    ] = False,
-    no_function_limits: Annotated[
-        bool,
-        typer.Option(
-            "--no-function-limits",
-            help="LocalStack: set functions no limit of open files, processes and file size, as AWS does.",
-        ),
-    ] = False,
+        str, option("--engine", choices=tuple(ENGINES), help=f"Which emulator to run: {_SUMMARIES}.")
+    ] = lifecycle.DEFAULT_ENGINE,
+    port: Port = None,
+    enforce_iam: Annotated[bool, IamFlag] = False,
+    tls: Annotated[bool, TlsFlag] = False,
+    allow_origin: list[str] | None = None,
+    cloudformation: bool = False,
+    no_function_limits: Annotated[bool, LimitsFlag] = False,
 ) -> None:
     """Start an emulator in the background and return when it answers.
 
-    Its data is private to the port and gone when it stops. If it already runs, that is fine.
+    Its data is private to the port and gone when it stops. If it already runs with the same options, that is success.
+
+    Args:
+        allow_origin: Let web pages of this origin call it, for example https://app.example. Repeatable.
+        cloudformation: Also offer CloudFormation, to deploy a template.
     """
-    for origin in allow_origin or ():
-        if not is_origin(origin):
-            raise CannotRunError(f"not an origin: {origin!r}. Give scheme and host, as in https://app.example:8443")
-    options = engines.options(
-        allowed_origins=allow_origin or (), cloudformation=cloudformation, function_limits=not no_function_limits
-    )
-    if engine.value == compose.NAME:
-        _start_container(port, options, enforce_iam=enforce_iam, tls=tls)
-        return
+    options = Options(enforce_iam, tls, tuple(allow_origin or ()), cloudformation, not no_function_limits)
     with progress() as observer:
-        running = lifecycle.start(
-            engine.value,
-            port,
-            enforce_iam=enforce_iam,
-            use_tls=tls,
-            extra_environment=options,
-            observer=observer,
-        )
-    title = engine_named(running.engine).full_title
+        running = lifecycle.start(engine, port or default_port(), options, observer=observer)
+    title = f"{engine_named(running.engine).title} {running.version}"
     how = "already runs" if running.already_running else "is ready"
-    console.print(f"{title} {how} at {running.endpoint_url} (pid {running.pid})", soft_wrap=True)
-    _show_how_to_use(running.endpoint_url)
+    place = f"container {running.container}" if running.container else f"pid {running.pid}"
+    say(f"{title} {how} at {running.endpoint_url} ({place})")
+    if running.endpoint_url != BUILT_IN_ENDPOINT.replace("localhost", "127.0.0.1"):
+        say(f"Use it with: export AWS_ENDPOINT_URL={running.endpoint_url}")
     if running.certificate_path:
-        console.print(f"      and: export AWS_CA_BUNDLE={running.certificate_path}", soft_wrap=True)
+        say(f"      and: export AWS_CA_BUNDLE={running.certificate_path}")
 
 
-def _start_container(port: int, options: Mapping[str, str], *, enforce_iam: bool, tls: bool) -> None:
-    if enforce_iam or tls:
-        raise CannotRunError("LocalStack never enforces IAM and has no TLS here: use --engine ministack")
-    with progress() as observer:
-        stack = compose.start(port, options, observer)
-    console.print(
-        f"{compose.TITLE} {stack.version} is ready at {stack.endpoint_url} (container {stack.container})",
-        soft_wrap=True,
-    )
-    _show_how_to_use(stack.endpoint_url)
-
-
-def _show_how_to_use(endpoint_url: str) -> None:
-    if endpoint_url != BUILT_IN_ENDPOINT.replace("localhost", "127.0.0.1"):
-        console.print(f"Use it with: export AWS_ENDPOINT_URL={endpoint_url}", soft_wrap=True)
-
-
-@app.command()
-def stop(
-    *,
-    port: PortOption,
-    everything: Annotated[bool, typer.Option("--all", help="Stop every emulator that was started here.")] = False,
-) -> None:
+@app.command
+def stop(*, port: Port = None, everything: Annotated[bool, Parameter(name="--all")] = False) -> None:
     """Stop an emulator: end all of its processes, remove its data, and verify both.
 
     Its log, the manifests of what was sent and the caches are kept. Only emulators that stockpipe started are stopped.
+
+    Args:
+        everything: Stop every emulator that was started here.
     """
-    ports = _ports_in_use() if everything else [port]
+    port = port or default_port()
     stopped: list[int] = []
-    kept: list[str] = []
     failed: list[str] = []
     with progress() as observer:
-        for number in ports:
+        for number in [entry.port for entry in lifecycle.status()] if everything else [port]:
             try:
                 if lifecycle.stop(number, observer):
-                    stopped.append(number)
-                    kept.append(f"its log ({log_path(number)})")
-                elif compose.stop(number, observer):
                     stopped.append(number)
             except CannotRunError as error:
                 failed.append(str(error))
     for number in stopped:
         console.print(f"stopped the emulator on port {number}: no process and no data of it is left")
     if stopped:
-        console.print(f"kept: {', '.join([*kept, folders.kept_in_words()])}", soft_wrap=True, markup=False)
+        kept = [f"its log ({path})" for number in stopped if (path := log_path(number)).exists()]
+        say(f"kept: {', '.join([*kept, folders.kept_in_words()])}")
     if failed:
         raise CannotRunError("; ".join(failed))
     if stopped:
@@ -187,64 +121,47 @@ def stop(
     if everything:
         console.print("nothing to stop")
     else:
-        others = ", ".join(f"--port {number}" for number in _ports_in_use())
+        others = ", ".join(f"--port {entry.port}" for entry in lifecycle.status())
         hint = f". There is one at: {others} (--all stops every one)" if others else ""
-        console.print(f"nothing to stop: no emulator of ours on port {port}{hint}", soft_wrap=True)
+        say(f"nothing to stop: no emulator of ours on port {port}{hint}")
 
 
-def _ports_in_use() -> list[int]:
-    return [*(entry.port for entry in lifecycle.status()), *(stack.port for stack in compose.stacks())]
+@app.command
+def status(*, port: PortNumber = None, as_json: Json = False) -> bool:
+    """Show which emulators run, and what answers on a port. Exit code 1: no emulator is running.
 
-
-@app.command()
-def status(
-    port: Annotated[
-        int | None,
-        typer.Option("--port", min=1, max=65535, help="Only this port; also names an emulator that isn't ours."),
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Show which emulators run, and what answers on a port. Exit code 1: no emulator is running."""
-    found = {entry.port: entry for entry in lifecycle.status(port)}
-    if port is None and default_port() not in found:
-        found.update({entry.port: entry for entry in lifecycle.status(default_port())})
-    found.update({stack.port: _as_status(stack) for stack in compose.stacks() if port in (None, stack.port)})
-    entries = [found[number] for number in sorted(found)]
+    Args:
+        port: Show only this port, also if stockpipe didn't start what answers there.
+    """
+    entries = lifecycle.status(port)
+    if port is None and default_port() not in {entry.port for entry in entries}:
+        entries = sorted([*entries, *lifecycle.status(default_port())], key=lambda entry: entry.port)
     if as_json:
         print_json([dataclasses.asdict(entry) for entry in entries])
     elif entries:
         console.print(_table(entries))
         for entry in entries:
             if entry.log_path:  # on a line of its own: it is long, and there to be copied
-                console.print(f"log of port {entry.port}: {entry.log_path}", markup=False, soft_wrap=True)
+                say(f"log of port {entry.port}: {entry.log_path}")
     else:
         where = f"on port {port}" if port else "running"
         console.print(f"no emulator {where}. Start one with: stockpipe emulator start")
-    if all(entry.state in {"gone", "damaged"} for entry in entries):
-        raise typer.Exit(EXIT_CHECK_FAILED)
+    return any(entry.state not in {"gone", "damaged"} for entry in entries)
 
 
-@app.command()
-def logs(
-    *,
-    port: PortOption,
-    follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on with what comes, until the engine ends.")
-    ] = False,
-) -> None:
-    """Print what the emulator on a port has logged, also after it has stopped."""
-    stack = compose.find(port)
-    lines = compose.logs(stack, follow=follow) if stack else lifecycle.logs(port, follow=follow)
-    with contextlib.suppress(KeyboardInterrupt):
-        for line in lines:
-            typer.echo(line)
+@app.command
+def logs(*, port: Port = None, follow: Annotated[bool, Parameter(name=("--follow", "-f"))] = False) -> None:
+    """Print what the emulator on a port has logged, also after it has stopped.
+
+    Args:
+        follow: Keep printing new lines until the engine ends.
+    """
+    with suppress(KeyboardInterrupt):
+        for line in lifecycle.logs(port or default_port(), follow=follow):
+            write(line)
 
 
-def _as_status(stack: compose.Stack) -> lifecycle.Status:
-    return lifecycle.Status(stack.port, stack.state, compose.NAME, stack.version, stack.endpoint_url)
-
-
-def _table(entries: list[lifecycle.Status]) -> Table:
+def _table(entries: list[Status]) -> Table:
     meaning = {
         "running": "[green]running[/]",
         "starting": "[yellow]starting[/]",

@@ -1,7 +1,7 @@
-"""The third engine: LocalStack in a container, driven through `docker compose` and looked at through the Docker SDK.
+"""LocalStack in a container, started by `docker compose` and inspected through the Docker SDK.
 
-Only the service `localstack` of docker-compose.yml is started, so that the engine means the same as the others: AWS
-answers at the port, and has no resources yet. Each port is a compose project of its own; that of the default port is
+Only the service `localstack` of docker-compose.yml is started, so this engine starts in the same state as the
+others: it has no resources yet. Each port is a compose project of its own; that of the default port is
 the one that `docker compose up` in the checkout makes. Containers are recognised by their label, whoever started them.
 """
 
@@ -15,19 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from emulator import loopback
+from emulator.engine import DEFAULT_PORT, Capability, Engine, MissingError, Observer, Options, Running, Status, silent
 from emulator.guard.rules import ORIGINS_VARIABLE
-from emulator.identity import identify
 from emulator.inherited import DOCKER, inherited
-from emulator.lifecycle import DEFAULT_PORT
-from emulator.state import Observer
+from emulator.localstack.engine import LOCALSTACK, VERSION, option_variables
 from profiles.errors import CannotRunError
 
 if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
 
-NAME = "compose"
-TITLE = "LocalStack in a container"
 PROJECT = "stockpipe"
 FOLDER = Path(__file__).parent.parent  # where docker-compose.yml is, in a checkout
 
@@ -39,7 +37,6 @@ _VARIABLES = {
 }
 _LABEL = "stockpipe.emulator=localstack"
 _PROJECT_LABEL = "com.docker.compose.project"
-_INSTEAD = "or use --engine localstack or ministack, which need no Docker"
 
 
 @dataclass(frozen=True)
@@ -57,47 +54,65 @@ class Stack:
     environment: frozenset[str] = frozenset()
 
     @property
-    def endpoint_url(self) -> str:
-        """Where it answers; on loopback only."""
-        return f"http://127.0.0.1:{self.port}"
+    def status(self) -> Status:
+        """The stack as an engine on a port of loopback."""
+        return Status(self.port, self.state, COMPOSE.name, self.version, f"http://127.0.0.1:{self.port}")
 
 
-def start(port: int, options: Mapping[str, str], observer: Observer) -> Stack:
-    """Start LocalStack in a container on loopback `port` and return when it is ready for calls.
+class ComposeEngine(Engine):
+    """LocalStack in a container. Images are built on first use."""
 
-    `options` are variables of its environment, as an embedded engine gets them (`emulator.engines.options`); in
-    docker-compose.yml each has a variable of the user's. Images are built on first use.
+    def require(self, observer: Observer = silent, *, fetch: bool = True) -> None:  # noqa: ARG002
+        """Raise `MissingError` where no Docker engine answers or Compose is not installed."""
+        with closing(connect()):
+            _require_compose()
 
-    Raises `CannotRunError` in one line: no engine, no Compose, other settings, or Compose's last lines.
-    """
-    with closing(connect()):
-        _require_compose()
-    running = find(port)
-    if running is None and (other := identify(f"http://127.0.0.1:{port}")):
-        raise CannotRunError(
-            f"{TITLE} can't start: port {port} is taken, {other} answers there. Stop it, or choose another --port"
-        )
-    if running is None or running.state != "running":
-        _compose(project_of(port), port, ["up", "--detach", "--wait", "localstack"], observer, options)
-    elif not running.environment >= {f"{name}={value}" for name, value in options.items()}:
-        raise CannotRunError(
-            f"{TITLE} runs on port {port} with other settings. Stop it first (stockpipe emulator stop --port {port}), "
-            "or choose another --port"
-        )
-    stack = find(port)
-    if stack is None or stack.state != "running":
-        raise CannotRunError(f"{TITLE} was started, but isn't ready. Its log: stockpipe emulator logs --port {port}")
-    return stack
+    def start(self, port: int, options: Options, observer: Observer) -> Running:
+        """Run `docker compose up`, unless the container is ready already."""
+        self.require()
+        stack, variables = find(port), option_variables(options)
+        was_running = stack is not None and stack.state == "running"
+        if stack is None:
+            loopback.require_free(port)
+        elif was_running and not stack.environment >= {f"{name}={value}" for name, value in variables.items()}:
+            raise CannotRunError(
+                f"{self.title} runs on port {port} with other settings. Stop it first (stockpipe emulator stop --port "
+                f"{port}), or choose another --port"
+            )
+        if not was_running:
+            _compose(project_of(port), port, ["up", "--detach", "--wait", "localstack"], observer, variables)
+            stack = find(port)
+        if stack is None or stack.state != "running":
+            raise CannotRunError(
+                f"{self.title} was started, but isn't ready. Its log: stockpipe emulator logs --port {port}"
+            )
+        return Running(**vars(stack.status), already_running=was_running, container=stack.container)
+
+    def stop(self, port: int, observer: Observer) -> bool:
+        """Remove every container, network and volume of the project on `port`."""
+        stack = find(port)
+        if stack is None:
+            return False
+        _compose(stack.project, port, ["--profile", "*", "down", "--volumes", "--remove-orphans"], observer)
+        return True
+
+    def status(self) -> list[Status]:
+        """All stacks of the Docker engine; none where no Docker engine answers."""
+        return [stack.status for stack in stacks()]
+
+    def logs(self, port: int, *, follow: bool) -> Iterator[str] | None:
+        """What the container printed."""
+        stack = find(port)
+        return _lines(stack, follow=follow) if stack else None
 
 
-def stop(port: int, observer: Observer) -> bool:
-    """Remove every container, network and volume of the project on `port`; False if there is none."""
-    stack = find(port)
-    if stack is None:
-        return False
-    down = ["--profile", "*", "down", "--volumes", "--remove-orphans"]
-    _compose(stack.project, port, down, observer)
-    return True
+COMPOSE = ComposeEngine(
+    name="compose",
+    title="LocalStack in a container",
+    version=VERSION,
+    summary="is LocalStack in a container, for those who have Docker",
+    capabilities=LOCALSTACK.capabilities - {Capability.NO_DOCKER, Capability.EXTRA_VARIABLES} | {Capability.ANY_PYTHON},
+)
 
 
 def find(port: int) -> Stack | None:
@@ -115,8 +130,7 @@ def stacks() -> list[Stack]:
         return []
 
 
-def logs(stack: Stack, *, follow: bool = False) -> Iterator[str]:
-    """The lines that LocalStack printed; with `follow`, further ones as they come, until it ends."""
+def _lines(stack: Stack, *, follow: bool) -> Iterator[str]:
     with closing(connect()) as client:
         container = client.containers.get(stack.container)
         rest = ""
@@ -152,7 +166,7 @@ def _stack(container: "Container") -> Stack | None:
 
 
 def connect() -> "DockerClient":
-    """A client of an engine that answers. Raises `CannotRunError`."""
+    """A client of an engine that answers. Raises `MissingError`."""
     import docker  # noqa: PLC0415 - takes 130 ms, which every command would pay
 
     address = _address()
@@ -161,9 +175,10 @@ def connect() -> "DockerClient":
         client.ping()
     except docker.errors.DockerException as error:
         where = f" at {address}" if address else ""
-        raise CannotRunError(
+        raise MissingError(
             f"no Docker engine answers{where}: {_reason(error)}. Start one (Docker, Colima: colima start, Podman: "
-            f"podman machine start), {_INSTEAD}"
+            "podman machine start)",
+            Capability.NO_DOCKER,
         ) from error
     return client
 
@@ -179,18 +194,21 @@ def _address() -> str | None:
     if os.environ.get("DOCKER_HOST") or not shutil.which("docker"):
         return os.environ.get("DOCKER_HOST")
     command = ["docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]
-    asked = subprocess.run(command, capture_output=True, text=True, check=False, env=inherited(further=DOCKER))
+    asked = subprocess.run(command, capture_output=True, text=True, check=False, env=inherited(*DOCKER))
     return asked.stdout.strip() or None
 
 
 def _require_compose() -> None:
     if not (FOLDER / "docker-compose.yml").exists():
-        raise CannotRunError(f"--engine {NAME} works in a checkout of stockpipe only: there is no docker-compose.yml")
-    try:
-        subprocess.run(["docker", "compose", "version"], capture_output=True, check=True, env=inherited(further=DOCKER))
-    except (OSError, subprocess.CalledProcessError) as error:
         raise CannotRunError(
-            f"a Docker engine answers, but the command 'docker compose' doesn't work: install Compose 2, {_INSTEAD}"
+            f"--engine {COMPOSE.name} works in a checkout of stockpipe only: there is no docker-compose.yml"
+        )
+    try:
+        subprocess.run(["docker", "compose", "version"], capture_output=True, check=True, env=inherited(*DOCKER))
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise MissingError(
+            "a Docker engine answers, but the command 'docker compose' doesn't work: install Compose 2",
+            Capability.NO_DOCKER,
         ) from error
 
 
@@ -200,7 +218,7 @@ def _compose(
     """Run `docker compose` in the checkout, passing its lines on. Raises `CannotRunError` with the last ones."""
     command = ["docker", "compose", "--progress", "plain", "--project-name", project, *arguments]
     chosen = {_VARIABLES[name]: value for name, value in (options or {}).items()}
-    environ = {**inherited(further=DOCKER), "STOCKPIPE_PORT": str(port), **chosen}
+    environ = {**inherited(*DOCKER), "STOCKPIPE_PORT": str(port), **chosen}
     last: deque[str] = deque(maxlen=4)
     with subprocess.Popen(
         command, cwd=FOLDER, env=environ, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT

@@ -2,8 +2,8 @@
 
 A virtual environment can't be moved, so it is built in place: under a lock, and with a marker that is written last. One
 without the marker was interrupted, and is built again. Its folder is named after everything that goes into it (lock,
-interpreter): what changes gets a new folder, and nothing is ever repaired. Our own plugin is kept the same way, in a
-folder beside it, so that a change to it doesn't cost another environment of 325 MB.
+interpreter): a change leads to a new folder, and nothing is repaired. Our own plugin is kept the same way, in a
+separate folder, so that a change to it doesn't need another environment of 325 MB.
 """
 
 import hashlib
@@ -17,9 +17,9 @@ from pathlib import Path
 import uv
 
 from emulator import state
+from emulator.engine import Observer
 from emulator.inherited import inherited
 from emulator.interpreters import Interpreter
-from emulator.state import Observer
 from profiles.errors import CannotRunError
 from profiles.folders import cache_folder
 
@@ -29,20 +29,20 @@ _LAYOUT = "1"  # part of the key: change it when environments are built differen
 
 @dataclass(frozen=True)
 class Environment:
-    """A virtual environment to be, with the packages of `lock`. `title` is for a person."""
+    """A virtual environment with the packages of `lock`. `title` is for a person."""
 
     name: str
     title: str
     lock: Path
 
     def key(self, interpreter: Interpreter) -> str:
-        """Stands for everything that goes into it."""
+        """A digest of everything that goes into it."""
         return _digest([str(interpreter.path), interpreter.version, self.lock.read_bytes()])
 
 
 @dataclass(frozen=True)
 class Package:
-    """A package of ours, to be installed into a folder for the PYTHONPATH of an environment with its dependencies.
+    """A package of ours, installed into a folder that is on the PYTHONPATH of an environment with its dependencies.
 
     It is built in the first folder of `sources`; the other folders contain what else its build needs.
     """
@@ -52,7 +52,7 @@ class Package:
     sources: tuple[Path, ...]
 
     def key(self, interpreter: Interpreter) -> str:
-        """Stands for everything that goes into it."""
+        """A digest of everything that goes into it."""
         parts: list[str | bytes] = []
         for source in self.sources:
             for path in sorted(source.rglob("*")):
@@ -69,60 +69,50 @@ def _digest(parts: Sequence[str | bytes]) -> str:
     return digest.hexdigest()[:16]
 
 
-Builder = Callable[[Path], None]
-
-
 def ensure(environment: Environment, interpreter: Interpreter, observer: Observer) -> Path:
     """The environment's Python; built first where it isn't there yet. Raises `CannotRunError`."""
-    folder = _folder(environment, interpreter)
-    ensure_folder(
-        folder, environment.title, lambda target: _build(environment, interpreter, target, observer), observer
-    )
-    return folder / "bin" / "python"
+    title = environment.title
+
+    def build(folder: Path) -> None:
+        observer(f"setting up {title} (once): Python {interpreter.version}")
+        _run_uv(["venv", "--quiet", "--no-project", "--python", str(interpreter.path), str(folder)], title, observer)
+        observer(f"setting up {title} (once): packages")
+        install = ["pip", "install", "--no-progress", "--python", str(folder / "bin" / "python")]
+        _run_uv([*install, "--require-hashes", "--requirement", str(environment.lock)], title, observer)
+
+    return ensure_folder(_folder(environment, interpreter), title, build, observer) / "bin" / "python"
 
 
-def ensure_package(package: Package, interpreter: Interpreter, python: Path, observer: Observer) -> Path:
-    """The folder that the package is installed in, for the environment of `python`. Raises `CannotRunError`."""
-    folder = _folder(package, interpreter)
-    ensure_folder(folder, package.title, lambda target: _install(package, python, target, observer), observer)
-    return folder
+def ensure_package(package: Package, interpreter: Interpreter, observer: Observer) -> Path:
+    """The folder that the package is installed in. Raises `CannotRunError`.
+
+    It is built with the hatchling of our own environment, so that nothing is downloaded for it.
+    """
+
+    def build(folder: Path) -> None:
+        observer(f"setting up {package.title} (once)")
+        install = ["pip", "install", "--python", sys.executable, "--target", str(folder), "--no-deps", "--no-index"]
+        # --no-cache: uv would take an earlier build of the same folder for this one.
+        _run_uv([*install, "--no-build-isolation", "--no-cache", str(package.sources[0])], package.title, observer)
+
+    return ensure_folder(_folder(package, interpreter), package.title, build, observer)
 
 
 def _folder(what: Environment | Package, interpreter: Interpreter) -> Path:
     return cache_folder() / "environments" / f"{what.name}-{what.key(interpreter)}"
 
 
-def ensure_folder(folder: Path, title: str, builder: Builder, observer: Observer) -> None:
-    """Have `builder` fill `folder`, once and completely. Of several processes at once one builds, the others wait."""
+def ensure_folder(folder: Path, title: str, build: Callable[[Path], None], observer: Observer) -> Path:
+    """Have `build` fill `folder`, once and completely. One process builds it, others wait for that."""
     if (folder / _MARKER).exists():
-        return
+        return folder
     lock = folder.with_name(f"{folder.name}.lock")
     with state.locked(lock, lambda: observer(f"{title} is being set up by another process: waiting")):
         if not (folder / _MARKER).exists():
             shutil.rmtree(folder, ignore_errors=True)
-            builder(folder)
+            build(folder)
             (folder / _MARKER).touch()
-
-
-def _build(environment: Environment, interpreter: Interpreter, folder: Path, observer: Observer) -> None:
-    """Build the environment with uv, which honours the user's own index settings."""
-    title = environment.title
-    observer(f"setting up {title} (once): Python {interpreter.version}")
-    _run_uv(["venv", "--quiet", "--no-project", "--python", str(interpreter.path), str(folder)], title, observer)
-    observer(f"setting up {title} (once): packages")
-    install = ["pip", "install", "--no-progress", "--python", str(folder / "bin" / "python")]
-    _run_uv([*install, "--require-hashes", "--requirement", str(environment.lock)], title, observer)
-
-
-def _install(package: Package, python: Path, folder: Path, observer: Observer) -> None:
-    """Build a wheel with the hatchling of our own environment, so that nothing is downloaded for it, and install it."""
-    observer(f"setting up {package.title} (once)")
-    wheels = folder / "wheels"
-    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(wheels)]
-    run(build, package.sources[0], package.title, observer)
-    wheel = next(wheels.glob("*.whl"))
-    target = ["--python", str(python), "--target", str(folder)]
-    _run_uv(["pip", "install", *target, "--no-deps", "--no-index", str(wheel)], package.title, observer)
+    return folder
 
 
 def _run_uv(arguments: Sequence[str], title: str, observer: Observer) -> None:
@@ -131,7 +121,7 @@ def _run_uv(arguments: Sequence[str], title: str, observer: Observer) -> None:
 
 
 def run(command: Sequence[str], folder: Path, title: str, observer: Observer) -> None:
-    """Run one step of a set-up in `folder`, and show what it prints. Raises `CannotRunError` with the end of that."""
+    """Run one step of a set-up in `folder`, and show its output. Raises `CannotRunError` with the last lines."""
     lines: list[str] = []
     # close_fds=False: it inherits the lock. Should this process be killed, nobody builds over a uv that still writes.
     with subprocess.Popen(

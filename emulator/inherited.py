@@ -1,11 +1,10 @@
-"""Which of the user's variables the programs that set an engine up get: those that they need, and no secrets.
+"""Which of the user's variables are passed to the programs that set up an engine: what they need, and no secrets.
 
 They run code from a package index, and the pythons that they find on PATH. A private index's own credentials are among
 what they need (`UV_INDEX_<NAME>_PASSWORD`, or within a URL).
 """
 
 import os
-from collections.abc import Mapping
 
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 _NAMES = {
@@ -29,10 +28,10 @@ _REFUSED_NAMES = {"DOCKER_PASSWORD", "DOCKER_AUTH_CONFIG"}
 DOCKER = ("DOCKER_", "COMPOSE_", "BUILDKIT_", "BUILDX_", "STOCKPIPE_", "SSH_AUTH_SOCK")
 
 
-def inherited(environ: Mapping[str, str] | None = None, further: tuple[str, ...] = ()) -> dict[str, str]:
+def inherited(*further: str) -> dict[str, str]:
     """The variables to pass on; also those that start with one of `further`."""
     return {
         name: value
-        for name, value in (os.environ if environ is None else environ).items()
-        if (name in _NAMES or name.startswith(_PREFIXES + further)) and name not in _REFUSED_NAMES
+        for name, value in os.environ.items()
+        if (name in _NAMES or name.startswith((*_PREFIXES, *further))) and name not in _REFUSED_NAMES
     }

@@ -3,6 +3,8 @@
 import socket
 from functools import cache
 
+from emulator.engine import PortTakenError
+
 
 @cache
 def hosts() -> tuple[str, ...]:
@@ -24,6 +26,13 @@ def listens(host: str, port: int) -> bool:
 
 def _family(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def require_free(port: int) -> None:
+    """Raise `PortTakenError` if one of the addresses is in use: a client of `localhost` may choose any of them."""
+    for host in hosts():
+        if reason := why_taken(host, port):
+            raise PortTakenError(reason)
 
 
 def why_taken(host: str, port: int) -> str | None:

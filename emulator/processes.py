@@ -66,21 +66,16 @@ def can_print_to(log: Path, *, for_seconds: float = 0) -> bool:
     may hold it for a moment after it has become a zombie: the lock is tried `for_seconds`.
     """
     deadline = time.monotonic() + for_seconds
-    while _is_locked(log):
-        if time.monotonic() >= deadline:
-            return True
-        time.sleep(_POLL_SECONDS)
-    return False
-
-
-def _is_locked(log: Path) -> bool:
-    try:
-        with log.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:  # there is no such file
-        return False
+    with contextlib.suppress(OSError), log.open("rb") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    return True
+                time.sleep(_POLL_SECONDS)
+            else:
+                return False
     return False
 
 
@@ -96,9 +91,9 @@ def exit_code(pid: int) -> int | None:
 
 
 def start_mark(pid: int) -> str:
-    """What distinguishes the process `pid` from all others that had or will have this pid; empty if there is none.
+    """Distinguishes the process `pid` from all others that have this pid at another time; empty if there is none.
 
-    It is the id of this boot, and when the process was started, as the kernel recorded that: on Linux in clock ticks
+    It is the id of this boot and the start of the process as the kernel recorded it: on Linux in clock ticks
     since the boot (`starttime` in proc_pid_stat(5)), on macOS by the clock of that moment (`p_starttime`). Neither
     changes when the system clock is set. (psutil's create_time() does: it follows the clock.)
     """

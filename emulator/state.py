@@ -20,19 +20,17 @@ import os
 import re
 import tempfile
 import time
-import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 from emulator import processes
+from emulator.engine import Observer
 from profiles import folders
 from profiles.errors import CannotRunError
-
-Observer = Callable[[str], None]
 
 _LOCK_SECONDS = 600.0  # a first start downloads an engine in that time
 _LOCK_POLL_SECONDS = 0.1
@@ -40,13 +38,16 @@ _LOOPBACK = re.compile(r"https?://(127\.0\.0\.1|localhost|\[::1\]):\d+")
 
 
 def state_folder() -> Path:
-    """Where it is kept what runs at the moment. Made where it is missing, readable by its owner only."""
+    """The folder `emulators`, created if it is missing. Only its owner can enter it."""
     return folders.private(folders.state_folder() / "emulators")
 
 
 @dataclass(frozen=True)
 class Record:
-    """What runs on a port. `started` is the process's start mark (`processes.start_mark`): pids are used again."""
+    """What runs on a port. `started` is the process's start mark (`processes.start_mark`): pids are used again.
+
+    `options` stands for what was asked for; after `grace_seconds` a stop becomes a kill.
+    """
 
     engine: str
     version: str
@@ -54,20 +55,9 @@ class Record:
     pid: int
     started: str
     endpoint_url: str
-    enforce_iam: bool = False
-    use_tls: bool = False
-    extra_environment: Mapping[str, str] = field(default_factory=dict)
+    options: str = ""
     certificate_path: str | None = None
-
-    @property
-    def log_path(self) -> Path:
-        """The file that the engine prints to."""
-        return log_path(self.port)
-
-    @property
-    def folder(self) -> Path:
-        """The engine's private folder."""
-        return private_folder(self.port)
+    grace_seconds: int = 1
 
 
 def log_path(port: int) -> Path:
@@ -103,24 +93,20 @@ def load(port: int) -> Record | None:
             del fields["created"]
             resident = processes.lives_in(psutil.Process(fields["pid"]), private_folder(port))
             fields["started"] = processes.start_mark(fields["pid"]) if resident else ""
-        record = Record(**fields)
-    except (OSError, ValueError, TypeError, KeyError, RecursionError, psutil.Error):
+        record = Record(**{name: value for name, value in fields.items() if name in Record.__annotations__})
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, psutil.Error):
         return None
     return record if record.port == port and _is_valid(record) else None
 
 
 def _is_valid(record: Record) -> bool:
-    for name, kind in typing.get_type_hints(Record).items():
-        origin = typing.get_origin(kind)
-        if not isinstance(getattr(record, name), kind if origin in (None, types.UnionType) else origin):
-            return False
-    return _LOOPBACK.fullmatch(record.endpoint_url) is not None
+    typed = all(isinstance(getattr(record, name), kind) for name, kind in typing.get_type_hints(Record).items())
+    return typed and _LOOPBACK.fullmatch(record.endpoint_url) is not None
 
 
-def damaged(port: int) -> Path | None:
-    """The record of `port` if there is one that can't be read."""
-    path = _record_path(port)
-    return path if path.exists() and load(port) is None else None
+def damaged(port: int) -> bool:
+    """Whether `port` has a record that can't be read."""
+    return _record_path(port).exists() and load(port) is None
 
 
 def forget(port: int) -> None:
@@ -143,7 +129,12 @@ def locked(path: Path, waiting: Callable[[], None] | None = None, seconds: float
 
     Raises `CannotRunError` if it isn't free after `seconds`, or can't be opened.
     """
-    with _opened(path) as file:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a", encoding="utf-8")
+    except OSError as error:
+        raise CannotRunError(f"the lock {path} can't be opened: {error.strerror}") from error
+    with file:
         # Programs that the holder runs (with close_fds=False) hold it too: one that outlives it is waited for.
         os.set_inheritable(file.fileno(), True)
         deadline = time.monotonic() + seconds
@@ -158,14 +149,6 @@ def locked(path: Path, waiting: Callable[[], None] | None = None, seconds: float
                 )
             time.sleep(_LOCK_POLL_SECONDS)
         yield
-
-
-def _opened(path: Path) -> typing.TextIO:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open("a", encoding="utf-8")
-    except OSError as error:
-        raise CannotRunError(f"the lock {path} can't be opened: {error.strerror}") from error
 
 
 def _lock(file: typing.TextIO) -> bool:

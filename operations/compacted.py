@@ -1,4 +1,4 @@
-"""Records that compaction has moved to the compacted table, after `--delete-compacted` only there.
+"""Records in the compacted table. After `compact --delete-compacted` they are only there.
 
 They are read with the offline engine, on every endpoint: it fetches only the files of the days and groups in question,
 and those only once.
@@ -14,13 +14,12 @@ import duckdb
 from analytics import run_query
 from analytics.result import HistoryError
 from analytics.tables import compacted_table
-from operations.record_search import StoredRecord
-from operations.stored import Content, Found
+from operations.records import Found, read_line
 from profiles.environment import Environment
 from profiles.errors import CannotRunError
 from runtime.clock import from_epoch_ms
 from runtime.contract import Contract
-from runtime.fields import InvalidRecordError, Record
+from runtime.fields import Record
 
 
 def is_anything_compacted(environment: Environment) -> bool:
@@ -42,16 +41,15 @@ def find_compacted(environment: Environment, records: Iterable[Record], found: C
     contract = environment.contract
     for group, (first, last) in sorted(_spans(records).items()):
         where = [*_in_group(contract, group), f"day BETWEEN '{_day(first)}' AND '{_day(last)}'"]
-        rows = _query(environment, where)
-        found([Found(str(values[contract.record.ID]), key, _content(contract, values)) for key, values in rows])
+        found(_query(environment, where))
 
 
 def find_one(
     environment: Environment, record_id: str, *, record: Record | None = None, group: str | None = None
-) -> StoredRecord | None:
+) -> Found | None:
     """A record by its id. Where the record is known, only its day's file is read, else those of the group, else all.
 
-    The table keeps neither the time as it was sent, only the same moment in UTC, nor which request stored the record.
+    The table has the event time in UTC only, and not which request stored the record.
     """
     if not is_anything_compacted(environment):
         return None
@@ -61,41 +59,29 @@ def find_one(
         where.append(f"day = '{_day(record.epoch_ms)}'")
     if known := record.group if record else group:
         where += _in_group(contract, known)
-    for key, values in _query(environment, where):
-        try:
-            return StoredRecord(key, contract.parse_stored(json.dumps(values).encode()), "")
-        except InvalidRecordError:
-            return StoredRecord(key, None, "")
-    return None
+    return next(iter(_query(environment, where)), None)
 
 
-def _query(environment: Environment, where: Iterable[str]) -> list[tuple[str, dict[str, Any]]]:
-    """The key and the stored fields of each row for which all conditions hold; `timestamp` is the `event_time`."""
-    table = compacted_table(environment)
+def _query(environment: Environment, where: Iterable[str]) -> list[Found]:
+    """The records for which all conditions hold; `timestamp` is the `event_time`."""
+    table, contract = compacted_table(environment), environment.contract
     name = table.name if table else ""
-    columns = [column for column, _ in environment.contract.columns() if column != "timestamp"]
+    columns = [column for column, _ in contract.columns() if column != "timestamp"]
     sql = f'SELECT "$path", {", ".join(columns)} FROM {name} WHERE {" AND ".join(where)}'
     try:
         rows = run_query(environment, sql, "duckdb").rows
     except (HistoryError, duckdb.Error) as error:
-        plural = environment.contract.plural
         raise CannotRunError(
-            f"table {name} can't be read, so it is not known which {plural} are in it: {error}. See: stockpipe query "
-            f"--sql 'SELECT COUNT(*) FROM {name}' --engine duckdb"
+            f"table {name} can't be read, so it is not known which {contract.plural} are in it: {error}. See: "
+            f"stockpipe query --sql 'SELECT COUNT(*) FROM {name}' --engine duckdb"
         ) from error
     found = []
     for path, *cells in rows:
         values = dict(zip(columns, cells, strict=True))
-        found.append((_key(environment, path), {**values, "timestamp": values["event_time"]}))
+        line = json.dumps({**values, "timestamp": values["event_time"]}).encode()
+        key = path.removeprefix(f"s3://{environment.names.bucket}/")
+        found.append(Found(str(values[contract.record.ID]), key, read_line(contract, line)))
     return found
-
-
-def _content(contract: Contract[Any], values: dict[str, Any]) -> Content:
-    try:
-        record: Record = contract.make(values)
-    except InvalidRecordError as error:
-        return str(error)
-    return record
 
 
 def _spans(records: Iterable[Record]) -> dict[str, tuple[int, int]]:
@@ -118,7 +104,3 @@ def _day(epoch_ms: int) -> str:
 
 def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
-
-
-def _key(environment: Environment, path: str) -> str:
-    return path.removeprefix(f"s3://{environment.names.bucket}/")

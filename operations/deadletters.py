@@ -1,24 +1,24 @@
-"""Dead letters: what is in the dead-letter queue, why, sending it back without losing anything, and deleting it.
+"""Dead letters: listing them with their reasons, sending them back without losing any, and deleting them.
 
 Sending back (redrive) has two ways. SQS's own message move task, where the endpoint has it:
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_StartMessageMoveTask.html
 Else a copy: each message is sent to the queue first and deleted from the dead-letter queue only when SQS has accepted
-it. Interrupted at any point, a message is in one of the queues or in both; in both is harmless, because a record that
-is stored twice lands on the same key. (A record without an id or a time has its message's, which a copy would lose: so
-the copy has them written out.)
+it. If this is interrupted, a message is in one of the queues or in both. Both is harmless, because a record that is
+stored twice has the same key. (A record without an id or a time takes them from its message. A copy would lose them, so
+they are written into the copy.)
 """
 
 import json
 import math
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import ClientError
-from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from operations.queues import BATCH, PEEK_LIMIT, Held, browse, depth, peek, sent_ms
+from operations.queues import PEEK_LIMIT, Held, browse, depth, peek, sent_ms
 from profiles.environment import Environment, queue_url
 from profiles.errors import CannotRunError
 from runtime.contract import Contract
@@ -46,8 +46,8 @@ _BATCH_BYTES = 262_144
 class DeadLetter:
     """One message that failed too often. `sent_ms`: when it was first sent, milliseconds since 1970.
 
-    `record_id`: the id that the body tells, though it may be invalid otherwise. `is_valid`: nothing is wrong with the
-    message itself, so the function's log has the reason.
+    `record_id`: the id in the body, even if the body is not valid. `is_valid`: the message is a valid record, so the
+    function's log has the reason.
     """
 
     message_id: str
@@ -72,9 +72,14 @@ class Redrive:
     finished: bool = True
 
 
-def list_dead_letters(environment: Environment, *, limit: int = PEEK_LIMIT) -> list[DeadLetter]:
-    """Up to `limit` dead letters with their reasons, oldest first; none is consumed."""
-    url = queue_url(environment, environment.names.dead_letter_queue)
+def list_dead_letters(
+    environment: Environment, *, limit: int = PEEK_LIMIT, queue: str | None = None
+) -> list[DeadLetter]:
+    """Up to `limit` dead letters with their reasons, oldest first; none is consumed.
+
+    `queue`: another dead-letter queue than that of the records' queue.
+    """
+    url = queue_url(environment, queue or environment.names.dead_letter_queue)
     return [_read(environment.contract, message) for message in peek(environment.aws, url, limit=limit)]
 
 
@@ -123,7 +128,7 @@ def redrive_all(environment: Environment) -> Redrive:
 def redrive_one(environment: Environment, some_id: str) -> Redrive:
     """Send one dead letter back, by message id or record id.
 
-    Moved 0: it is no longer there, or AWS didn't hand it out this time.
+    Moved 0: it is no longer there, or AWS didn't return it this time.
     """
     return Redrive(
         _copy(environment, lambda message: _read(environment.contract, message).is_called(some_id), enough=1), "copy"
@@ -131,7 +136,7 @@ def redrive_one(environment: Environment, some_id: str) -> Redrive:
 
 
 def purge(environment: Environment) -> None:
-    """Delete every dead letter, those included that arrive meanwhile.
+    """Delete every dead letter, including those that arrive meanwhile.
 
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_PurgeQueue.html
     """
@@ -158,30 +163,24 @@ def _read(contract: Contract[Any], message: "MessageTypeDef") -> DeadLetter:
 
 
 def _await_task(environment: Environment, task: str) -> Redrive:
-    def newest() -> tuple[str, int, str]:
+    def look() -> Mapping[str, Any]:
         tasks = environment.aws.sqs.list_message_move_tasks(
             SourceArn=environment.names.dead_letter_queue_arn, MaxResults=10
         ).get("Results", [])
-        if not tasks:
-            return "", 0, ""
         # AWS gives the handle only while a task runs; the newest one comes first.
-        ours = next((one for one in tasks if one.get("TaskHandle") == task), tasks[0])
-        return ours.get("Status", ""), ours.get("ApproximateNumberOfMessagesMoved", 0), ours.get("FailureReason", "")
+        return next((one for one in tasks if one.get("TaskHandle") == task), tasks[0] if tasks else {})
 
-    wait = Retrying(
-        retry=retry_if_result(lambda answer: answer[0] == "RUNNING"),
+    found = Retrying(
+        retry=retry_if_result(lambda answer: answer.get("Status") == "RUNNING"),
         stop=stop_after_delay(_MOVE_SECONDS),
         wait=wait_fixed(_POLL_SECONDS),
-    )
-    try:
-        status, moved, failure = wait(newest)
-    except RetryError:
-        return Redrive(newest()[1], "task", finished=False)
+        retry_error_callback=lambda _: look(),
+    )(look)
+    moved, status = found.get("ApproximateNumberOfMessagesMoved", 0), found.get("Status")
     if status == "FAILED":
-        raise CannotRunError(
-            f"the redrive of {environment.names.dead_letter_queue} stopped after {moved} messages: {failure}"
-        )
-    return Redrive(moved, "task")
+        queue, reason = environment.names.dead_letter_queue, found.get("FailureReason", "")
+        raise CannotRunError(f"the redrive of {queue} stopped after {moved} messages: {reason}")
+    return Redrive(moved, "task", finished=status != "RUNNING")
 
 
 def _copy(environment: Environment, wanted: "Callable[[MessageTypeDef], bool]", enough: int | None = None) -> int:
@@ -209,37 +208,28 @@ def _copy(environment: Environment, wanted: "Callable[[MessageTypeDef], bool]", 
 
 
 def _move(environment: Environment, source: str, target: str, messages: "list[MessageTypeDef]") -> list[str]:
-    """Send, then delete; the ids of the messages that were moved."""
-    moved = []
-    for batch in _batches(messages):
-        entries = list(_entries(environment.contract, batch))
-        sent = environment.aws.sqs.send_message_batch(QueueUrl=target, Entries=entries).get("Successful", [])
-        accepted = [batch[int(entry["Id"])] for entry in sent]
-        if accepted:
-            environment.aws.sqs.delete_message_batch(
-                QueueUrl=source,
-                Entries=[
-                    {"Id": str(index), "ReceiptHandle": message["ReceiptHandle"]}
-                    for index, message in enumerate(accepted)
-                ],
-            )
-        moved += [message["MessageId"] for message in accepted]
-    return moved
-
-
-def _batches(messages: "Iterable[MessageTypeDef]") -> "Iterator[list[MessageTypeDef]]":
-    """As many messages as fit into one call; one that is larger than that goes alone."""
-    batch: list[MessageTypeDef] = []
-    size = 0
-    for message in messages:
-        length = _bytes(message)
-        if batch and (len(batch) == BATCH or size + length > _BATCH_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(message)
-        size += length
-    if batch:
-        yield batch
+    """Send, then delete; the ids of the messages that were moved. Where they don't fit into one call, one by one."""
+    if not messages:
+        return []
+    if len(messages) > 1 and sum(map(_bytes, messages)) > _BATCH_BYTES:
+        return [moved for one in messages for moved in _move(environment, source, target, [one])]
+    entries: list[SendMessageBatchRequestEntryTypeDef] = [
+        {
+            "Id": str(index),
+            "MessageBody": _body(environment.contract, message),
+            "MessageAttributes": _attributes(message),
+        }
+        for index, message in enumerate(messages)
+    ]
+    sent = environment.aws.sqs.send_message_batch(QueueUrl=target, Entries=entries)
+    accepted = [messages[int(entry["Id"])] for entry in sent.get("Successful", [])]
+    if accepted:
+        handles = [message["ReceiptHandle"] for message in accepted]
+        environment.aws.sqs.delete_message_batch(
+            QueueUrl=source,
+            Entries=[{"Id": str(index), "ReceiptHandle": handle} for index, handle in enumerate(handles)],
+        )
+    return [message["MessageId"] for message in accepted]
 
 
 def _bytes(message: "MessageTypeDef") -> int:
@@ -248,15 +238,8 @@ def _bytes(message: "MessageTypeDef") -> int:
     return sum(len(text.encode()) for text in texts)
 
 
-def _entries(
-    contract: Contract[Any], messages: "Iterable[MessageTypeDef]"
-) -> "Iterable[SendMessageBatchRequestEntryTypeDef]":
-    for index, message in enumerate(messages):
-        yield {"Id": str(index), "MessageBody": _body(contract, message), "MessageAttributes": _attributes(message)}
-
-
 def _body(contract: Contract[Any], message: "MessageTypeDef") -> str:
-    """The body; where it is a record that takes its id or its time from the message, both are written out."""
+    """The body. If it is a record that takes its id or its time from the message, both are written into it."""
     body = message["Body"]
     try:
         record = contract.parse(body, message_id=message["MessageId"], sent_timestamp_ms=sent_ms(message))

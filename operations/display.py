@@ -1,10 +1,8 @@
 """How the operator's commands show times, tables and values."""
 
-import json
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-import typer
 from rich.table import Table
 
 from runtime.clock import from_epoch_ms, iso_utc
@@ -51,8 +49,3 @@ def as_document(contract: Contract[Any], value: Any) -> Any:
         }
         return {names.get(one.name, one.name): as_document(contract, getattr(value, one.name)) for one in fields(value)}
     return [as_document(contract, one) for one in value] if isinstance(value, tuple | list) else value
-
-
-def print_json_line(value: Any) -> None:
-    """One JSON document on one line, for commands that go on and on."""
-    typer.echo(json.dumps(value, default=str))

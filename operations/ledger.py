@@ -15,10 +15,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from operations.deadletters import DeadLetter
-from operations.stored import Content, Foreign, Found
+from operations.records import Content, Foreign, Found
 from producer.manifest import Sent
 from runtime.clock import iso_utc
-from runtime.contract import Contract
+from runtime.contract import Contract, Stored
 from runtime.fields import Record, values_of
 from terminal.untrusted import printable
 
@@ -43,6 +43,23 @@ class DeadRecord:
     message_id: str
     record_id: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """A record that is stored more than once, or both stored and dead-lettered."""
+
+    record_id: str
+    places: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Altered:
+    """A stored record that differs from what was produced, or that is not a valid record."""
+
+    record_id: str
+    place: str
+    difference: str
 
 
 class Ledger:
@@ -82,22 +99,20 @@ class Ledger:
         """Empty the tables of what was found, to look again."""
         self._db.executescript("DELETE FROM stored; DELETE FROM elsewhere; DELETE FROM dead;")
 
-    def add_stored(self, found: Iterable[Found]) -> None:
-        """Add stored records, compared with what was produced where they were read, without those of other runs."""
+    def add_stored(self, found: Iterable[Found], *, copies: bool = True) -> None:
+        """Add stored records, compared with what was produced where they were read, without those of other runs.
+
+        Without `copies`, one that is stored elsewhere already is left out.
+        """
         self._write(
-            "INSERT OR IGNORE INTO stored "
-            "SELECT ?1, ?2, ?3 WHERE EXISTS (SELECT 1 FROM produced WHERE produced.id = ?1)",
-            [(each.record_id, each.place, self._difference(each.record_id, each.content)) for each in found],
+            "INSERT OR IGNORE INTO stored SELECT ?1, ?2, ?3 WHERE EXISTS (SELECT 1 FROM produced WHERE id = ?1) "
+            "AND (?4 OR NOT EXISTS (SELECT 1 FROM stored WHERE stored.id = ?1))",
+            [(each.record_id, each.place, self._difference(each.record_id, each.content), copies) for each in found],
         )
 
     def add_compacted(self, found: Iterable[Found]) -> None:
         """Add records of the compacted table; for one that is also stored elsewhere, this is only a copy."""
-        self._write(
-            "INSERT OR IGNORE INTO stored SELECT ?1, ?2, ?3 "
-            "WHERE EXISTS (SELECT 1 FROM produced WHERE produced.id = ?1) "
-            "AND NOT EXISTS (SELECT 1 FROM stored WHERE stored.id = ?1)",
-            [(each.record_id, each.place, self._difference(each.record_id, each.content)) for each in found],
-        )
+        self.add_stored(found, copies=False)
 
     def add_foreign(self, found: Iterable[Foreign]) -> None:
         """Add places that hold no record."""
@@ -138,7 +153,7 @@ class Ledger:
         return sum(1 for _ in self.missing()) + sum(1 for _ in self.duplicated())
 
     def count_other_dead(self) -> int:
-        """How many dead letters are none of the produced records."""
+        """How many dead letters are not produced records."""
         return self._number("SELECT COUNT(*) FROM dead WHERE id IS NULL")
 
     def count_places(self) -> tuple[int, int]:
@@ -158,9 +173,10 @@ class Ledger:
         ).fetchall()
         return (row[0] for row in rows)
 
-    def altered(self) -> Iterator[tuple[str, str, str]]:
-        """Stored records that differ from what was produced: record id, place, the difference."""
-        return self._rows("SELECT id, place, difference FROM stored WHERE difference <> ? ORDER BY id, place", _SAME)
+    def altered(self) -> Iterator[Altered]:
+        """Stored records that differ from what was produced."""
+        rows = self._rows("SELECT id, place, difference FROM stored WHERE difference <> ? ORDER BY id, place", _SAME)
+        return (Altered(*row) for row in rows)
 
     def foreign(self) -> Iterator[Foreign]:
         """Places that hold no record, and what is wrong there."""
@@ -187,14 +203,14 @@ class Ledger:
         )
         return (row[0] for row in rows)
 
-    def duplicated(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+    def duplicated(self) -> Iterator[Duplicate]:
         """Produced records that are stored more than once, or stored and dead-lettered, with all places."""
         rows = self._rows(
             "SELECT id, JSON_GROUP_ARRAY(place) FROM "
             "(SELECT id, place FROM stored UNION ALL SELECT DISTINCT id, 'the dead-letter queue' FROM dead "
             "WHERE id IN (SELECT id FROM stored)) GROUP BY id HAVING COUNT(*) > 1 ORDER BY id"
         )
-        return ((record_id, tuple(sorted(json.loads(places)))) for record_id, places in rows)
+        return (Duplicate(record_id, tuple(sorted(json.loads(places)))) for record_id, places in rows)
 
     def windows(self) -> set[str]:
         """The keys of the markers of all alert windows of stored records."""
@@ -208,11 +224,11 @@ class Ledger:
 
     def _difference(self, record_id: str, content: Content) -> str | None:
         """How a record differs from what was produced; `_SAME` if it doesn't, None if it was not read."""
-        if not isinstance(content, Record):
+        if not isinstance(content, Stored):
             return content
         with self._lock:
             row = self._db.execute("SELECT body FROM produced WHERE id = ?", (record_id,)).fetchone()
-        return "; ".join(differences(self._produced(row[0]), content)) if row else None
+        return "; ".join(differences(self._produced(row[0]), content.record)) if row else None
 
     def _produced(self, body: str) -> Record:
         record: Record = self._contract.parse(body, message_id="", sent_timestamp_ms=0)

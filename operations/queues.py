@@ -1,14 +1,16 @@
-"""Looking into a queue without consuming from it, for everyone who shows one."""
+"""Queues: how many messages they hold, how old they are, and which, without consuming any."""
 
 import json
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from profiles.environment import Environment
 from profiles.session import NOT_AWS, Aws
 
 if TYPE_CHECKING:
@@ -20,7 +22,6 @@ _POLL_SECONDS = 1  # a long poll: a short one asks only some of the servers that
 _ROUNDS_WITHOUT_NEWS = 3
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 _MOST_IN_FLIGHT = 120_000
-# How long received messages are hidden at a time. After a reader is killed, they stay hidden that long.
 _HIDDEN_SECONDS = 5
 _HELD_PER_SECOND = 100  # more messages take longer to renew, so each hundred of them adds a second
 
@@ -79,28 +80,39 @@ def redelivery(aws: Aws, url: str) -> Redelivery:
     return Redelivery(int(attributes["VisibilityTimeout"]), None if receives is None else int(receives))
 
 
-def hidden_seconds(held: int) -> int:
-    """How long to hide messages from others at a time, while `held` of them are renewed again and again."""
-    return _HIDDEN_SECONDS + held // _HELD_PER_SECOND
+def oldest_message_seconds(environment: Environment, now: datetime) -> float | None:
+    """Age of the oldest message in the queue; None where the endpoint has no such metric (the emulators).
 
-
-def receive(aws: Aws, url: str, *, hidden: int) -> "list[MessageTypeDef]":
-    """Up to ten messages with all their attributes, hidden from others for `hidden` seconds.
-
-    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html
+    A metric costs $0.01 per 1,000 requests on AWS.
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
     """
-    return aws.sqs.receive_message(
-        QueueUrl=url,
-        MaxNumberOfMessages=BATCH,
-        VisibilityTimeout=hidden,
-        WaitTimeSeconds=_POLL_SECONDS,
-        MessageSystemAttributeNames=["All"],
-        MessageAttributeNames=["All"],
-    ).get("Messages", [])
+    answer = environment.aws.cloudwatch.get_metric_data(
+        StartTime=now - timedelta(minutes=5),
+        EndTime=now,
+        ScanBy="TimestampDescending",
+        MetricDataQueries=[
+            {
+                "Id": "age",
+                "MetricStat": {
+                    "Metric": {
+                        "Namespace": "AWS/SQS",
+                        "MetricName": "ApproximateAgeOfOldestMessage",
+                        "Dimensions": [{"Name": "QueueName", "Value": environment.names.queue}],
+                    },
+                    "Period": 60,
+                    "Stat": "Maximum",
+                },
+            }
+        ],
+    )
+    values = answer["MetricDataResults"][0]["Values"] if answer["MetricDataResults"] else []
+    return float(values[0]) if values else None
 
 
 class Held:
-    """Messages that were received and are made visible again: each with its newest handle, the only one surely valid.
+    """Messages that were received and are made visible again. Only the newest handle of a message is surely valid.
+
+    They are hidden from others for `hidden_seconds` at a time, and renewed when half of that is over.
 
     If SQS refuses to make one visible, it is visible again when its time is over: nothing is lost or raised.
     """
@@ -115,11 +127,26 @@ class Held:
     def __len__(self) -> int:
         return len(self._handles)
 
+    @property
+    def hidden_seconds(self) -> int:
+        """How long messages are hidden at a time. After a reader is killed, they stay hidden that long."""
+        return _HIDDEN_SECONDS + len(self) // _HELD_PER_SECOND
+
     def receive(self) -> "list[MessageTypeDef] | None":
-        """Up to ten more that aren't held yet; None if SQS had nothing. First renews those that are due."""
+        """Up to ten more that aren't held yet; None if SQS had nothing. First renews those that are due.
+
+        https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html
+        """
         self._renew()
-        hidden = hidden_seconds(len(self))
-        messages = receive(self._aws, self._url, hidden=hidden)
+        hidden = self.hidden_seconds
+        messages = self._aws.sqs.receive_message(
+            QueueUrl=self._url,
+            MaxNumberOfMessages=BATCH,
+            VisibilityTimeout=hidden,
+            WaitTimeSeconds=_POLL_SECONDS,
+            MessageSystemAttributeNames=["All"],
+            MessageAttributeNames=["All"],
+        ).get("Messages", [])
         new = [message for message in messages if message["MessageId"] not in self._handles]
         self._hold({message["MessageId"]: message["ReceiptHandle"] for message in messages}, hidden)
         return new if messages else None
@@ -140,12 +167,11 @@ class Held:
         now = self._now()
         due = list(takewhile(lambda message_id: self._due[message_id] <= now, self._due))
         if due:
-            hidden = hidden_seconds(len(self))
+            hidden = self.hidden_seconds
             self._change([self._handles[message_id] for message_id in due], hidden)
             self._hold({message_id: self._handles[message_id] for message_id in due}, hidden)
 
     def _hold(self, handles: Mapping[str, str], hidden: int) -> None:
-        """Renew these when half of their time is over."""
         self._handles |= handles
         for message_id in handles:
             self._due.pop(message_id, None)
@@ -197,8 +223,8 @@ def browse(
 def peek(aws: Aws, url: str, *, limit: int = PEEK_LIMIT) -> "list[MessageTypeDef]":
     """Up to `limit` messages, oldest first as far as SQS tells, none of them consumed.
 
-    During this time they are hidden from others (after a kill: for `hidden_seconds`), and it counts as a receive. So
-    use it only for queues that nobody consumes (dead letters, the inbox), never for the queue that the function reads.
+    During this time they are hidden from others (after a kill: for `Held.hidden_seconds`), and it counts as a receive.
+    So use it only for queues that nobody consumes (dead letters, the inbox), never for one that a function reads.
     """
     return sorted(browse(aws, url, limit=limit), key=sent_ms)
 

@@ -7,16 +7,16 @@ Records of others, or of earlier runs, are left out. Nothing is changed: message
 import secrets
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from operations import compacted, deadletters, stored
-from operations.alert_check import Alerts, look_for_alerts
-from operations.ledger import Ledger
-from operations.live_function import alert_windows, read_environment
+from operations import compacted, deadletters, records
+from operations.alerts import Alerts, Repeated, Unseen, look_for_alerts
+from operations.ledger import Altered, DeadRecord, Duplicate, Ledger
+from operations.live_function import read_function
 from operations.queues import depth
-from operations.reconciliation import Altered, Duplicate, Reconciliation
+from operations.records import Foreign
 from producer import manifest
 from profiles.environment import Environment, queue_url, up_command
 from profiles.errors import CannotRunError
@@ -27,6 +27,59 @@ POLL_SECONDS = 0.25
 QUIET_SECONDS = 3.0
 SAMPLE = 1_000  # records whose content is compared, unless all are requested
 _SEEDS = 10**6
+
+
+@dataclass(frozen=True)
+class Reconciliation:
+    """What happened to the produced records: each is counted as stored, dead-lettered or missing.
+
+    `missing` are record ids; `records` counts stored records, `compared` those whose content was compared, chosen with
+    `seed`; `alerts` counts windows with an alert in the inbox, `unalerted` are those without, `unknown_alerts` those
+    for which the inbox can't tell, `repeated_alerts` those with more than one; `foreign` are places in the bucket that
+    hold no record; `other_dead_letters` counts messages in the dead-letter queue that aren't produced records;
+    `queued` counts messages that were still in the queue, whoever sent them (approximately, as SQS counts).
+    """
+
+    produced: int
+    stored: int
+    dead_lettered: tuple[DeadRecord, ...]
+    missing: tuple[str, ...]
+    duplicated: tuple[Duplicate, ...]
+    altered: tuple[Altered, ...]
+    records: int
+    compared: int
+    seed: int
+    alerts: int
+    unalerted: tuple[Unseen, ...]
+    unknown_alerts: tuple[Unseen, ...]
+    repeated_alerts: tuple[Repeated, ...]
+    foreign: tuple[Foreign, ...]
+    other_dead_letters: int
+    queued: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether records were produced, and none of them is missing, duplicated, altered or without its alert."""
+        return self.produced > 0 and not (self.missing or self.duplicated or self.altered or self.unalerted)
+
+    @property
+    def line(self) -> str:
+        """The result in one line."""
+        more = "".join(
+            f", {count} {what}"
+            for count, what in (
+                (len(self.unalerted), "without alert"),
+                (len(self.unknown_alerts), "not known"),
+                (len(self.repeated_alerts), "alerted more than once"),
+            )
+            if count
+        )
+        sample = "" if self.compared == self.records else f" (seed {self.seed})"
+        return (
+            f"reconciled: {self.produced} produced = {self.stored} stored + {len(self.dead_lettered)} dead-lettered; "
+            f"missing {len(self.missing)}, duplicated {len(self.duplicated)}, altered {len(self.altered)}, "
+            f"alerts {self.alerts}{more}; content of {self.compared} of {self.records} records compared{sample}"
+        )
 
 
 def reconcile(
@@ -50,10 +103,10 @@ def reconcile(
     clock = clock or Clock()
     seed = secrets.randbelow(_SEEDS) if seed is None else seed
     pause = threading.Event()
-    function = read_environment(environment)
-    where = replace(environment, names=replace(environment.names, bucket_override=function.bucket))
+    function = read_function(environment)
+    where = function.environment
     queue = queue_url(environment, environment.names.queue)
-    with Ledger(environment.contract, partial(alert_windows, environment, function)) as ledger:
+    with Ledger(environment.contract, function.alert_windows) as ledger:
         for path in manifests:
             ledger.add_produced(manifest.read(path, environment.contract))
         progress = _Progress(wait_seconds, clock.monotonic())
@@ -68,11 +121,12 @@ def reconcile(
                 if progress.saw_stored(ledger.count_stored(), now) and idle_since is not None:
                     idle_since = now
                 enough = now >= progress.deadline or (idle_since is not None and now - idle_since >= QUIET_SECONDS)
-                _find_dead(where, ledger, thorough=enough)
+                # After what is stored: a record in flight is then reported as missing.
+                ledger.add_dead(deadletters.read_all(where, thorough=enough))
                 lost = ledger.count_lost()
                 if not lost and not enough:
                     # SQS's count may have hidden a dead letter whose record is stored as well.
-                    _find_dead(where, ledger, thorough=True)
+                    ledger.add_dead(deadletters.read_all(where, thorough=True))
                     lost = ledger.count_lost()
                 if enough or not lost:
                     wait = partial(clock.wait, pause) if wait_seconds else None
@@ -89,7 +143,7 @@ def reconcile(
 
 
 class _Progress:
-    """Until when to wait, given that every sign of progress begins the wait anew."""
+    """Until when to wait. Every sign of progress starts the wait again."""
 
     def __init__(self, wait_seconds: float, now: float) -> None:
         self._wait_seconds = wait_seconds
@@ -98,15 +152,15 @@ class _Progress:
         self.deadline = now + wait_seconds
 
     def saw_queued(self, count: int, now: float) -> None:
-        """So many messages are in the queue. More than before is no step back: others send, too."""
+        """Take a count of the queue. Only a lower one is progress; a higher one may come from another sender."""
         if self._fewest is None or count < self._fewest:
             self._fewest = count
             self.deadline = now + self._wait_seconds
 
     def saw_stored(self, count: int, now: float) -> bool:
-        """So many records are stored: whether that is more than before.
+        """Take a count of stored records, and return whether it is higher than before.
 
-        The first count has nothing to be compared with, so there will be a second one.
+        After the first count, the wait is long enough for a second one.
         """
         before, self._stored = self._stored, count
         if before is None:
@@ -121,7 +175,7 @@ def _find_stored(where: Environment, ledger: Ledger, repair: str) -> None:
     """Forget what was found, and find what is stored. `repair`: the command that makes a missing bucket."""
     ledger.forget_found()
     try:
-        stored.find_records(where, ledger.groups(), ledger.add_stored, ledger.add_foreign)
+        records.find_all(where, ledger.groups(), ledger.add_stored, ledger.add_foreign)
     except where.aws.s3.exceptions.NoSuchBucket as error:
         raise CannotRunError(f"there is no bucket {where.names.bucket}; run: {repair}") from error
     _find_compacted(where, ledger)
@@ -136,33 +190,25 @@ def _find_compacted(where: Environment, ledger: Ledger) -> None:
         compacted.find_compacted(where, ledger.unstored(), ledger.add_compacted)
 
 
-def _find_dead(where: Environment, ledger: Ledger, *, thorough: bool) -> None:
-    """Find dead letters. It comes after what is stored: a record in flight is then reported as missing.
-
-    A thorough look takes a second even where there are none.
-    """
-    ledger.add_dead(deadletters.read_all(where, thorough=thorough))
-
-
 def _compare(where: Environment, ledger: Ledger, sample: int | None, seed: int) -> None:
     """Compare records that are only known from the listing. One that was deleted since may have been compacted."""
     places, _ = ledger.count_places()
-    for key, content in stored.read_contents(where, ledger.sample(sample, seed)):
+    for key, content in records.read_contents(where, ledger.sample(sample, seed)):
         ledger.add_content(key, content)
     if ledger.count_places()[0] < places:
         _find_compacted(where, ledger)
 
 
 def _conclude(ledger: Ledger, alerts: Alerts, queued: int, seed: int) -> Reconciliation:
-    records, compared = ledger.count_places()
+    places, compared = ledger.count_places()
     return Reconciliation(
         produced=ledger.count_produced(),
         stored=ledger.count_stored(),
         dead_lettered=tuple(ledger.dead_lettered()),
         missing=tuple(ledger.missing()),
-        duplicated=tuple(Duplicate(*each) for each in ledger.duplicated()),
-        altered=tuple(Altered(*each) for each in ledger.altered()),
-        records=records,
+        duplicated=tuple(ledger.duplicated()),
+        altered=tuple(ledger.altered()),
+        records=places,
         compared=compared,
         seed=seed,
         alerts=alerts.seen,

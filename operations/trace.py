@@ -1,31 +1,28 @@
 """What happened to one record, put together from what it left behind: manifest, object, log, alert, dead letter.
 
-Nothing is changed, and nothing is scanned that can be looked up: the manifest knows group and time, so the object's
-key is known; the object knows when SQS accepted the record and which Lambda request stored it, so the log is read for
-that time only.
+Nothing is changed. What is known is looked up rather than searched for: the manifest has group and time, which give the
+object's key; the object says when SQS accepted the record and which Lambda request stored it, so only that part of the
+log is read.
 """
 
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, Literal
 
-from operations import compacted, deadletters, record_search
-from operations.alerts import peek_inbox
+from operations import compacted, deadletters, records
+from operations.alerts import peek_inbox, read_markers
 from operations.deadletters import DeadLetter
-from operations.failures import Failure, failures_of
-from operations.function_log import read_log
-from operations.live_function import alert_windows, read_environment
-from operations.log_lines import Line, read_line
+from operations.function_log import FailedDelivery, Line, failures_of, read_line, read_log
+from operations.live_function import LiveFunction, read_function
 from operations.queues import Redelivery, depth, redelivery
-from operations.record_search import StoredRecord
-from operations.stored import read_markers
+from operations.records import Found
 from producer import manifest as manifests
 from producer.manifest import Sent
 from profiles.environment import Environment, queue_url
-from runtime import settings
 from runtime.alerts import Marker
 from runtime.clock import Clock
+from runtime.contract import Stored
 from runtime.fields import InvalidRecordError, Record
 from runtime.log_events import BATCH_PROCESSED
 
@@ -67,78 +64,71 @@ class Trace:
     hops: tuple[Hop, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """What there is of a record: in this machine's manifests, in the bucket, in the dead-letter queue."""
-
-    record_id: str
-    sent: Sent | None
-    stored: StoredRecord | None
-    letter: DeadLetter | None
-
-
 def trace(
     environment: Environment,
     some_id: str,
     *,
     group: str | None = None,
-    limit: int = record_search.DEFAULT_LIMIT,
+    limit: int = records.DEFAULT_LIMIT,
     observer: Callable[[str], None] = lambda _: None,
 ) -> Trace:
     """Follow the record with this id, or message id if this machine sent it.
 
     `group` and `limit` bound the search for a record that this machine didn't send: `limit` in objects. Raises
-    `CannotRunError` where the environment isn't there, `record_search.SearchLimitError` where the limit came first.
+    `CannotRunError` where the environment isn't there, `records.SearchLimitError` where the limit came first.
     """
-    function = read_environment(environment)
-    here = replace(environment, names=replace(environment.names, bucket_override=function.bucket))
+    function = read_function(environment)
+    here = function.environment
     sent = _sent(environment, some_id)
     record_id = sent.record.id if sent else some_id
     letter = None if sent else deadletters.find(environment, some_id)
-    stored: StoredRecord | None = None
+    stored: Found | None = None
     if sent:
         thorough = function.settings.object_layout == "batch"
-        stored = record_search.find_record(
+        stored = records.find_record(
             here, sent.record, thorough=thorough, limit=limit, observer=observer
         ) or compacted.find_one(here, record_id, record=sent.record)
         letter = None if stored else deadletters.find(environment, sent.message_id, record_id)
     elif not letter:
-        stored = record_search.search(
-            here, record_id, group=group, limit=limit, observer=observer
-        ) or compacted.find_one(here, record_id, group=group)
+        stored = records.find_by_id(here, record_id, group=group, limit=limit, observer=observer) or compacted.find_one(
+            here, record_id, group=group
+        )
     observer("reading the log")
-    return _assemble(here, function, _Found(record_id, sent, stored, letter))
+    return _assemble(function, record_id, sent, stored, letter)
 
 
-def _assemble(environment: Environment, function: settings.Environment[Any], found: _Found) -> Trace:
-    record_id, sent, stored, letter = found.record_id, found.sent, found.stored, found.letter
-    content = stored.content if stored else None
-    record = sent.record if sent else content.record if content else _record(environment, letter)
+def _assemble(
+    function: LiveFunction, record_id: str, sent: Sent | None, found: Found | None, letter: DeadLetter | None
+) -> Trace:
+    """Put together what there is of a record: in this machine's manifests, in the bucket, in the dead-letter queue."""
+    environment = function.environment
+    stored = found.content if found and isinstance(found.content, Stored) else None
+    record = sent.record if sent else stored.record if stored else _record(environment, letter)
     message_id = sent.message_id if sent else letter.message_id if letter else None
-    sent_ms = content.sent_ms if content else letter.sent_ms if letter else None
+    sent_ms = stored.sent_ms if stored else letter.sent_ms if letter else None
     hops: list[Hop] = []
     if sent or sent_ms is not None:
         unknown = "SQS message id: in the manifest of the machine that sent it"
         hops.append(Hop("sent", sent_ms, f"SQS message {message_id}" if message_id else unknown))
-    alerts = _alerts(environment, function, record)
+    alerts = _alerts(function, record)
     own = {key: marker for key, marker in alerts.items() if marker.record_id == record_id}
     hops += _alert_hops(environment, own)
-    processed_ms = content.processed_ms if content else None
-    again = None if stored or letter else redelivery(environment.aws, queue_url(environment, environment.names.queue))
+    queue = queue_url(environment, environment.names.queue)
+    again = None if found or letter else redelivery(environment.aws, queue)
     failures = failures_of(
         environment,
         message_id=message_id,
         record_id=record_id,
         since_ms=(_first_delivery_ms(again) if sent_ms is None else sent_ms) - _BEFORE_MS,
-        until_ms=None if processed_ms is None else processed_ms + _BEFORE_MS,
+        until_ms=stored.processed_ms + _BEFORE_MS if stored else None,
     )
     hops += [
         Hop("failed", failure.at_ms, f"{failure.reason}; Lambda request {failure.request_id}") for failure in failures
     ]
-    if stored and sent_ms is not None and processed_ms is not None:
-        hops += _stored_hops(environment, stored, sent_ms, processed_ms)
-    elif stored:
-        hops.append(Hop("stored", None, f"{stored.key}, but it is not a valid record: see stockpipe reconcile --full"))
+    if found and stored:
+        hops += _stored_hops(environment, found, stored)
+    elif found:
+        hops.append(Hop("stored", None, f"{found.key}, but it is not a valid record: see stockpipe reconcile --full"))
     hops += [
         Hop("not alerted", None, f"{marker.record_id} alerted its window: {key}")
         for key, marker in alerts.items()
@@ -146,15 +136,17 @@ def _assemble(environment: Environment, function: settings.Environment[Any], fou
     ]
     if letter:
         hops.append(Hop("dead-lettered", None, f"{letter.reason}; see: stockpipe dlq show {letter.message_id}"))
-    outcome = _outcome(environment, found, failures)
+    outcome: Outcome = "stored" if found else "dead-lettered" if letter else "not found"
+    if again and (sent or failures) and depth(environment.aws, queue).total:
+        outcome = "on its way"
     return Trace(
         record_id=record_id,
         outcome=outcome,
         record=record,
         message_id=message_id,
-        request_id=(stored.request_id or None) if stored else None,
-        key=stored.key if stored else None,
-        latency_ms=content.latency_ms if content else None,
+        request_id=(found.request_id or None) if found else None,
+        key=found.key if found else None,
+        latency_ms=stored.latency_ms if stored else None,
         alert_marker=next(iter(own or alerts), None),
         sns_message_id=next((marker.sns_message_id for marker in own.values()), None),
         reason=letter.reason if letter else _failing(failures, again) if outcome == "on its way" else None,
@@ -163,7 +155,7 @@ def _assemble(environment: Environment, function: settings.Environment[Any], fou
 
 
 def _sent(environment: Environment, some_id: str) -> Sent | None:
-    """What this machine's manifests know, the latest first."""
+    """The record in this machine's manifests, the latest first."""
     for path in reversed(manifests.all_paths(environment)):
         if sent := manifests.find(path, environment.contract, some_id):
             return sent
@@ -182,29 +174,26 @@ def _record(environment: Environment, letter: DeadLetter | None) -> Record | Non
     return record
 
 
-def _stored_hops(environment: Environment, stored: StoredRecord, sent_ms: int, processed_ms: int) -> list[Hop]:
-    lines = _lines_of(environment, stored.request_id, sent_ms)
+def _stored_hops(environment: Environment, found: Found, stored: Stored[Any]) -> list[Hop]:
+    lines = _lines_of(environment, found.request_id, stored.sent_ms)
     ended = next((line for line in lines if line.level == "REPORT"), None)
     reported = next((line for line in lines if line.message == BATCH_PROCESSED), None)
-    by = f"Lambda request {stored.request_id}" if stored.request_id else "the request isn't known: compaction drops it"
+    by = f"Lambda request {found.request_id}" if found.request_id else "the request isn't known: compaction drops it"
     hops = [
-        Hop("received", _received_ms(lines, ended, sent_ms, processed_ms), by),
-        Hop("processed", processed_ms, "valid; record built"),
-        Hop("stored", max(reported.at_ms, processed_ms) if reported else None, stored.key),
+        Hop("received", _received_ms(lines, stored), by),
+        Hop("processed", stored.processed_ms, "valid; record built"),
+        Hop("stored", max(reported.at_ms, stored.processed_ms) if reported else None, found.key),
     ]
     if ended:
         hops.append(Hop("answered", ended.at_ms, f"invocation took {ended.fields.get('duration', '?')}"))
     return hops
 
 
-def _received_ms(lines: list[Line], ended: Line | None, sent_ms: int, processed_ms: int) -> int | None:
+def _received_ms(lines: list[Line], stored: Stored[Any]) -> int | None:
     """When the invocation began. Emulators stamp START at the end of an invocation, so its duration counts, too."""
     begun = [line.at_ms for line in lines if line.level == "START"]
-    if ended:
-        milliseconds = str(ended.fields.get("duration", "")).removesuffix(" ms")
-        with suppress(ValueError, OverflowError):
-            begun += [ended.at_ms - round(float(milliseconds))]
-    return min(max(min(begun), sent_ms), processed_ms) if begun else None
+    begun += [ended.at_ms - round(ended.duration_ms) for line in lines if (ended := line.invocation)]
+    return min(max(min(begun), stored.sent_ms), stored.processed_ms) if begun else None
 
 
 def _lines_of(environment: Environment, request_id: str, sent_ms: int) -> list[Line]:
@@ -230,10 +219,10 @@ def _lines_of(environment: Environment, request_id: str, sent_ms: int) -> list[L
     return lines
 
 
-def _alerts(environment: Environment, function: settings.Environment[Any], record: Record | None) -> dict[str, Marker]:
+def _alerts(function: LiveFunction, record: Record | None) -> dict[str, Marker]:
     """The published markers of the record's alert windows by key. A window's alert may be about another record."""
-    keys = alert_windows(environment, function, record) if record else ()
-    return {key: marker for key, marker in read_markers(environment, keys) if marker.is_published}
+    keys = function.alert_windows(record) if record else ()
+    return {key: marker for key, marker in read_markers(function.environment, keys) if marker.is_published}
 
 
 def _alert_hops(environment: Environment, alerts: dict[str, Marker]) -> list[Hop]:
@@ -255,7 +244,7 @@ def _first_delivery_ms(again: Redelivery | None) -> int:
     return Clock().now_ms() - 1_000 * longest_seconds
 
 
-def _failing(failures: list[Failure], again: Redelivery | None) -> str | None:
+def _failing(failures: list[FailedDelivery], again: Redelivery | None) -> str | None:
     """`failed 2 times so far: the reason; a failed message is delivered again …`."""
     if not failures or again is None:
         return None
@@ -263,24 +252,8 @@ def _failing(failures: list[Failure], again: Redelivery | None) -> str | None:
     return f"failed {times} so far: {failures[-1].reason}; {again.text}"
 
 
-def _outcome(environment: Environment, found: _Found, failures: list[Failure]) -> Outcome:
-    if found.stored:
-        return "stored"
-    if found.letter:
-        return "dead-lettered"
-    known = found.sent or failures
-    return (
-        "on its way"
-        if known and depth(environment.aws, queue_url(environment, environment.names.queue)).total
-        else "not found"
-    )
-
-
 def _in_order(hops: list[Hop]) -> tuple[Hop, ...]:
-    """By time; a hop without one stays behind the one that it came after."""
-    keyed = []
-    latest = 0
-    for hop in hops:
-        latest = hop.at_ms if hop.at_ms is not None else latest
-        keyed.append((latest, hop))
-    return tuple(hop for _, hop in sorted(keyed, key=lambda pair: pair[0]))
+    """By time. A hop without a time stays behind the hop before it."""
+    known = (hop.at_ms for hop in hops)
+    times: Iterator[int | None] = accumulate(known, lambda latest, at: latest if at is None else at)
+    return tuple(hop for _, hop in sorted(zip(times, hops, strict=True), key=lambda pair: pair[0] or 0))

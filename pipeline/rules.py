@@ -19,7 +19,7 @@ class Settings(FunctionSettings):
         1200.0,
         "--alert-threshold",
         "Alert at this price in dollars, or above.",
-        expected="a price above 0",
+        expected="a price above 0 and at most 1e28",
         above=0,
         most=1e28,  # the subject of an alert has at most 100 characters
         aws_says="nothing, and then alert on every tick or on none; or InvalidParameter: Invalid parameter: Subject",
@@ -30,7 +30,7 @@ class Settings(FunctionSettings):
         None,
         "--alert-volume",
         "Alert also at this volume in shares, or above. Default: no such alert.",
-        expected="a whole number of shares above 0",
+        expected=f"a whole number of shares from 1 to {LARGEST_INT}",
         least=1,
         most=LARGEST_INT,
         aws_says="nothing, and then never alert",

@@ -7,9 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
+from cyclopts import Parameter
 
-import terminal
 from producer import replay as replays
 from producer.production import Production, Summary, replayed, simulated
 from producer.progress import watch
@@ -20,9 +19,10 @@ from profiles.pipeline import Pipeline, load
 from runtime.clock import iso_utc
 from runtime.contract import Contract
 from runtime.fields import InvalidRecordError, check_time
+from terminal import note, print_json, say, stopped_by_signals
+from terminal.commands import Json, number
+from terminal.environment import HERE, Where
 from terminal.untrusted import one_line
-
-app = typer.Typer()
 
 MAX_COUNT = 10**12
 MAX_DURATION = 1e9  # seconds: 31 years
@@ -32,76 +32,44 @@ SIMULATION = "Simulation"
 REPLAY = "Replay"
 
 
-@app.command()
 def produce(
     *,
+    where: Where = HERE,
     groups: Annotated[
-        str | None,
-        typer.Option(
-            "--groups",
-            "--symbols",
-            help="Groups to simulate, with commas between. Default: those of the pipeline's source.",
-            rich_help_panel=SIMULATION,
-            metavar="A,B,…",
-        ),
+        str | None, Parameter(name=("--groups", "--symbols"), group=SIMULATION, allow_leading_hyphen=True)
     ] = None,
-    rate: Annotated[
-        float | None,
-        typer.Option(
-            help="Records per second of simulated time. Default: the rate of the pipeline's source.",
-            rich_help_panel=SIMULATION,
-        ),
-    ] = None,
-    duration: Annotated[
-        float | None,
-        typer.Option(
-            help="Seconds of simulated time to play. The run ends at most 10 s after that, even if SQS doesn't answer.",
-            rich_help_panel=SIMULATION,
-        ),
-    ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(
-            help="The same seed and start give the same records. Default: a random seed, which is shown.",
-            rich_help_panel=SIMULATION,
-        ),
-    ] = None,
-    start: Annotated[
-        str | None,
-        typer.Option(help="Event time of the first record, ISO 8601. Default: now.", rich_help_panel=SIMULATION),
-    ] = None,
-    replay: Annotated[
-        str | None,
-        typer.Option(
-            help="CSV or CSV.gz with the fields of a record as columns; or the name of a data set that is shipped.",
-            metavar="FILE",
-            rich_help_panel=REPLAY,
-        ),
-    ] = None,
-    count: Annotated[int | None, typer.Option(help="Send only this many records.")] = None,
-    speed: Annotated[
-        str | None,
-        typer.Option(help="Seconds of event time per second, or max. Default: 1 for a simulation, max for a replay."),
-    ] = None,
-    resume: Annotated[
-        bool,
-        typer.Option("--resume", help="Continue an earlier run of the same simulation or file: send only the rest."),
-    ] = False,
-    manifest: Annotated[
-        Path | None,
-        typer.Option(help="File that lists what SQS accepted. Default: a new one in the state folder."),
-    ] = None,
-    as_json: terminal.JsonOption = False,
-    profile: terminal.ProfileOption = terminal.DEFAULT_PROFILE,
-    prefix: terminal.PrefixOption = "",
-    bucket: terminal.BucketOption = None,
-    pipeline: terminal.PipelineOption = None,
-) -> None:
-    """Send the records of a simulation or a file to the queue. Ctrl-C ends it cleanly, a second one at once."""
-    found = load(pipeline)
+    rate: Annotated[float | None, Parameter(group=SIMULATION)] = None,
+    duration: Annotated[float | None, number(0, MAX_DURATION), Parameter(group=SIMULATION)] = None,
+    seed: Annotated[int | None, number(), Parameter(group=SIMULATION)] = None,
+    start: Annotated[str | None, Parameter(group=SIMULATION)] = None,
+    replay: Annotated[str | None, Parameter(group=REPLAY)] = None,
+    count: Annotated[int | None, number(0, MAX_COUNT)] = None,
+    speed: str | None = None,
+    resume: bool = False,
+    manifest: Path | None = None,
+    as_json: Json = False,
+) -> bool:
+    """Send the records of a simulation or a file to the queue. Ctrl-C ends it cleanly, a second one at once.
+
+    For example:
+
+        stockpipe produce --rate 100 --duration 60
+        stockpipe produce --replay prices.csv.gz --speed 10
+
+    Args:
+        groups: Groups to simulate, with commas between. Default: those of the pipeline's source.
+        rate: Records per second of simulated time. Default: the rate of the pipeline's source.
+        duration: Seconds of simulated time to play. The run ends at most 10 s after that, even if SQS doesn't answer.
+        seed: The same seed and start give the same records. Default: a random seed, which is shown.
+        start: Event time of the first record, ISO 8601. Default: now.
+        replay: CSV or CSV.gz with the fields of a record as columns; or the name of a data set that is shipped.
+        count: Send only this many records.
+        speed: Seconds of event time per second, or max. Default: 1 for a simulation, max for a replay.
+        resume: Continue an earlier run of the same simulation or file: send only the rest.
+        manifest: File that lists what SQS accepted. Default: a new one in the state folder.
+    """
+    found = load(where.pipeline)
     factor = _speed(speed)
-    _check_range("--count", count, MAX_COUNT, found.contract.plural)
-    _check_range("--duration", duration, MAX_DURATION, "seconds")
     repeat = ""
     if replay is not None:
         unused = {"--rate": rate, "--duration": duration, "--seed": seed, "--start": start, "--groups": groups}
@@ -115,45 +83,37 @@ def produce(
         simulation = _simulation(found, groups, rate, seed, start)
         source = simulated(simulation, count=count, duration=duration, speed=factor if speed else 1.0)
         repeat = f"--seed {simulation.seed} --start {iso_utc(simulation.start)}"
-    environment = terminal.open_environment(profile, prefix, bucket, pipeline)
+    environment = where.open()
     production = Production(environment, source, manifest=manifest, resume=resume)
     if repeat:
-        terminal.errors.print(f"simulation: repeat it with {repeat}")
+        note(f"simulation: repeat it with {repeat}")
     if resume:
         state = (
             f"continuing {production.manifest}"
             if production.resumed
             else "nothing to continue in this environment; starting from the beginning"
         )
-        terminal.errors.print(f"resume: {state}", markup=False, soft_wrap=True)
+        note(f"resume: {state}")
     try:
-        with terminal.stopped_by_signals(production.stop):
+        with stopped_by_signals(production.stop):
             watch(production)
     except KeyboardInterrupt:
         production.abandon()
         raise
     finally:
         _report(production.summary(), found.contract, as_json)
-    if production.failed:
-        raise typer.Exit(terminal.EXIT_CHECK_FAILED)
+    return not production.failed
 
 
 def _report(summary: Summary, contract: Contract[Any], as_json: bool) -> None:
     if as_json:
         names = (contract.record.ID, "code", "message", "sender_fault")
         failures = [dict(zip(names, astuple(failure), strict=True)) for failure in summary.failures]
-        terminal.print_json({**asdict(summary), "failures": failures, "rate": summary.rate})
+        print_json({**asdict(summary), "failures": failures, "rate": summary.rate})
         return
     for failure in summary.failures[:10]:
-        terminal.errors.print(
-            f"not sent: {failure.record_id}: {failure.code} {failure.message}", markup=False, soft_wrap=True
-        )
-    terminal.console.print(summary.line(contract), markup=False, soft_wrap=True)
-
-
-def _check_range(option: str, value: float | None, most: float, unit: str) -> None:
-    if value is not None and not 0 <= value <= most:
-        raise CannotRunError(f"{option} {one_line(str(value), LONGEST_SHOWN)}: expected {unit}, from 0 to {most:.0f}")
+        note(f"not sent: {failure.record_id}: {failure.code} {failure.message}")
+    say(summary.line(contract))
 
 
 def _simulation(

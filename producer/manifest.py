@@ -57,11 +57,12 @@ def is_message_id(value: object) -> bool:
 def folder(environment: Environment) -> Path:
     """Where the manifests of the environment that exists now are.
 
-    `<state dir>/manifests/<place>-<account>-<environment>/<time of its creation>`. The place is the endpoint's,
-    because all emulators have the same account. The time is there because the records are deleted with the environment.
+    `<state dir>/manifests/<place>-<account>-<queue>/<time of its creation>`. The place is the endpoint's, because all
+    emulators have the same account. The queue's name has the prefix in it, and differs between pipelines. The time is
+    there because the records are deleted with the environment.
     """
     names = environment.names
-    home = manifests_folder() / f"{environment.aws.profile.place}-{names.account}-{names.environment}"
+    home = manifests_folder() / f"{environment.aws.profile.place}-{names.account}-{names.queue}"
     return home / f"{environment_made_at(environment):%Y%m%dT%H%M%SZ}"
 
 

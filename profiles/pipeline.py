@@ -2,7 +2,7 @@
 
     contract.py      CONTRACT: what a record is
     rules.py         RULES, Settings: when records are alerted, and the function's settings
-    declaration.py   NAMES, HANDLER, FUNCTION_MODULES, declare(settings): which resources exist
+    declaration.py   NAMES, FUNCTION_MODULES, declare(names, settings, code): which resources exist
     source.py        where simulated and shipped records come from
     sql/             named queries, and the tables' definitions
 

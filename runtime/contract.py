@@ -11,9 +11,11 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from itertools import product
 from typing import Any, Generic, TypeVar
 
 from runtime.clock import from_epoch_ms, iso_utc, to_epoch_ms
@@ -45,6 +47,12 @@ STORED_FIELDS: Mapping[str, tuple[str, str]] = {
     "alert": ("boolean", "whether an alert rule applies; not whether the alert was about this record"),
 }
 
+# A field of a record can't be called like these: they are those of stored records, and of the alerts' messages.
+_TAKEN_NAMES = {*STORED_FIELDS, "rule", "window", "cooldown_seconds"}
+_WORD = re.compile(r"[^\W\d_]+")
+# Values to try a pattern with: a few on each side of a separator.
+_SIDES = ("", "a", "A", "1", "ab", "AB", "12", "aB1")
+
 
 @dataclass(frozen=True, slots=True)
 class Stored(Generic[R]):
@@ -74,6 +82,21 @@ class Contract(Generic[R]):
     noun: str
     plural: str
     charted: str
+
+    def __post_init__(self) -> None:
+        """Refuse what would fail later, far from its cause. Raises `ValueError`, which names the field."""
+        for one in self.fields:
+            if one.name in _TAKEN_NAMES:
+                raise ValueError(f"the field {one.name}: stored records and alerts have a field of this name already")
+        for name in (*self.record.GROUP, self.record.ID):
+            _check_part_of_keys(name, self._by_name.get(name), "/." if name == self.record.ID else "/")
+        if self._by_name.get("timestamp") is None:
+            raise ValueError("the field timestamp is missing: every record has its event time in it")
+        if dict(self.columns()).get(self.charted) not in ("double", "int", "bigint"):
+            raise ValueError(f"the field {self.charted}: `charted` names a field with numbers")
+        for word in (self.noun, self.plural):
+            if not _WORD.fullmatch(word):  # it is part of log events and of metric names
+                raise ValueError(f"{word!r} is not one word of letters: a contract's noun and plural are")
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:
@@ -224,6 +247,16 @@ def group_of_values(record: type[Record], values: Mapping[str, Any]) -> str | No
     """The group in the fields of a record; None if one of them is missing."""
     parts: Sequence[Any] = [values.get(name) for name in record.GROUP]
     return "/".join(parts) if all(isinstance(part, str) for part in parts) else None
+
+
+def _check_part_of_keys(name: str, field: Field | None, separators: str) -> None:
+    """Keys are built of this field's values: they must be text, always there, and without the keys' separators."""
+    if field is None or field.sql_type != "string" or not field.required:
+        raise ValueError(f"the field {name}: ID and GROUP name text fields of the record that are not optional")
+    for left, separator, right in product(_SIDES, separators, _SIDES):
+        with suppress(InvalidRecordError):
+            field.check(name, f"{left}{separator}{right}")
+            raise ValueError(f"the field {name}: its pattern allows {separator!r}, which separates the parts of a key")
 
 
 def _json_object(body: str) -> dict[str, Any]:

@@ -52,13 +52,15 @@ class Setting:
 
     @property
     def range_in_words(self) -> str:
-        """`1 to 900`, `one of …`, or the given words."""
+        """`1 to 900`, `one of …`, or the given words; nothing where every value is allowed."""
         if self.expected:
             return self.expected
         if self.choices:
             return f"one of {', '.join(map(str, self.choices))}"
+        if self.above is not None:
+            return f"above {self.above}"
         if self.most is None:
-            return f"{self.least} or more" if self.above is None else f"above {self.above}"
+            return "" if self.least is None else f"{self.least} or more"
         return f"{self.least} to {self.most}"
 
 
@@ -84,7 +86,7 @@ class FunctionSettings:
         60,
         "--alert-cooldown",
         "One alert per rule and group in each window of this many seconds; 0 = one per record.",
-        expected="a whole number of seconds",
+        expected="a whole number of seconds, 0 or more",
         least=0,
         aws_says="nothing: the function would not start",
         variable="ALERT_COOLDOWN_SECONDS",
@@ -100,7 +102,7 @@ class FunctionSettings:
     log_level: str = setting(
         "INFO",
         "--log-level",
-        "What the function logs: DEBUG, INFO, WARNING, ERROR or CRITICAL.",
+        "What the function logs.",
         choices=("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
         aws_says="nothing, and then the function could not start its logger",
         page="https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html",

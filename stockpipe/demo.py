@@ -1,30 +1,29 @@
 """`stockpipe demo`: the whole pipeline, started, played, shown, proven and stopped by one command."""
 
-import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
 from urllib.parse import urlsplit
 
-import typer
 from rich.live import Live
 from rich.text import Text
 
 import bootstrap
-from analytics import Result, run_query
+from analytics import run_query
 from analytics.chart import as_chart
 from analytics.render import as_table
 from analytics.statements import named_queries
-from analytics.tables import tables
-from bootstrap.render import Progress, summary
+from bootstrap.progress import Progress
+from bootstrap.render import summary
 from bootstrap.settings import Settings
+from console.model import Sources
+from console.refresher import Refresher
 from emulator import lifecycle
-from emulator.cli import progress
-from emulator.engines import ENGINES, engine_named
+from emulator.engine import DEFAULT_PORT, Capability
+from emulator.engines import ENGINES, engine_named, with_capability
 from emulator.identity import identify
 from operations.reconcile import reconcile
 from producer.production import Production, simulated
@@ -32,73 +31,49 @@ from producer.source import simulate
 from profiles.environment import Environment
 from profiles.errors import CannotRunError
 from profiles.session import open_profile
-from runtime.clock import to_epoch_ms
-from runtime.contract import group_of_values
-from stockpipe.demo_view import PLAIN_EVERY_SECONDS, Moment, Rate, live, plain, show_results
-from stockpipe.flow import Figures, FlowWatch, Sampler
-from terminal import (
-    EXIT_CHECK_FAILED,
-    PrefixOption,
-    ProfileOption,
-    console,
-    errors,
-    finite,
-    open_environment,
-    stopped_by_signals,
-)
-
-app = typer.Typer()
+from runtime.clock import Clock, to_epoch_ms
+from stockpipe.demo_view import PLAIN_EVERY_SECONDS, Moment, live, plain, show_results
+from terminal import console, errors, progress, stopped_by_signals
+from terminal.commands import number, option
+from terminal.environment import HERE, Where
 
 _FRAMES_PER_SECOND = 5
+_READ_EVERY_SECONDS = 0.4
 _DRAIN_SECONDS = 20.0  # how long the live view waits for the last records; reconcile waits longer
 _RECONCILE_SECONDS = 120.0
 
 
-_CHARTED_GROUPS = 2
-_QUERIES = 2
-
-
-@dataclass(frozen=True)
-class Played:
-    """What the run left: the manifest to reconcile, and the last figures, if they could be read."""
-
-    production: Production
-    figures: Figures | None
-
-
-@app.command(rich_help_panel="Start here")
 def demo(
     *,
-    seconds: Annotated[float, typer.Option(min=1, callback=finite, help="Seconds of simulated records.")] = 30,
-    rate: Annotated[
-        float | None,
-        typer.Option(min=0.1, callback=finite, help="Records per second. Default: the simulation's own, 20 ticks."),
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="The same seed simulates the same; default: a new one.")] = None,
+    where: Where = HERE,
+    seconds: Annotated[float, number(least=1)] = 30,
+    rate: Annotated[float | None, number(least=0.1)] = None,
+    seed: Annotated[int | None, number()] = None,
     engine: Annotated[
         str | None,
-        typer.Option(
-            envvar="STOCKPIPE_ENGINE",
-            help="Engine to start where none answers: " + " or ".join(ENGINES) + ". Default: localstack, or ministack "
+        option(
+            "--engine",
+            help=f"Engine to start where none answers: {' or '.join(ENGINES)}. Default: localstack, or ministack "
             "where localstack can't be had.",
         ),
     ] = None,
-    keep: Annotated[
-        bool, typer.Option("--keep", help="Leave the engine and the resources for you to look at.")
-    ] = False,
-    profile: ProfileOption = "local",
-    prefix: PrefixOption = "",
-) -> None:
+    keep: bool = False,
+) -> bool:
     """Show the whole pipeline at work: no account, no Docker, no network.
 
     Starts an emulator if none answers, creates every resource, sends simulated records with live figures, shows the
     alerts and the records, proves that nothing was lost, and stops what it started.
+
+    Args:
+        seconds: Seconds of simulated records.
+        rate: Records per second. Default: the simulation's own.
+        seed: The same seed simulates the same; default: a new one.
+        keep: Leave the engine and the resources for you to look at.
     """
     began = time.monotonic()
-    signal.signal(signal.SIGTERM, _interrupt)  # what was started is stopped then, as it is on Ctrl-C
     with ExitStack() as cleanup:
-        started_here = _ensure_engine(profile, engine, cleanup, keep=keep)
-        environment = open_environment(profile, prefix)
+        started_here = _ensure_engine(where.profile, engine, cleanup, keep=keep)
+        environment = where.open()
         settings = Settings(environment.pipeline.settings())
         _step("Creating the resources")
         found = not started_here and any(one.exists for one in bootstrap.status(environment, settings))
@@ -107,37 +82,24 @@ def demo(
         with Progress(errors) as shown:
             report = bootstrap.up(environment, settings, shown)
         console.print(f"  {summary(report)}", soft_wrap=True)
-        played = _play(environment, seconds, rate, seed, began)
+        production = _play(environment, seconds, rate, seed, began)
         holds = True
-        if played.production.sent:
-            holds = _show_proof(environment, played)
+        if production.sent:
+            holds = _prove(environment, production)
         else:
             console.print(f"No {environment.contract.noun} was sent: there is nothing to prove.")
         if keep:
-            _say_what_is_left(environment, played)
-    if not holds:
-        raise typer.Exit(EXIT_CHECK_FAILED)
+            _say_what_is_left(environment, production)
+    return holds
 
 
-def _show_proof(environment: Environment, played: Played) -> bool:
-    """Show what is stored, and whether it is everything that was sent."""
-    if played.figures:
-        show_results(console, environment, played.figures)
-    _ask_history(environment, played)
+def _prove(environment: Environment, production: Production) -> bool:
+    """Show whether everything that was sent is stored."""
     console.print()
     with progress() as observer:
-        result = reconcile(
-            environment,
-            [played.production.manifest],
-            wait_seconds=_RECONCILE_SECONDS,
-            observer=observer,
-        )
+        result = reconcile(environment, [production.manifest], wait_seconds=_RECONCILE_SECONDS, observer=observer)
     console.print(result.line, style="bold green" if result.holds else "bold red", soft_wrap=True)
     return result.holds
-
-
-def _interrupt(_signal: int, _frame: object) -> None:
-    raise KeyboardInterrupt
 
 
 def _ensure_engine(profile: str, wanted: str | None, cleanup: ExitStack, *, keep: bool) -> bool:
@@ -159,7 +121,7 @@ def _ensure_engine(profile: str, wanted: str | None, cleanup: ExitStack, *, keep
     name = _choose_engine(wanted)
     _step(f"Starting {engine_named(name).full_title}")
     with progress() as observer:
-        running = lifecycle.start(name, url.port or lifecycle.DEFAULT_PORT, observer=observer)
+        running = lifecycle.start(name, url.port or DEFAULT_PORT, observer=observer)
     console.print(f"  ready at {running.endpoint_url}", soft_wrap=True)
     if running.already_running:  # it was too busy to answer when it was asked
         return False
@@ -177,99 +139,80 @@ def _choose_engine(wanted: str | None) -> str:
     if reason is None:
         return lifecycle.DEFAULT_ENGINE
     console.print(f"[yellow]note:[/] {reason}", soft_wrap=True)
-    console.print("  so this demo runs on ministack", soft_wrap=True)
-    return "ministack"
+    fallback = with_capability(Capability.ANY_PYTHON)[0]
+    console.print(f"  so this demo runs on {fallback}", soft_wrap=True)
+    return fallback
 
 
-def _play(environment: Environment, seconds: float, rate: float | None, seed: int | None, began: float) -> Played:
+def _play(environment: Environment, seconds: float, rate: float | None, seed: int | None, began: float) -> Production:
     """Send simulated records for `seconds`, and show what comes of it; Ctrl-C ends that early."""
     start = datetime.now(UTC)
-    seed = seed if seed is not None else int(start.timestamp())
+    since_ms = to_epoch_ms(start)
+    seed = seed if seed is not None else since_ms // 1000
     simulation = simulate(environment.pipeline, seed=seed, start=start, rate=rate)
     production = Production(environment, simulated(simulation, count=round(seconds * simulation.rate)))
-    watch = FlowWatch(environment, simulation.run, to_epoch_ms(start), simulation.groups)
-    contract = environment.contract
-    sent_rate, stored_rate = Rate(), Rate()
+    refresher = Refresher(Sources(environment, Clock(), since_ms=since_ms), interval=_READ_EVERY_SECONDS)
+    model, contract = refresher.model, environment.contract
+    while model.objects is None and not model.trouble:  # what was there before
+        refresher.take(refresher.read())
+    model.put(objects_before=model.objects or 0)
+    model.forget_rates()
     first_stored: float | None = None
-    opened = time.monotonic()
+    opened = read_at = time.monotonic()
+
+    def now() -> Moment:
+        return Moment(model, time.monotonic() - opened, seconds, production.sent, production.failed)
+
     with (
         stopped_by_signals(production.stop),
-        ThreadPoolExecutor(1, "producer") as pool,
-        Sampler(watch) as sampler,
+        ThreadPoolExecutor(2, "demo") as pool,
         _display(environment) as show,
     ):
         _step(f"Simulated {contract.plural} for {seconds:g} s, seed {simulation.seed} (Ctrl-C ends it early)")
         run = pool.submit(production.run)
-        closing = opened + seconds + _DRAIN_SECONDS
+        reading = pool.submit(refresher.read)
         # It goes on until what was sent is stored, so that the last figures shown are final ones.
         while not run.done() or (
-            sampler.figures.stored < production.sent and not sampler.error and time.monotonic() < closing
+            (model.stored or 0) < production.sent and not model.trouble and now().seconds < seconds + _DRAIN_SECONDS
         ):
             time.sleep(1 / _FRAMES_PER_SECOND)
-            figures = sampler.figures
-            now = time.monotonic()
-            if figures.stored and first_stored is None:
-                first_stored = now - began
-            show(
-                Moment(
-                    seconds=now - opened,
-                    total_seconds=seconds,
-                    sent=production.sent,
-                    failed=production.failed,
-                    sent_rate=sent_rate.at(now, production.sent),
-                    stored_rate=stored_rate.at(now, figures.stored),
-                    figures=figures,
-                )
-            )
+            if reading.done() and time.monotonic() - read_at >= _READ_EVERY_SECONDS:
+                refresher.take(reading.result())
+                reading, read_at = pool.submit(refresher.read), time.monotonic()
+            if model.stored and first_stored is None:
+                first_stored = time.monotonic() - began
+            show(now())
         run.result()
+        refresher.take(reading.result())
     if first_stored is not None:
         console.print(
             f"  the first {contract.noun} was stored {first_stored:.1f} s after the command began", style="dim"
         )
-    if sampler.error:
-        errors.print(f"the figures stop here, they could not be read: {sampler.error}", soft_wrap=True, markup=False)
-    return Played(production, None if sampler.error else sampler.figures)
+    refresher.hurry()
+    refresher.take(refresher.read())
+    if model.trouble:
+        errors.print(f"the figures could not be read: {model.trouble.text}", soft_wrap=True, markup=False)
+    elif production.sent:
+        show_results(console, environment, model)
+    if production.sent:
+        _ask_history(environment)
+    return production
 
 
-def _ask_history(environment: Environment, played: Played) -> None:
-    """Some named queries and a chart, by the offline engine: emulators' Athenas differ, or are missing."""
-    contract = environment.contract
-    known = list(named_queries(environment.pipeline))
-    shown = ([name for name in known if contract.charted in name] or known)[:_QUERIES]
-    _step(f"The same records in SQL: {', '.join(f'stockpipe query {name}' for name in shown)}")
-    for name in shown:
-        console.print(as_table(_offline(environment, name)))
-    sql = _chart_sql(environment, played)
-    values = _offline(environment, sql) if sql else None
-    if values and len(values.rows) > 1:
-        width = min(console.width, 100)
-        drawn = as_chart(values, group=contract.record.GROUP, width=width, height=14, colour=console.is_terminal)
-        console.print(Text.from_ansi(drawn), soft_wrap=True)
-
-
-def _chart_sql(environment: Environment, played: Played) -> str | None:
-    """The charted field of some groups by second, those with alerts first; None without a table that has both."""
-    contract, figures = environment.contract, played.figures or Figures()
-    needed = {"event_time", contract.charted, *contract.record.GROUP}
-    found = (table for table in tables(environment).values() if needed <= dict(table.all_columns).keys())
-    alerted = (group_of_values(contract.record, alert.fields) for alert in figures.alerts)
-    groups = [group for group in dict.fromkeys((*alerted, *(one.record.group for one in figures.records))) if group]
-    table = next(found, None)
-    if table is None or not groups:
-        return None
-    columns = ", ".join(contract.record.GROUP)
-    whole = " || '/' || ".join(contract.record.GROUP)
-    values = ", ".join("'" + group.replace("'", "''") + "'" for group in groups[:_CHARTED_GROUPS])
-    return (  # the values come from records that the contract has accepted
-        f"SELECT {columns}, substr(event_time, 12, 8) AS event_time, "  # noqa: S608
-        f"AVG({contract.charted}) AS {contract.charted} "
-        f"FROM {environment.names.database}.{table.name} WHERE {whole} IN ({values}) "
-        f"GROUP BY {columns}, substr(event_time, 12, 8) ORDER BY event_time, {columns}"
-    )
-
-
-def _offline(environment: Environment, asked: str) -> Result:
-    return run_query(environment, asked, "duckdb")
+def _ask_history(environment: Environment) -> None:
+    """What the pipeline's queries say to a demo, by the offline engine: emulators' Athenas differ, or are missing."""
+    queries = [query for query in named_queries(environment.pipeline).values() if query.demo]
+    queries.sort(key=lambda query: query.demo == "chart")
+    if queries:
+        _step(f"The same records in SQL: {', '.join(f'stockpipe query {query.name}' for query in queries)}")
+    for query in queries:
+        result = run_query(environment, query.name, "duckdb")
+        if query.demo == "table":
+            console.print(as_table(result))
+        elif len(result.rows) > 1:
+            group, width = environment.contract.record.GROUP, min(console.width, 100)
+            drawn = as_chart(result, group=group, width=width, height=14, colour=console.is_terminal)
+            console.print(Text.from_ansi(drawn), soft_wrap=True)
 
 
 @contextmanager
@@ -298,7 +241,7 @@ def _stop_engine(port: int) -> None:
     try:
         with progress() as observer:
             lifecycle.stop(port, observer)  # returns when it has made sure that nothing is left
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):
         console.print(f"The engine may still run. Stop it with: stockpipe emulator stop --port {port}", soft_wrap=True)
         raise
     console.print("Stopped the engine: nothing is left running.")
@@ -310,11 +253,11 @@ def _take_down(environment: Environment, settings: Settings) -> None:
     console.print("Removed the resources that the demo created; the engine goes on.")
 
 
-def _say_what_is_left(environment: Environment, played: Played) -> None:
+def _say_what_is_left(environment: Environment, production: Production) -> None:
     endpoint = environment.aws.profile.endpoint_url
     console.print(
         f"\nLeft for you at {endpoint}: look around with awslocal or aws --endpoint-url {endpoint}, send more with "
         f"stockpipe produce, remove the resources with stockpipe down, stop the engine with stockpipe emulator stop.\n"
-        f"Manifest of this run: {played.production.manifest}",
+        f"Manifest of this run: {production.manifest}",
         soft_wrap=True,
     )

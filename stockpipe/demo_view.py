@@ -1,7 +1,5 @@
 """How the demo looks: live panels in a terminal, plain lines elsewhere, and the closing tables."""
 
-from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,52 +10,53 @@ from rich.table import Table
 from rich.text import Text
 
 from console.actions import given_fields
-from console.text import cell
-from operations.alerts import Alert
+from console.model import Model
+from console.text import cell, milliseconds
+from operations.queues import Depth
 from profiles.environment import Environment
 from runtime.clock import iso_utc
-from runtime.contract import Contract, Stored
-from stockpipe.flow import LAST_RECORDS, Figures
+from runtime.contract import Contract
 
-_RATE_WINDOW_SECONDS = 5.0
 PLAIN_EVERY_SECONDS = 5.0
+_LAST = 8
 _WIDE = 110  # columns: from there on, records and alerts have room side by side
 _HOPS = 5
 _FRAME = 6  # columns around a panel's title
 _ALERTS_BELOW = 6  # where they stand under the records, so that both fit a window of 45 lines
 
 
-class Rate:
-    """How fast a counter has grown lately, per second."""
-
-    def __init__(self) -> None:
-        self._samples: deque[tuple[float, int]] = deque()
-
-    def at(self, seconds: float, count: int) -> float:
-        """Note the counter's value at a moment, and return its growth over the last seconds."""
-        self._samples.append((seconds, count))
-        while len(self._samples) > 2 and seconds - self._samples[0][0] > _RATE_WINDOW_SECONDS:
-            self._samples.popleft()
-        began, first = self._samples[0]
-        return (count - first) / (seconds - began) if seconds > began else 0.0
-
-
 @dataclass(frozen=True)
 class Moment:
-    """What is shown at one moment. `seconds` since the first record of `total_seconds`; rates per second."""
+    """One moment of a run: `seconds` of `total_seconds` have passed. `model` has what is new since it began."""
 
+    model: Model
     seconds: float
     total_seconds: float
     sent: int
     failed: int
-    sent_rate: float
-    stored_rate: float
-    figures: Figures
+
+    @property
+    def queue(self) -> Depth:
+        """What waits for the function, or is with it."""
+        return self.model.queue or Depth()
+
+    @property
+    def rates(self) -> tuple[str, str]:
+        """How fast records are sent and stored."""
+        sent, stored = (f"{self.model.per_second(counter) or 0:.1f}/s" for counter in ("sent", "stored"))
+        return sent, stored
+
+    @property
+    def latency(self) -> tuple[str, str]:
+        """The percentiles p50 and p95 in words."""
+        p50, p95, _ = map(milliseconds, self.model.latency_percentiles())
+        return f"p50 {p50}", f"p95 {p95}"
 
 
 def live(environment: Environment, moment: Moment, width: int) -> RenderableType:
     """The live view for a window of `width` columns: progress, one panel per hop, records, and alerts."""
-    figures, names, contract = moment.figures, environment.names, environment.contract
+    names, contract = environment.names, environment.contract
+    model, queue, (sent_rate, stored_rate) = moment.model, moment.queue, moment.rates
     is_wide = width >= _WIDE
     head = Table.grid(expand=True, padding=(0, 1))
     head.add_column(ratio=2)
@@ -72,59 +71,58 @@ def live(environment: Environment, moment: Moment, width: int) -> RenderableType
     titles = (f"SQS {names.queue}", f"S3 {contract.prefix}", f"SNS {names.topic}")
     fit = max(map(len, titles)) + _FRAME <= width // _HOPS
     sqs, s3, sns = titles if fit else ("SQS", "S3", "SNS")
-    dead = f"{figures.dead_letters:,} dead letters" if is_wide else f"{figures.dead_letters:,} dead"
+    dead = f"{model.dead.total if model.dead else 0:,} {'dead letters' if is_wide else 'dead'}"
     hops.add_row(
-        _hop("producer", f"{moment.sent:,} sent", f"{moment.sent_rate:.1f}/s", "white"),
-        _hop(sqs, f"{figures.queued:,} waiting", f"{figures.in_flight:,} in flight", "magenta"),
-        _hop("Lambda", f"p50 {_ms(figures.latency_p50)}", f"p95 {_ms(figures.latency_p95)}", "yellow"),
-        _hop(s3, f"{figures.stored:,} stored", f"{moment.stored_rate:.1f}/s", "green"),
-        _hop(sns, f"{len(figures.alerts):,} alerts", dead, "red"),
+        _hop("producer", f"{moment.sent:,} sent", sent_rate, "white"),
+        _hop(sqs, f"{queue.waiting:,} waiting", f"{queue.in_flight:,} in flight", "magenta"),
+        _hop("Lambda", *moment.latency, "yellow"),
+        _hop(s3, f"{model.stored or 0:,} stored", stored_rate, "green"),
+        _hop(sns, f"{len(model.alerts):,} alerts", dead, "red"),
     )
-    records = Panel(records_table(contract, figures.records), title="last records", border_style="green")
+    records = Panel(_records_table(contract, model), title="last records", border_style="green")
+    alerts = model.alerts[: -(_LAST if is_wide else _ALERTS_BELOW) - 1 : -1]
+    lines = Text("\n".join(alert.subject for alert in alerts)) if alerts else Text("none yet", style="dim")
+    told = Panel(lines, title="alerts", border_style="red")
     if not is_wide:
-        return Group(head, hops, records, _alerts_panel(figures.alerts[-_ALERTS_BELOW:]))
+        return Group(head, hops, records, told)
     below = Table.grid(expand=True)
     below.add_column(ratio=3)
     below.add_column(ratio=2)
-    below.add_row(records, _alerts_panel(figures.alerts[-LAST_RECORDS:]))
+    below.add_row(records, told)
     return Group(head, hops, below)
 
 
 def plain(moment: Moment) -> str:
     """The same figures as one line, for logs and pipes."""
-    figures = moment.figures
+    model, queue, (sent_rate, stored_rate) = moment.model, moment.queue, moment.rates
     failed = f", failed {moment.failed:,}" if moment.failed else ""
     return (
-        f"{moment.seconds:5.1f} s: sent {moment.sent:,} ({moment.sent_rate:.1f}/s){failed}, "
-        f"queued {figures.queued + figures.in_flight:,}, stored {figures.stored:,} ({moment.stored_rate:.1f}/s), "
-        f"alerts {len(figures.alerts):,}, latency p50 {_ms(figures.latency_p50)} p95 {_ms(figures.latency_p95)}"
+        f"{moment.seconds:5.1f} s: sent {moment.sent:,} ({sent_rate}){failed}, "
+        f"queued {queue.waiting + queue.in_flight:,}, stored {model.stored or 0:,} ({stored_rate}), "
+        f"alerts {len(model.alerts):,}, latency {' '.join(moment.latency)}"
     )
 
 
-def show_results(console: Console, environment: Environment, figures: Figures) -> None:
+def show_results(console: Console, environment: Environment, model: Model) -> None:
     """The alerts and the last records, when the run has ended."""
     contract = environment.contract
+    title = f"Alerts ({len(model.alerts)}), as a subscriber of {environment.names.topic} gets them"
+    table = Table(title=title, title_justify="left", box=None)
+    table.add_column("subject", no_wrap=True)
+    table.add_column("event time", no_wrap=True)
+    table.add_column(contract.noun, overflow="fold")  # it is there to be copied: stockpipe trace
+    for alert in model.alerts:
+        table.add_row(alert.subject, _time(str(alert.fields.get("event_time", ""))), alert.record_id)
     console.print()
-    alerts = Table(
-        title=f"Alerts ({len(figures.alerts)}), as a subscriber of {environment.names.topic} gets them",
-        title_justify="left",
-        box=None,
+    console.print(
+        table if model.alerts else f"No {contract.noun} of this run met an alert rule, so there was no alert."
     )
-    alerts.add_column("subject", no_wrap=True)
-    alerts.add_column("event time", no_wrap=True)
-    alerts.add_column(contract.noun, overflow="fold")  # it is there to be copied: stockpipe trace
-    for alert in figures.alerts:
-        alerts.add_row(alert.subject, _time(str(alert.fields.get("event_time", ""))), alert.record_id)
-    if figures.alerts:
-        console.print(alerts)
-    else:
-        console.print(f"No {contract.noun} of this run met an alert rule, so there was no alert.")
     console.print()
-    console.print(records_table(contract, figures.records, title="The last records in S3"))
+    console.print(_records_table(contract, model, title="The last records in S3"))
 
 
-def records_table(contract: Contract[Any], records: Sequence[Stored[Any]], title: str | None = None) -> Table:
-    """Stored records, newest first."""
+def _records_table(contract: Contract[Any], model: Model, title: str | None = None) -> Table:
+    """The last stored records, newest first."""
     table = Table(title=title, title_justify="left", expand=title is None, box=None)
     for one in (fields := given_fields(contract)):
         is_group = one.name in contract.record.GROUP
@@ -132,36 +130,21 @@ def records_table(contract: Contract[Any], records: Sequence[Stored[Any]], title
         table.add_column(one.name, style="bold" if is_group else "", justify=justify, no_wrap=True)
     table.add_column("event time", no_wrap=True)
     table.add_column("latency", justify="right", no_wrap=True)
-    for stored in records:
+    for stored in (seen.stored for seen in model.last_records[: -_LAST - 1 : -1]):
         values = [(one.name, cell(getattr(stored.record, one.name))) for one in fields]
         table.add_row(
             *(Text(value, style="red" if stored.alert and name == contract.charted else "") for name, value in values),
             _time(iso_utc(stored.record.event_time)),
-            f"{stored.latency_ms:,} ms",
+            milliseconds(stored.latency_ms),
         )
     return table
 
 
-def _alerts_panel(alerts: Sequence[Alert]) -> Panel:
-    return Panel(_alert_lines(alerts), title="alerts", border_style="red")
-
-
-def _alert_lines(alerts: Sequence[Alert]) -> RenderableType:
-    if not alerts:
-        return Text("none yet", style="dim")
-    return Text("\n".join(alert.subject for alert in reversed(alerts)))
-
-
 def _hop(title: str, first: str, second: str, colour: str) -> Panel:
-    return Panel(
-        Text(f"{first}\n{second}", justify="center", no_wrap=True), title=title, border_style=colour, padding=0
-    )
+    text = Text(f"{first}\n{second}", justify="center", no_wrap=True)
+    return Panel(text, title=title, border_style=colour, padding=0)
 
 
 def _time(iso: str) -> str:
     """The time of day of a moment in UTC."""
     return iso[11:-1]
-
-
-def _ms(latency: float | None) -> str:
-    return "-" if latency is None else f"{latency:,.0f} ms"

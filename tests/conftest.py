@@ -7,7 +7,7 @@ folder is the user's: engines are set up once per machine, not once per test run
 import os
 import secrets
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,8 +25,7 @@ for _name in ("COLUMNS", "LINES"):
 os.environ.update(AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull, AWS_EC2_METADATA_DISABLED="true")
 
 from emulator import lifecycle, loopback
-from emulator.engines import options
-from emulator.lifecycle import Running
+from emulator.engine import DEFAULTS, Options, Running
 from profiles.session import Aws, open_endpoint
 
 _NOT_RUN = "not run: "
@@ -91,11 +90,11 @@ def ministack(_private_state_folder: Path) -> Iterator[RunningEngine]:
 @pytest.fixture(scope="session")
 def localstack_with_options(_private_state_folder: Path) -> Iterator[RunningEngine]:
     """LocalStack as `emulator start --cloudformation --allow-origin https://app.example` starts it."""
-    yield from _engine("localstack", options(allowed_origins=[ALLOWED_ORIGIN], cloudformation=True))
+    yield from _engine("localstack", Options(allowed_origins=(ALLOWED_ORIGIN,), cloudformation=True))
 
 
-def _engine(name: str, extra: Mapping[str, str] | None = None) -> Iterator[RunningEngine]:
-    running = lifecycle.start(name, find_free_port(), extra_environment=extra)
+def _engine(name: str, options: Options = DEFAULTS) -> Iterator[RunningEngine]:
+    running = lifecycle.start(name, find_free_port(), options)
     yield RunningEngine(running, open_endpoint(running.endpoint_url))
     lifecycle.stop(running.port)
 

@@ -8,163 +8,196 @@ https://docs.aws.amazon.com/glue/latest/webapi/API_TableInput.html
 """
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from bootstrap.model import Attributes, Call, Declared, Live, Step, Unavailable
-from bootstrap.resources.errors import unless
-from bootstrap.resources.tags import ENVIRONMENT_TAG
+from bootstrap.model import Attributes, Call, Live, Step
+from bootstrap.resource import Resource, tag_map
+from bootstrap.resources.s3 import Bucket
 from bootstrap.table_definitions import Column, TableDefinition
-from profiles.availability import is_missing_service
+from profiles.names import Names
 from profiles.session import Aws
-
-WORKGROUP = "workgroup"
-DATABASE = "database"
-TABLE = "table"
 
 RESULTS_PREFIX = "athena-results/"
 NO_ATHENA = "this endpoint has no Athena, so `stockpipe query` runs offline"
 
 # Athena's only code for "is not found", "is already created" and whatever else it doesn't like.
-INVALID_REQUEST = "InvalidRequestException"
-NOT_THERE = ("EntityNotFoundException",)
+_INVALID_REQUEST = "InvalidRequestException"
+_NOT_THERE = ("EntityNotFoundException",)
+_CATALOG = {"Ref": "AWS::AccountId"}
 
 # What the table of compacted records spans: `stockpipe compact` widens it, and `up` leaves that alone.
 _SET_BY_COMPACTION = re.compile(r"projection\.\w+\.(range|values)")
 
 
 @dataclass(frozen=True)
-class WorkGroup(Declared):
-    """A workgroup whose settings no client can override. `configuration` as CreateWorkGroup names it."""
+class WorkGroup(Resource):
+    """A workgroup whose settings no client can override. Its results are in the bucket.
 
+    So it is gone before the bucket, and no query writes results while that is emptied.
+    """
+
+    names: Names
     name: str
-    arn: str
-    configuration: Mapping[str, Any]
-    tags: Mapping[str, str]
-    after: tuple[str, ...]
-    kind = WORKGROUP
+    bucket: Bucket
+    bytes_scanned_limit: int
+    kind = "workgroup"
+    service = "athena"
+    arn_resource = "workgroup/{}"
+    named_by = "WorkGroup"
+    not_there = (_INVALID_REQUEST,)
+    unavailable = NO_ATHENA
+    allowed = (
+        ("Workgroup", "CreateWorkGroup DeleteWorkGroup GetWorkGroup ListTagsForResource TagResource UpdateWorkGroup"),
+    )
+    cloudformation = "AWS::Athena::WorkGroup"
 
-    def declared(self) -> Attributes:
-        """The configuration, the state and the tags."""
-        return {**self.configuration, "State": "ENABLED", "Tags": dict(self.tags)}
-
-    def read(self, aws: Aws) -> Live | Unavailable | None:
-        """GetWorkGroup, ListTagsForResource."""
-        return _where_available(lambda: unless((INVALID_REQUEST,), lambda: self._read(aws)))
-
-    def _read(self, aws: Aws) -> Live:
-        found = aws.athena.get_work_group(WorkGroup=self.name)["WorkGroup"]
-        live: Mapping[str, Any] = found.get("Configuration", {})
-        tags = aws.athena.list_tags_for_resource(ResourceARN=self.arn)["Tags"]
-        owner = next((tag["Value"] for tag in tags if tag["Key"] == ENVIRONMENT_TAG), None)
-        state = found.get("State", "")
-        attributes = {
-            **{key: live.get(key) for key in self.configuration},
-            "State": state,
-            "Tags": {ENVIRONMENT_TAG: owner} if owner else {},
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """As CreateWorkGroup names it."""
+        return {
+            "ResultConfiguration": {
+                "OutputLocation": f"s3://{self.bucket.name}/{RESULTS_PREFIX}",
+                "EncryptionConfiguration": {"EncryptionOption": "SSE_S3"},
+            },
+            "EnforceWorkGroupConfiguration": True,
+            "PublishCloudWatchMetricsEnabled": True,
+            "BytesScannedCutoffPerQuery": self.bytes_scanned_limit,
         }
-        return Live(self.arn, state, attributes, owner)
 
-    def create(self) -> tuple[Step, ...]:
+    def attributes(self) -> Attributes:
+        """The configuration, and the state."""
+        return {**self.configuration, "State": "ENABLED"}
+
+    def look(self, aws: Aws) -> Live:
+        """GetWorkGroup, ListTagsForResource."""
+        found = aws.athena.get_work_group(WorkGroup=self.name)["WorkGroup"]
+        tags = tag_map(aws.athena.list_tags_for_resource(ResourceARN=self.arn)["Tags"])
+        state = found.get("State", "")
+        return self.live(state, {**found.get("Configuration", {}), "State": state}, tags)
+
+    def create(self) -> Iterable[Step]:
         """CreateWorkGroup with its tag."""
-        parameters = {"Name": self.name, "Configuration": dict(self.configuration), "Tags": self._tag_list()}
-        return (Call("athena", "CreateWorkGroup", parameters, raced=(INVALID_REQUEST,), raced_text="already"),)
-
-    def update(self, live: Live, changed: frozenset[str]) -> tuple[Step, ...]:  # noqa: ARG002
-        """UpdateWorkGroup with all settings, TagResource."""
-        steps: list[Step] = []
-        if changed - {"Tags"}:
-            updates = {
-                f"{key}Updates" if key == "ResultConfiguration" else key: value
-                for key, value in self.configuration.items()
-            }
-            parameters = {"WorkGroup": self.name, "State": "ENABLED", "ConfigurationUpdates": updates}
-            steps.append(Call("athena", "UpdateWorkGroup", parameters))
-        if "Tags" in changed:
-            steps.append(Call("athena", "TagResource", {"ResourceARN": self.arn, "Tags": self._tag_list()}))
-        return tuple(steps)
-
-    def delete(self, live: Live) -> tuple[Step, ...]:  # noqa: ARG002
-        """DeleteWorkGroup, with its query history."""
-        parameters = {"WorkGroup": self.name, "RecursiveDeleteOption": True}
-        return (Call("athena", "DeleteWorkGroup", parameters, accepted=(INVALID_REQUEST,)),)
-
-    def _tag_list(self) -> list[dict[str, str]]:
-        return [{"Key": key, "Value": value} for key, value in self.tags.items()]
-
-
-@dataclass(frozen=True)
-class Database(Declared):
-    """A database. Its mark is a parameter rather than a tag, because CloudFormation can't tag databases."""
-
-    name: str
-    arn: str
-    tags: Mapping[str, str]
-    kind = DATABASE
-    after = ()
-
-    def declared(self) -> Attributes:
-        """The mark."""
-        return {"Parameters": dict(self.tags)}
-
-    def read(self, aws: Aws) -> Live | Unavailable | None:
-        """GetDatabase."""
-        return _where_available(lambda: unless(NOT_THERE, lambda: self._read(aws)))
-
-    def _read(self, aws: Aws) -> Live:
-        found: Mapping[str, Any] = aws.glue.get_database(Name=self.name)["Database"]
-        parameters = found.get("Parameters", {})
-        owner = parameters.get(ENVIRONMENT_TAG)
-        others = {key: found[key] for key in ("Description", "LocationUri") if found.get(key)}
-        notes = {"input": {**others, "Parameters": parameters}}
-        return Live(
-            self.arn, "available", {"Parameters": {ENVIRONMENT_TAG: owner} if owner else {}}, owner, notes=notes
+        yield self.call(
+            "CreateWorkGroup",
+            named=False,
+            Name=self.name,
+            Configuration=self.configuration,
+            Tags=self.tags,
+            raced=(_INVALID_REQUEST,),
+            raced_text="already",
         )
 
-    def create(self) -> tuple[Step, ...]:
-        """CreateDatabase."""
-        made = {"Name": self.name, "Parameters": dict(self.tags)}
-        return (Call("glue", "CreateDatabase", {"DatabaseInput": made}, raced=("AlreadyExistsException",)),)
+    def change(self, live: Live, changed: frozenset[str]) -> Iterable[Step]:  # noqa: ARG002
+        """UpdateWorkGroup with all settings."""
+        updates = self.configuration
+        updates["ResultConfigurationUpdates"] = updates.pop("ResultConfiguration")
+        yield self.call("UpdateWorkGroup", State="ENABLED", ConfigurationUpdates=updates, raced=())
 
-    def update(self, live: Live, changed: frozenset[str]) -> tuple[Step, ...]:  # noqa: ARG002
-        """UpdateDatabase replaces everything, so what others have put there is sent along."""
-        known = live.notes.get("input", {})
-        wanted = {**known, "Name": self.name, "Parameters": {**known.get("Parameters", {}), **self.tags}}
-        return (Call("glue", "UpdateDatabase", {"Name": self.name, "DatabaseInput": wanted}, raced=NOT_THERE),)
+    def tag(self, live: Live | None = None) -> Call:
+        """TagResource; here, too, Athena's only code may mean anything."""
+        return replace(super().tag(live), raced=())
 
-    def delete(self, live: Live) -> tuple[Step, ...]:  # noqa: ARG002
-        """DeleteDatabase, with tables that others have made in it."""
-        return (Call("glue", "DeleteDatabase", {"Name": self.name}, accepted=NOT_THERE),)
+    def delete(self, live: Live) -> Iterable[Step]:  # noqa: ARG002
+        """DeleteWorkGroup, with its query history."""
+        yield self.call("DeleteWorkGroup", RecursiveDeleteOption=True, accepted=self.not_there)
+
+    def properties(self) -> Mapping[str, Any]:
+        """The configuration."""
+        configuration = {"WorkGroupConfiguration": self.configuration, "RecursiveDeleteOption": True}
+        return {"Name": self.name, "State": "ENABLED", **configuration}
 
 
 @dataclass(frozen=True)
-class Table(Declared):
+class Database(Resource):
+    """A database. Its mark is a parameter rather than a tag, because CloudFormation can't tag databases."""
+
+    names: Names
+    name: str
+    kind = "database"
+    service = "glue"
+    arn_resource = "database/{}"
+    named_by = "Name"
+    tagged = "Parameters"
+    tag_list = False
+    allowed = (("Catalogue", "CreateDatabase DeleteDatabase GetDatabase UpdateDatabase"),)
+    cloudformation = "AWS::Glue::Database"
+    deleted_by = "DeleteDatabase"  # with tables that others have made in it
+    not_there = _NOT_THERE
+    unavailable = NO_ATHENA
+
+    def attributes(self) -> Attributes:
+        """None but the mark."""
+        return {}
+
+    def look(self, aws: Aws) -> Live:
+        """GetDatabase."""
+        found: Mapping[str, Any] = aws.glue.get_database(Name=self.name)["Database"]
+        parameters = found.get("Parameters", {})
+        others = {key: found[key] for key in ("Description", "LocationUri") if found.get(key)}
+        return self.live("available", {}, parameters, notes={"input": {**others, "Parameters": parameters}})
+
+    def create(self) -> Iterable[Step]:
+        """CreateDatabase."""
+        made = {"Name": self.name, "Parameters": self.tags}
+        yield self.call("CreateDatabase", named=False, DatabaseInput=made, raced=("AlreadyExistsException",))
+
+    def tag(self, live: Live | None = None) -> Call:
+        """UpdateDatabase replaces everything, so what others have put there is sent along."""
+        known = live.notes.get("input", {}) if live else {}
+        wanted = {**known, "Name": self.name, "Parameters": {**known.get("Parameters", {}), **self.tags}}
+        return self.call("UpdateDatabase", DatabaseInput=wanted)
+
+    @property
+    def allowed_on(self) -> tuple[str, ...]:
+        """Glue asks for the right to each level down to the one it is about. A deleted database takes all in it along.
+
+        https://docs.aws.amazon.com/glue/latest/dg/glue-specifying-resource-arns.html
+        """
+        levels = ("catalog", f"database/{self.name}", f"table/{self.name}/*", f"userDefinedFunction/{self.name}/*")
+        return tuple(self.names.arn("glue", level) for level in levels)
+
+    def properties(self) -> Mapping[str, Any]:
+        """The database."""
+        return {"CatalogId": _CATALOG, "DatabaseInput": {"Name": self.name, "Parameters": self.tags}}
+
+
+@dataclass(frozen=True)
+class Table(Resource):
     """An external table; Glue has no tags for tables, so it belongs to whom its database does."""
 
-    database: str
-    arn: str
+    database: Database
     definition: TableDefinition
-    kind = TABLE
+    kind = "table"
+    service = "glue"
+    tagged = ""
+    allowed = (("Catalogue", "CreateTable DeleteTable GetTable UpdateTable"),)
+    cloudformation = "AWS::Glue::Table"
+    not_there = _NOT_THERE
+    unavailable = NO_ATHENA
+
+    @property
+    def names(self) -> Names:
+        """Those of the database."""
+        return self.database.names
 
     @property
     def name(self) -> str:
         """As SQL says it: database, point, table."""
-        return f"{self.database}.{self.definition.name}"
+        return f"{self.database.name}.{self.definition.name}"
 
     @property
-    def after(self) -> tuple[str, ...]:
-        """Its database."""
-        return (f"{DATABASE} {self.database}",)
+    def arn(self) -> str:
+        """Database and table."""
+        return self.names.arn("glue", f"table/{self.database.name}/{self.definition.name}")
 
     @property
-    def part_of(self) -> str | None:
+    def part_of(self) -> Resource:
         """Its database."""
-        return f"{DATABASE} {self.database}"
+        return self.database
 
-    def declared(self) -> Attributes:
+    def attributes(self) -> Attributes:
         """Columns, partition keys, where the objects are and how they are read."""
         parameters = self.definition.parameters
         return {
@@ -174,16 +207,13 @@ class Table(Declared):
             **self.definition.storage,
         }
 
-    def read(self, aws: Aws) -> Live | Unavailable | None:
+    def look(self, aws: Aws) -> Live:
         """GetTable."""
-        return _where_available(lambda: unless(NOT_THERE, lambda: self._read(aws)))
-
-    def _read(self, aws: Aws) -> Live:
-        found = aws.glue.get_table(DatabaseName=self.database, Name=self.definition.name)["Table"]
+        found = aws.glue.get_table(DatabaseName=self.database.name, Name=self.definition.name)["Table"]
         storage: Mapping[str, Any] = found.get("StorageDescriptor", {})
         parameters = found.get("Parameters", {})
         serde: Mapping[str, Any] = storage.get("SerdeInfo", {})
-        wanted = self.declared()
+        wanted = self.attributes()
         attributes = {
             "Columns": _columns(storage.get("Columns", [])),
             "PartitionKeys": _columns(found.get("PartitionKeys", [])),
@@ -198,8 +228,21 @@ class Table(Declared):
         }
         return Live(self.arn, "available", attributes, notes={"parameters": parameters})
 
-    def table_input(self, parameters: Mapping[str, str]) -> dict[str, Any]:
-        """Glue's TableInput, with these parameters."""
+    def create(self) -> Iterable[Step]:
+        """CreateTable."""
+        yield self._put("CreateTable", self.definition.parameters, "AlreadyExistsException")
+
+    def change(self, live: Live, changed: frozenset[str]) -> Iterable[Step]:  # noqa: ARG002
+        """UpdateTable replaces everything, so what compaction and others have put there is sent along."""
+        live_ones = live.notes.get("parameters", {})
+        yield self._put("UpdateTable", {**self.definition.parameters, **live_ones, **self.attributes()["Parameters"]})
+
+    def _put(self, operation: str, parameters: Mapping[str, str], *raced: str) -> Step:
+        table = self._input(parameters)
+        raced += _NOT_THERE
+        return self.call(operation, named=False, DatabaseName=self.database.name, TableInput=table, raced=raced)
+
+    def _input(self, parameters: Mapping[str, str]) -> dict[str, Any]:
         return {
             "Name": self.definition.name,
             "TableType": "EXTERNAL_TABLE",
@@ -208,30 +251,20 @@ class Table(Declared):
             "StorageDescriptor": {"Columns": list(self.definition.columns), **self.definition.storage},
         }
 
-    def create(self) -> tuple[Step, ...]:
-        """CreateTable."""
-        parameters = {"DatabaseName": self.database, "TableInput": self.table_input(self.definition.parameters)}
-        return (Call("glue", "CreateTable", parameters, raced=("AlreadyExistsException", *NOT_THERE)),)
-
-    def update(self, live: Live, changed: frozenset[str]) -> tuple[Step, ...]:  # noqa: ARG002
-        """UpdateTable replaces everything, so what compaction and others have put there is sent along."""
-        merged = {**self.definition.parameters, **live.notes.get("parameters", {}), **self.declared()["Parameters"]}
-        parameters = {"DatabaseName": self.database, "TableInput": self.table_input(merged)}
-        return (Call("glue", "UpdateTable", parameters, raced=NOT_THERE),)
-
-    def delete(self, live: Live) -> tuple[Step, ...]:  # noqa: ARG002
+    def delete(self, live: Live) -> Iterable[Step]:  # noqa: ARG002
         """DeleteTable, because DeleteDatabase may leave tables to be removed at some time."""
-        parameters = {"DatabaseName": self.database, "Name": self.definition.name}
-        return (Call("glue", "DeleteTable", parameters, accepted=NOT_THERE),)
+        database, table = self.database.name, self.definition.name
+        yield self.call("DeleteTable", named=False, DatabaseName=database, Name=table, accepted=_NOT_THERE)
 
+    @property
+    def allowed_on(self) -> tuple[str, ...]:
+        """Its database."""
+        return self.database.allowed_on
 
-def _where_available(read: Callable[[], Live | None]) -> Live | Unavailable | None:
-    try:
-        return read()
-    except ClientError as error:
-        if is_missing_service(error):
-            return Unavailable(NO_ATHENA)
-        raise
+    def properties(self) -> Mapping[str, Any]:
+        """The table in its database."""
+        table = self._input(self.definition.parameters)
+        return {"CatalogId": _CATALOG, "DatabaseName": self.database.name, "TableInput": table}
 
 
 def _columns(found: Any) -> list[Column]:

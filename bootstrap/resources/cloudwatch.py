@@ -3,77 +3,109 @@
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bootstrap.model import ADOPTABLE, Attributes, Call, Declared, Live, Step
-from bootstrap.resources.tags import ENVIRONMENT_TAG, owner_in, tag_list
+from bootstrap.model import Attributes, Live, Step
+from bootstrap.resource import WITHOUT_RESOURCE, Resource, tag_map
+from bootstrap.resources.sns import Topic
+from profiles.names import Names
 from profiles.session import Aws
-
-KIND = "alarm"
-NOT_THERE = ("ResourceNotFound", "ResourceNotFoundException")
 
 
 @dataclass(frozen=True)
-class Alarm(Declared):
-    """A metric alarm. `configuration` as PutMetricAlarm names it."""
+class Condition:
+    """A metric of what is watched has reached a value in one of the last `minutes`. `name` says what that means.
 
+    `missing`: what minutes without data mean, as TreatMissingData names it. By default nothing happened in them.
+    """
+
+    watched: Resource
     name: str
-    arn: str
-    configuration: Mapping[str, Any]
-    tags: Mapping[str, str]
-    after: tuple[str, ...]
-    kind = KIND
+    namespace: str
+    metric: str
+    dimension: tuple[str, str]
+    statistic: str
+    at_least: float
+    minutes: int = 1
+    missing: str = "notBreaching"
 
-    def declared(self) -> Attributes:
-        """The configuration and the tags."""
-        return {**self.configuration, "Tags": dict(self.tags)}
 
-    def read(self, aws: Aws) -> Live | None:
+@dataclass(frozen=True)
+class Alarm(Resource):
+    """An alarm on a condition, that tells a topic."""
+
+    when: Condition
+    why: str
+    tell: Topic
+    kind = "alarm"
+    service = "cloudwatch"
+    arn_resource = "alarm:{}"
+    named_by = "AlarmName"
+    not_there = ("ResourceNotFound", "ResourceNotFoundException")
+    # DescribeAlarms answers in full only if it is allowed for everything.
+    allowed = (
+        ("Alarms", "DeleteAlarms ListTagsForResource PutMetricAlarm TagResource"),
+        (WITHOUT_RESOURCE, "DescribeAlarms"),
+    )
+    cloudformation = "AWS::CloudWatch::Alarm"
+
+    @property
+    def names(self) -> Names:
+        """Those of the topic."""
+        return self.tell.names
+
+    @property
+    def name(self) -> str:
+        """`StockQueue-oldest-message`: all alarms are named after what they watch."""
+        return f"{self.when.watched.name}-{self.when.name}"
+
+    def attributes(self) -> Attributes:
+        """As PutMetricAlarm names them."""
+        dimension, value = self.when.dimension
+        return {
+            "AlarmDescription": self.why,
+            "AlarmActions": [self.tell.arn],
+            "Period": 60,
+            "EvaluationPeriods": self.when.minutes,
+            **({"DatapointsToAlarm": 1} if self.when.minutes > 1 else {}),
+            "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+            "TreatMissingData": self.when.missing,
+            "Namespace": self.when.namespace,
+            "MetricName": self.when.metric,
+            "Dimensions": [{"Name": dimension, "Value": value}],
+            "Statistic": self.when.statistic,
+            "Threshold": float(self.when.at_least),
+        }
+
+    def look(self, aws: Aws) -> Live | None:
         """DescribeAlarms by name, ListTagsForResource."""
         found = aws.cloudwatch.describe_alarms(AlarmNames=[self.name])["MetricAlarms"]
         if not found:
             return None
-        tags = aws.cloudwatch.list_tags_for_resource(ResourceARN=self.arn).get("Tags", [])
-        owner = owner_in(tags)
-        attributes: dict[str, Any] = {key: value for key, value in found[0].items() if key in self.configuration}
-        attributes["Tags"] = {ENVIRONMENT_TAG: owner} if owner else {}
+        tags = tag_map(aws.cloudwatch.list_tags_for_resource(ResourceARN=self.arn).get("Tags", []))
         # Without a tag it may be what an interrupted `up` left: on LocalStack its tag is a second call.
-        state = found[0].get("StateValue", "INSUFFICIENT_DATA")
-        return Live(self.arn, state, attributes, owner, notes={ADOPTABLE: True})
+        return self.live(found[0].get("StateValue", "INSUFFICIENT_DATA"), found[0], tags, adoptable=True)
 
-    def create(self) -> tuple[Step, ...]:
+    def create(self) -> Iterable[Step]:
         """PutMetricAlarm with its tag; TagResource as well, because LocalStack drops the tags of the first."""
-        return self._put(Tags=tag_list(self.tags)), self._tag()
+        yield self.call("PutMetricAlarm", **self.attributes(), Tags=self.tags)
+        yield self.tag()
 
-    def update(self, live: Live, changed: frozenset[str]) -> tuple[Step, ...]:  # noqa: ARG002
+    def change(self, live: Live, changed: frozenset[str]) -> Iterable[Step]:  # noqa: ARG002
         """PutMetricAlarm sets everything but the tags, which it takes only when it makes an alarm."""
-        steps: list[Step] = []
-        if changed - {"Tags"}:
-            steps.append(self._put())
-        if "Tags" in changed:
-            steps.append(self._tag())
-        return tuple(steps)
+        yield self.call("PutMetricAlarm", **self.attributes())
 
-    def delete(self, live: Live) -> tuple[Step, ...]:  # noqa: ARG002
+    def delete(self, live: Live) -> Iterable[Step]:  # noqa: ARG002
         """DeleteAlarms."""
-        return (Call("cloudwatch", "DeleteAlarms", {"AlarmNames": [self.name]}, accepted=NOT_THERE),)
+        yield self.call("DeleteAlarms", named=False, AlarmNames=[self.name], accepted=self.not_there)
 
-    def _tag(self) -> Call:
-        parameters = {"ResourceARN": self.arn, "Tags": tag_list(self.tags)}
-        return Call("cloudwatch", "TagResource", parameters, raced=NOT_THERE)
+    @property
+    def allowed_on(self) -> tuple[str, ...]:
+        """All alarms of what is watched."""
+        return (self.names.arn(self.service, self.arn_resource.format(f"{self.when.watched.name}-*")),)
 
-    def _put(self, **more: Any) -> Call:
-        return Call("cloudwatch", "PutMetricAlarm", {"AlarmName": self.name, **self.configuration, **more})
-
-
-def queue_metric(queue: str, metric: str, threshold: float) -> dict[str, Any]:
-    """The part of an alarm's configuration that names a metric of a queue and its threshold."""
-    return {
-        "Namespace": "AWS/SQS",
-        "MetricName": metric,
-        "Dimensions": [{"Name": "QueueName", "Value": queue}],
-        "Statistic": "Maximum",
-        "Threshold": float(threshold),
-    }
+    def properties(self) -> Mapping[str, Any]:
+        """Its name and attributes."""
+        return {"AlarmName": self.name, **self.attributes()}

@@ -1,120 +1,148 @@
-"""AWS IAM: the function's execution role, with exactly one inline policy and nothing attached.
+"""AWS IAM: a function's execution role, with exactly one inline policy and nothing attached.
 
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-intro-execution-role.html
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bootstrap.model import Attributes, Call, Declared, Live, Step
-from bootstrap.policies import PolicyDocument
-from bootstrap.resources.errors import unless
-from bootstrap.resources.tags import ENVIRONMENT_TAG, owner_in, tag_list
+from bootstrap.model import Attributes, Call, Live, Step, Violation
+from bootstrap.policies import Grant, PolicyDocument, document
+from bootstrap.resource import NameRule, Resource, tag_map
+from profiles.names import Names
 from profiles.session import Aws
 
-KIND = "role"
-NOT_THERE = ("NoSuchEntity", "NoSuchEntityException")
-EXISTS = ("EntityAlreadyExists", "EntityAlreadyExistsException")
+TRUST = document(
+    {
+        "Sid": "LambdaAssumesThisRole",
+        "Effect": "Allow",
+        "Principal": {"Service": "lambda.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+    }
+)
+
+_QUOTAS = "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"
+_MAX_POLICY_CHARACTERS = 10_240
 
 
 @dataclass(frozen=True)
-class Role(Declared):
-    """A role with a trust policy and one inline policy; any other policy on it is a difference."""
+class Role(Resource):
+    """A role that Lambda may assume, with the inline policy `policy`; any other policy on it is a difference.
 
+    `allows`: what the function may do, and its event source mapping, which polls the queue with the function's role.
+    """
+
+    names: Names
     name: str
-    arn: str
-    trust: PolicyDocument
-    policy_name: str
-    permissions: PolicyDocument
-    tags: Mapping[str, str]
-    kind = KIND
-    after = ()
+    policy: str
+    allows: tuple[Grant, ...]
+    kind = "role"
+    service = "iam"
+    arn_resource = "role/{}"
+    regional = False
+    named_by = "RoleName"
+    not_there = ("NoSuchEntity", "NoSuchEntityException")
+    name_rule = NameRule(64, "ValidationError", _QUOTAS)
+    allowed = (
+        (
+            "Role",
+            "CreateRole DeleteRole DeleteRolePolicy DetachRolePolicy GetRole GetRolePolicy "
+            "ListAttachedRolePolicies ListRolePolicies PutRolePolicy TagRole UpdateAssumeRolePolicy",
+        ),
+    )
+    cloudformation = "AWS::IAM::Role"
 
-    def declared(self) -> Attributes:
+    @property
+    def document(self) -> PolicyDocument:
+        """The inline policy."""
+        return document(*(grant.statement() for grant in self.allows))
+
+    def attributes(self) -> Attributes:
         """`OtherPolicies` are inline and attached ones that aren't declared."""
         return {
             "Path": "/",
-            "AssumeRolePolicyDocument": self.trust,
-            "PolicyDocument": self.permissions,
+            "AssumeRolePolicyDocument": TRUST,
+            "PolicyDocument": self.document,
             "OtherPolicies": [],
-            "Tags": dict(self.tags),
         }
 
-    def read(self, aws: Aws) -> Live | None:
+    def look(self, aws: Aws) -> Live:
         """GetRole, its inline policies, its attached policies."""
-        return unless(NOT_THERE, lambda: self._read(aws))
-
-    def _read(self, aws: Aws) -> Live:
         role = aws.iam.get_role(RoleName=self.name)["Role"]
         inline = aws.iam.list_role_policies(RoleName=self.name)["PolicyNames"]
         attached = aws.iam.list_attached_role_policies(RoleName=self.name)["AttachedPolicies"]
         document: Any = None
-        if self.policy_name in inline:
-            found = aws.iam.get_role_policy(RoleName=self.name, PolicyName=self.policy_name)
-            document = found["PolicyDocument"]
-        owner = owner_in(role.get("Tags", []))
-        others = [name for name in inline if name != self.policy_name]
+        if self.policy in inline:
+            document = aws.iam.get_role_policy(RoleName=self.name, PolicyName=self.policy)["PolicyDocument"]
+        others = [name for name in inline if name != self.policy]
         attributes = {
             "Path": role["Path"],
             "AssumeRolePolicyDocument": role.get("AssumeRolePolicyDocument"),
             "PolicyDocument": document,
             "OtherPolicies": [*others, *(policy["PolicyArn"] for policy in attached)],
-            "Tags": {ENVIRONMENT_TAG: owner} if owner else {},
         }
-        return Live(role["Arn"], "active", attributes, owner, notes={"inline": list(inline)})
+        tags = tag_map(role.get("Tags", []))
+        return self.live("active", attributes, tags, arn=role["Arn"], notes={"inline": list(inline)})
 
     def must_be_replaced(self, live: Live, changed: frozenset[str]) -> bool:  # noqa: ARG002
         """A role's path is fixed when it is made, and part of its ARN."""
         return "Path" in changed
 
-    def create(self) -> tuple[Step, ...]:
+    def create(self) -> Iterable[Step]:
         """CreateRole with its tag, then PutRolePolicy."""
-        made = self._call(
+        yield self.call(
             "CreateRole",
-            AssumeRolePolicyDocument=json.dumps(self.trust),
+            AssumeRolePolicyDocument=json.dumps(TRUST),
             Description="What the pipeline's function may do",
-            Tags=tag_list(self.tags),
-            raced=EXISTS,
+            Tags=self.tags,
+            raced=("EntityAlreadyExists", "EntityAlreadyExistsException"),
         )
-        return made, self._put_policy()
+        yield self._put_policy()
 
-    def update(self, live: Live, changed: frozenset[str]) -> tuple[Step, ...]:
+    def change(self, live: Live, changed: frozenset[str]) -> Iterable[Step]:
         """One call for each part that differs; undeclared policies are removed."""
-        steps: list[Step] = []
         if "AssumeRolePolicyDocument" in changed:
-            steps.append(self._call("UpdateAssumeRolePolicy", PolicyDocument=json.dumps(self.trust)))
+            yield self.call("UpdateAssumeRolePolicy", PolicyDocument=json.dumps(TRUST))
         if "PolicyDocument" in changed:
-            steps.append(self._put_policy())
-        if "Tags" in changed:
-            steps.append(self._call("TagRole", Tags=tag_list(self.tags)))
+            yield self._put_policy()
         if "OtherPolicies" in changed:
-            steps += self._remove_policies(live.attributes["OtherPolicies"])
-        return tuple(steps)
+            yield from self._remove_policies(live.attributes["OtherPolicies"])
 
-    def delete(self, live: Live) -> tuple[Step, ...]:
+    def tag(self, live: Live | None = None) -> Call:  # noqa: ARG002
+        """TagRole."""
+        return self.call("TagRole", Tags=self.tags)
+
+    def delete(self, live: Live) -> Iterable[Step]:
         """Policies first: DeleteRole answers DeleteConflict while there are any."""
-        own = [self.policy_name] if self.policy_name in live.notes["inline"] else []
-        return (
-            *self._remove_policies([*own, *live.attributes["OtherPolicies"]]),
-            self._call("DeleteRole", accepted=NOT_THERE, raced=("DeleteConflict",)),
-        )
+        own = [self.policy] if self.policy in live.notes["inline"] else []
+        yield from self._remove_policies([*own, *live.attributes["OtherPolicies"]])
+        yield self.call("DeleteRole", accepted=self.not_there, raced=("DeleteConflict",))
 
-    def _put_policy(self) -> Call:
-        return self._call(
-            "PutRolePolicy", PolicyName=self.policy_name, PolicyDocument=json.dumps(self.permissions), raced=NOT_THERE
-        )
+    def _put_policy(self) -> Step:
+        return self.call("PutRolePolicy", PolicyName=self.policy, PolicyDocument=json.dumps(self.document))
 
-    def _remove_policies(self, policies: list[str]) -> list[Step]:
-        return [
-            self._call("DetachRolePolicy", PolicyArn=policy, accepted=NOT_THERE)
-            if policy.startswith("arn:")
-            else self._call("DeleteRolePolicy", PolicyName=policy, accepted=NOT_THERE)
-            for policy in policies
-        ]
+    def _remove_policies(self, policies: Iterable[str]) -> Iterable[Step]:
+        for policy in policies:
+            if policy.startswith("arn:"):
+                yield self.call("DetachRolePolicy", PolicyArn=policy, accepted=self.not_there)
+            else:
+                yield self.call("DeleteRolePolicy", PolicyName=policy, accepted=self.not_there)
 
-    def _call(
-        self, operation: str, accepted: tuple[str, ...] = (), raced: tuple[str, ...] = (), **parameters: Any
-    ) -> Call:
-        return Call("iam", operation, {"RoleName": self.name, **parameters}, accepted=accepted, raced=raced)
+    def violations(self) -> Iterator[Violation]:
+        """Its names, and the length of its policy."""
+        yield from super().violations()
+        yield from NameRule(128, "ValidationError", _QUOTAS).violations("policy", self.policy)
+        size = len(json.dumps(self.document, separators=(",", ":")))
+        if size > _MAX_POLICY_CHARACTERS:
+            rule = f"a role's policy has at most {_MAX_POLICY_CHARACTERS} characters"
+            yield Violation(rule, f"{size} characters", "LimitExceeded", _QUOTAS)
+
+    def properties(self) -> Mapping[str, Any]:
+        """The role with its policy."""
+        return {
+            "RoleName": self.name,
+            "AssumeRolePolicyDocument": TRUST,
+            "Policies": [{"PolicyName": self.policy, "PolicyDocument": self.document}],
+        }

@@ -1,40 +1,52 @@
-"""Amazon CloudWatch Logs: the function's log group, made before the function so that it has a retention.
+"""Amazon CloudWatch Logs: a function's log group, made before the function so that it has a retention.
 
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from bootstrap.model import ADOPTABLE, Attributes, Call, Declared, Live, Step
-from bootstrap.resources.errors import unless
-from bootstrap.resources.tags import ENVIRONMENT_TAG
+from bootstrap.model import Attributes, Live, Step
+from bootstrap.policies import Grant
+from bootstrap.resource import WITHOUT_RESOURCE, Resource
+from profiles.names import Names
 from profiles.session import Aws
-
-KIND = "log group"
-NOT_THERE = ("ResourceNotFoundException",)
 
 
 @dataclass(frozen=True)
-class LogGroup(Declared):
+class LogGroup(Resource):
     """A log group; `retention_days` is one of the values that CloudWatch Logs knows."""
 
+    names: Names
     name: str
-    arn: str
     retention_days: int
-    tags: Mapping[str, str]
-    kind = KIND
-    after = ()
+    kind = "log group"
+    service = "logs"
+    arn_resource = "log-group:{}"
+    named_by = "logGroupName"
+    tagged = "tags"
+    tag_list = False
+    tags_on = "resourceArn"
+    deleted_by = "DeleteLogGroup"
+    not_there = ("ResourceNotFoundException",)
+    allowed = (
+        ("LogGroup", "CreateLogGroup DeleteLogGroup ListTagsForResource PutRetentionPolicy TagResource"),
+        (WITHOUT_RESOURCE, "DescribeLogGroups"),
+    )
+    cloudformation = "AWS::Logs::LogGroup"
 
-    def declared(self) -> Attributes:
-        """Retention in days, and the tags."""
-        return {"retentionInDays": self.retention_days, "tags": dict(self.tags)}
+    @property
+    def allowed_on(self) -> tuple[str, ...]:
+        """Tagging names a log group without `:*`, everything else with it."""
+        return self.arn, f"{self.arn}:*"
 
-    def read(self, aws: Aws) -> Live | None:
+    def attributes(self) -> Attributes:
+        """Retention in days."""
+        return {"retentionInDays": self.retention_days}
+
+    def look(self, aws: Aws) -> Live | None:
         """DescribeLogGroups by prefix, ListTagsForResource."""
-        return unless(NOT_THERE, lambda: self._read(aws))
-
-    def _read(self, aws: Aws) -> Live | None:
         pages = aws.logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=self.name)
         found = next(
             (group for page in pages for group in page["logGroups"] if group["logGroupName"] == self.name), None
@@ -42,43 +54,26 @@ class LogGroup(Declared):
         if found is None:
             return None
         tags = aws.logs.list_tags_for_resource(resourceArn=self.arn).get("tags", {})
-        owner = tags.get(ENVIRONMENT_TAG)
-        attributes = {
-            "retentionInDays": found.get("retentionInDays"),
-            "tags": {ENVIRONMENT_TAG: owner} if owner else {},
-        }
+        attributes = {"retentionInDays": found.get("retentionInDays")}
         # Without a tag Lambda has made it by itself, in the name of a function that logged before.
-        return Live(self.arn, f"{found.get('storedBytes', 0)} bytes", attributes, owner, notes={ADOPTABLE: True})
+        return self.live(f"{found.get('storedBytes', 0)} bytes", attributes, tags, adoptable=True)
 
-    def create(self) -> tuple[Step, ...]:
+    def create(self) -> Iterable[Step]:
         """CreateLogGroup with its tag, PutRetentionPolicy."""
-        made = Call(
-            "logs",
-            "CreateLogGroup",
-            {"logGroupName": self.name, "tags": dict(self.tags)},
-            raced=("ResourceAlreadyExistsException",),
-        )
-        return made, self._retention()
+        yield self.call("CreateLogGroup", tags=self.tags, raced=("ResourceAlreadyExistsException",))
+        yield self._retention()
 
-    def update(self, live: Live, changed: frozenset[str]) -> tuple[Step, ...]:  # noqa: ARG002
-        """PutRetentionPolicy, TagResource."""
-        steps: list[Step] = []
-        if "retentionInDays" in changed:
-            steps.append(self._retention())
-        if "tags" in changed:
-            steps.append(
-                Call("logs", "TagResource", {"resourceArn": self.arn, "tags": dict(self.tags)}, raced=NOT_THERE)
-            )
-        return tuple(steps)
+    def change(self, live: Live, changed: frozenset[str]) -> Iterable[Step]:  # noqa: ARG002
+        """PutRetentionPolicy."""
+        yield self._retention()
 
-    def delete(self, live: Live) -> tuple[Step, ...]:  # noqa: ARG002
-        """DeleteLogGroup, with the logs in it."""
-        return (Call("logs", "DeleteLogGroup", {"logGroupName": self.name}, accepted=NOT_THERE),)
+    def _retention(self) -> Step:
+        return self.call("PutRetentionPolicy", retentionInDays=self.retention_days)
 
-    def _retention(self) -> Call:
-        return Call(
-            "logs",
-            "PutRetentionPolicy",
-            {"logGroupName": self.name, "retentionInDays": self.retention_days},
-            raced=NOT_THERE,
-        )
+    def properties(self) -> Mapping[str, Any]:
+        """Its name and retention."""
+        return {"LogGroupName": self.name, "RetentionInDays": self.retention_days}
+
+    def writing(self, sid: str) -> Grant:
+        """What a function needs to log. There is no logs:CreateLogGroup: bootstrap makes it, with a retention."""
+        return Grant(sid, ("logs:CreateLogStream", "logs:PutLogEvents"), f"{self.arn}:*", self)

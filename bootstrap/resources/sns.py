@@ -3,16 +3,18 @@
 https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
-from bootstrap.model import Attributes, Call, Declared, Live, Output, Step, id_of, with_duplicates
-from bootstrap.resources.errors import unless
-from bootstrap.resources.tags import ENVIRONMENT_TAG, owner_in, tag_list
+from bootstrap.model import Attributes, Live, Step, Violation, with_duplicates
+from bootstrap.policies import Grant
+from bootstrap.resource import WITHOUT_RESOURCE, NameRule, Resource, tag_map, unless
+from profiles.names import Names
 from profiles.session import Aws
 
-KIND = "topic"
 NOT_THERE = ("NotFound", "NotFoundException")
 # What SNS gives instead of an ARN until somebody has clicked the link in the email.
 PENDING = ("PendingConfirmation", "pending confirmation")
@@ -20,6 +22,7 @@ HOW_TO_CONFIRM = (
     "pending confirmation, so it gets no alerts yet: click the link in the mail from no-reply@sns.amazonaws.com (look "
     "into the spam folder, too)"
 )
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,93 +34,106 @@ class Subscriber:
 
 
 @dataclass(frozen=True)
-class Topic(Declared):
+class Topic(Resource):
     """A standard topic."""
 
+    names: Names
     name: str
-    arn: str
-    tags: Mapping[str, str]
-    kind = KIND
-    after = ()
+    kind = "topic"
+    service = "sns"
+    tags_on = "ResourceArn"
+    deleted_by = "DeleteTopic"  # which takes its pending subscriptions with it
+    allowed = (("Topic", "CreateTopic DeleteTopic GetTopicAttributes ListTagsForResource TagResource"),)
+    cloudformation = "AWS::SNS::Topic"
+    not_there = NOT_THERE
+    name_rule = NameRule(
+        256,
+        "InvalidParameter: Invalid parameter: Topic Name",
+        "https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html",
+    )
 
-    def declared(self) -> Attributes:
-        """The tags."""
-        return {"Tags": dict(self.tags)}
+    @property
+    def identity(self) -> Attributes:
+        """Its ARN."""
+        return {"TopicArn": self.arn}
 
-    def read(self, aws: Aws) -> Live | None:
+    def attributes(self) -> Attributes:
+        """None but the tags."""
+        return {}
+
+    def look(self, aws: Aws) -> Live:
         """GetTopicAttributes, ListTagsForResource."""
-        return unless(NOT_THERE, lambda: self._read(aws))
-
-    def _read(self, aws: Aws) -> Live:
         aws.sns.get_topic_attributes(TopicArn=self.arn)
-        tags = aws.sns.list_tags_for_resource(ResourceArn=self.arn).get("Tags", [])
-        owner = owner_in(tags)
-        return Live(
-            self.arn,
-            "active",
-            {"Tags": {ENVIRONMENT_TAG: owner} if owner else {}},
-            owner,
-            outputs={"TopicArn": self.arn},
-        )
+        return self.live("active", {}, tag_map(aws.sns.list_tags_for_resource(ResourceArn=self.arn).get("Tags", [])))
 
-    def create(self) -> tuple[Step, ...]:
+    def create(self) -> Iterable[Step]:
         """CreateTopic; "InvalidParameter … Topic already exists with different tags" is a race."""
-        return (
-            Call(
-                "sns",
-                "CreateTopic",
-                {"Name": self.name, "Tags": tag_list(self.tags)},
-                outputs={"TopicArn": "TopicArn"},
-                raced=("InvalidParameter",),
-            ),
-        )
+        yield self.call("CreateTopic", named=False, Name=self.name, Tags=self.tags, raced=("InvalidParameter",))
 
-    def update(self, live: Live, changed: frozenset[str]) -> tuple[Step, ...]:  # noqa: ARG002
-        """TagResource."""
-        return (Call("sns", "TagResource", {"ResourceArn": self.arn, "Tags": tag_list(self.tags)}, raced=NOT_THERE),)
+    def properties(self) -> Mapping[str, Any]:
+        """Its name."""
+        return {"TopicName": self.name}
 
-    def delete(self, live: Live) -> tuple[Step, ...]:  # noqa: ARG002
-        """DeleteTopic, which takes its pending subscriptions with it."""
-        return (Call("sns", "DeleteTopic", {"TopicArn": self.arn}, accepted=NOT_THERE),)
+    def publishing(self, sid: str) -> Grant:
+        """What a function needs to alert."""
+        return Grant(sid, ("sns:Publish",), self.arn, self)
 
 
 @dataclass(frozen=True)
-class Subscription(Declared):
-    """A subscription to the alert topic. Its ARN says nothing, so protocol and endpoint are its identity."""
+class Subscription(Resource):
+    """A queue or an email address that is subscribed to a topic.
 
-    topic: str
-    topic_arn: str
-    protocol: str
-    endpoint: str
-    attributes: Mapping[str, str] = field(default_factory=dict)
-    endpoint_resource: str | None = None
+    Its ARN says nothing, so protocol and endpoint are its identity. A queue gets the message in its SNS envelope,
+    with the Subject, or with `raw` the message alone. An email subscription that isn't declared any more is
+    left alone: a person confirmed it, and only they can again.
+    """
+
+    topic: Topic
+    subscriber: Resource | str
+    raw: bool = False
     kind = "subscription"
+    service = "sns"
+    output = "SubscriptionArn"
+    tagged = ""
+    allowed = (
+        ("Topic", "ListSubscriptionsByTopic Subscribe"),
+        (WITHOUT_RESOURCE, "GetSubscriptionAttributes SetSubscriptionAttributes Unsubscribe"),
+    )
+    cloudformation = "AWS::SNS::Subscription"
+    not_there = NOT_THERE
+
+    @property
+    def names(self) -> Names:
+        """Those of the topic."""
+        return self.topic.names
+
+    @property
+    def protocol(self) -> str:
+        """As SNS names it."""
+        return "email" if isinstance(self.subscriber, str) else "sqs"
+
+    @property
+    def endpoint(self) -> str:
+        """The address, or the queue's ARN."""
+        return self.subscriber if isinstance(self.subscriber, str) else self.subscriber.arn
 
     @property
     def name(self) -> str:
         """`StockAlerts → sqs:StockAlertsInbox`."""
-        return f"{self.topic} → {self.protocol}:{self.endpoint.rpartition(':')[2]}"
+        return f"{self.topic.name} → {self.protocol}:{self.endpoint.rpartition(':')[2]}"
 
     @property
-    def after(self) -> tuple[str, ...]:
-        """The topic, and the queue that it delivers to."""
-        return (f"{KIND} {self.topic}", *([self.endpoint_resource] if self.endpoint_resource else []))
+    def part_of(self) -> Resource:
+        """The topic: subscriptions have no tags."""
+        return self.topic
 
-    @property
-    def part_of(self) -> str | None:
-        """Subscriptions have no tags; they belong to whom the topic belongs to."""
-        return f"{KIND} {self.topic}"
-
-    def declared(self) -> Attributes:
+    def attributes(self) -> dict[str, str]:
         """The subscription attributes."""
-        return dict(self.attributes)
+        return {} if self.protocol == "email" else {"RawMessageDelivery": str(self.raw).lower()}
 
-    def read(self, aws: Aws) -> Live | None:
+    def look(self, aws: Aws) -> Live | None:
         """ListSubscriptionsByTopic, and the attributes once it is confirmed."""
-        return unless(NOT_THERE, lambda: self._read(aws))
-
-    def _read(self, aws: Aws) -> Live | None:
-        pages = aws.sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=self.topic_arn)
+        pages = aws.sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=self.topic.arn)
         arns = [
             found["SubscriptionArn"]
             for page in pages
@@ -126,55 +142,56 @@ class Subscription(Declared):
         ]
         confirmed = [arn for arn in arns if arn not in PENDING]
         if arns and not confirmed:  # it has no ARN to tell it from another, or to remove it by
-            return Live(arns[0], "pending confirmation", dict(self.attributes))
-        return with_duplicates(unless(NOT_THERE, partial(self._live, aws, arn)) for arn in confirmed)
+            return Live(arns[0], "pending confirmation", self.attributes())
+        return with_duplicates(unless(NOT_THERE, partial(self._confirmed, aws, arn)) for arn in confirmed)
 
-    def _live(self, aws: Aws, arn: str) -> Live:
-        if not self.attributes:
-            return Live(arn, "confirmed", {})
-        attributes = aws.sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]
+    def _confirmed(self, aws: Aws, arn: str) -> Live:
+        wanted = self.attributes()
+        found = aws.sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"] if wanted else {}
+        attributes = {key: found.get(key) for key in wanted}
         return Live(arn, "confirmed", attributes, outputs={"SubscriptionArn": arn})
 
-    def create(self) -> tuple[Step, ...]:
+    def create(self) -> Iterable[Step]:
         """Subscribe; the same protocol and endpoint again give the same subscription."""
-        attributes = {"Attributes": dict(self.attributes)} if self.attributes else {}
-        return (
-            Call(
-                "sns",
-                "Subscribe",
-                {
-                    "TopicArn": self.topic_arn,
-                    "Protocol": self.protocol,
-                    "Endpoint": self.endpoint,
-                    "ReturnSubscriptionArn": True,
-                    **attributes,
-                },
-                raced=(*NOT_THERE, "InvalidParameter"),
-            ),
+        attributes: dict[str, Any] = {"Attributes": self.attributes()} if self.attributes() else {}
+        yield self.call(
+            "Subscribe",
+            named=False,
+            TopicArn=self.topic.arn,
+            Protocol=self.protocol,
+            Endpoint=self.endpoint,
+            ReturnSubscriptionArn=True,
+            **attributes,
+            raced=(*NOT_THERE, "InvalidParameter"),
         )
 
-    def update(self, live: Live, changed: frozenset[str]) -> tuple[Step, ...]:  # noqa: ARG002
+    def change(self, live: Live, changed: frozenset[str]) -> Iterable[Step]:  # noqa: ARG002
         """SetSubscriptionAttributes takes one attribute a call."""
-        return tuple(
-            Call(
-                "sns",
-                "SetSubscriptionAttributes",
-                {
-                    "SubscriptionArn": Output(id_of(self), "SubscriptionArn"),
-                    "AttributeName": name,
-                    "AttributeValue": value,
-                },
-                raced=NOT_THERE,
-            )
-            for name, value in self.attributes.items()
-            if name in changed
-        )
+        for name, value in self.attributes().items():
+            if name in changed:
+                yield self.call("SetSubscriptionAttributes", AttributeName=name, AttributeValue=value)
 
-    def delete(self, live: Live) -> tuple[Step, ...]:
+    def delete(self, live: Live) -> Iterable[Step]:
         """Unsubscribe; a pending one has no ARN to name it by and goes with the topic."""
-        if live.arn in PENDING or live.state != "confirmed":
-            return ()
-        return (Call("sns", "Unsubscribe", {"SubscriptionArn": live.arn}, accepted=NOT_THERE),)
+        if live.arn not in PENDING and live.state == "confirmed":
+            yield self.call("Unsubscribe", named=False, SubscriptionArn=live.arn, accepted=NOT_THERE)
+
+    def violations(self) -> Iterator[Violation]:
+        """An email address that is none."""
+        if self.protocol == "email" and not _EMAIL.fullmatch(self.endpoint):
+            text = "InvalidParameter: Invalid parameter: Email address"
+            page = "https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html"
+            yield Violation("an alert email is an address", self.endpoint, text, page)
+
+    @property
+    def allowed_on(self) -> tuple[str, ...]:
+        """The topic."""
+        return (self.topic.arn,)
+
+    def properties(self) -> Mapping[str, Any]:
+        """Topic, endpoint and attributes."""
+        properties = {"TopicArn": self.topic.arn, "Protocol": self.protocol, "Endpoint": self.endpoint}
+        return {**properties, **{key: value == "true" for key, value in self.attributes().items()}}
 
 
 def email_subscribers(aws: Aws, topic_arn: str) -> list[Subscriber]:

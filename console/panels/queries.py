@@ -9,7 +9,7 @@ from nicegui import ui
 from analytics.result import Result
 from analytics.statements import named_queries
 from console import text
-from console.panels.parts import card
+from console.panels.parts import answer, card, say
 from profiles.pipeline import Pipeline
 from terminal.untrusted import printable
 
@@ -35,9 +35,9 @@ class QueriesPanel:
             self._about = ui.label("").classes("muted")
             with ui.expansion("SQL").classes("sql").props("dense"):
                 self._sql = ui.label("").classes("mono sql-text")
-            self._status = ui.label("").classes("answer").props('role="status"')
-            self._table = ui.table(columns=[], rows=[], row_key="row").classes("table").props("flat dense hide-bottom")
-            self._table.props["rows-per-page-options"] = [0]
+            self._answer = answer()
+            self._table = ui.table(columns=[], rows=[], row_key="row").classes("table")
+            self._table.props('flat dense hide-bottom :rows-per-page-options="[0]"')
             self._table.set_visibility(False)
         self._explain()
 
@@ -48,14 +48,14 @@ class QueriesPanel:
 
     async def _start(self) -> None:
         self._button.disable()
-        self._say("Running …")
+        say(self._answer, "Running …")
         try:
             result = await self._run(str(self._choice.value), str(self._engine.value) or None)
         except RuntimeError as error:
-            self._say(str(error), failed=True)
+            say(self._answer, str(error), "failed")
             self._table.set_visibility(False)
         else:
-            self._say(_summary(result))
+            say(self._answer, _summary(result))
             self._fill(result)
         finally:
             self._button.enable()
@@ -77,13 +77,9 @@ class QueriesPanel:
         ]
         self._table.set_visibility(bool(result.rows))
 
-    def _say(self, sentence: str, *, failed: bool = False) -> None:
-        self._status.set_text(printable(sentence))
-        self._status.classes(replace="answer failed" if failed else "answer")
-
 
 def _summary(result: Result) -> str:
-    rows = f"{len(result.rows):,} row{'' if len(result.rows) == 1 else 's'}"
+    rows = text.counted(len(result.rows), "row")
     shown = f", the first {_ROWS} shown" if len(result.rows) > _ROWS else ""
     cost = f" · ${result.cost_dollars:.5f}" if result.cost_dollars else ""
     notes = " ".join(result.notes)

@@ -6,8 +6,8 @@ from nicegui import ui
 
 from console import text
 from console.actions import given_fields
-from console.model import Model, Seen
-from console.panels.parts import card, empty
+from console.panels.parts import View, card, empty
+from console.series import Seen
 from runtime.contract import Contract
 
 SHOWN: Final = 12
@@ -23,40 +23,35 @@ class RecordsPanel:
         with card("Last records", "records", hint="times in UTC"):
             self._empty = empty("inventory_2", "Nothing stored yet.")
             self._table = ui.table(columns=_columns(contract), rows=[], row_key="key")
-            self._table.classes("table").props("flat dense hide-bottom")
-            self._table.props["aria-label"] = "Last records"
+            self._table.classes("table").props('flat dense hide-bottom aria-label="Last records"')
 
-    def update(self, model: Model, now_ms: int) -> None:
+    def update(self, view: View) -> None:
         """Show the newest records."""
-        newest = model.last_records[-SHOWN:][::-1]
+        newest = view.model.last_records[-SHOWN:][::-1]
         self._empty.set_visibility(not newest)
         self._table.set_visibility(bool(newest))
         if newest != self._shown:
             self._shown = newest
-            self._table.rows = [_row(self._contract, record, now_ms) for record in newest]
+            self._table.rows = [_row(self._contract, record, view.now_ms) for record in newest]
 
 
 def _columns(contract: Contract[Any]) -> list[dict[str, Any]]:
     narrow = (*contract.record.GROUP, contract.charted)
+
+    def column(name: str, label: str, *, right: bool = False, wide: bool = False) -> dict[str, Any]:
+        looks = {"align": "right" if right else "left", **(_WIDE if wide else {})}
+        return {"name": name, "label": label.capitalize(), "field": name, **looks}
+
     return [
-        _column("processed"),
+        column("processed", "processed"),
         *(
-            _column(
-                f"field-{one.name}",
-                one.name,
-                align="left" if one.sql_type == "string" else "right",
-                **({} if one.name in narrow else _WIDE),
-            )
+            column(f"field-{one.name}", one.name, right=one.sql_type != "string", wide=one.name not in narrow)
             for one in given_fields(contract)
         ),
-        _column("latency", align="right"),
-        _column("alert"),
-        _column("id", contract.noun, **_WIDE),
+        column("latency", "latency", right=True),
+        column("alert", "alert"),
+        column("id", contract.noun, wide=True),
     ]
-
-
-def _column(name: str, label: str = "", *, align: str = "left", **looks: str) -> dict[str, Any]:
-    return {"name": name, "label": (label or name).capitalize(), "field": name, "align": align, **looks}
 
 
 def _row(contract: Contract[Any], seen: Seen, now_ms: int) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Every declared resource as it is, and what about it isn't as declared."""
+"""Every declared resource as it is, and how it differs from its declaration."""
 
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -13,41 +13,36 @@ _VALUE_CHARACTERS = 160
 
 
 class ResourcesPanel:
-    """Looked at when the page opens and when asked: it takes some dozens of calls."""
+    """Checked when the page opens and when asked: it takes some dozens of calls."""
 
     def __init__(self, check: Callable[[], Awaitable[Sequence[ResourceStatus]]]) -> None:
         self._check = check
-        with card("Resources", "resources") as head:
+        with card("Resources", "resources", is_live=True) as (head, self._summary):
             with head:
-                self._summary = ui.label("").classes("muted card-hint").props('role="status"')
                 self._button = ui.button("Check", icon="refresh", on_click=self.check).props("outline dense no-caps")
                 self._button.props["aria-label"] = "Check the resources again"
-            self._empty = empty("hourglass_empty", "Not looked at yet.")
+            self._empty = empty("hourglass_empty", "Not checked yet.")
             self._list = ui.element("ul").classes("resources")
 
     async def check(self) -> None:
-        """Look at all resources."""
+        """Check all resources."""
         self._button.disable()
-        self._summary.set_text("looking …")
-        found: Sequence[ResourceStatus]
+        self._summary.set_text("checking …")
         try:
             found = await self._check()
+            said = summary(found)
         except RuntimeError as error:
-            found = ()
-            self._summary.set_text(printable(str(error)))
+            found, said = (), printable(str(error))
         if self._button.is_deleted:  # the tab was closed meanwhile
             return
         self._button.enable()
+        self._summary.set_text(said)
         if found:
-            self._show(found)
-
-    def _show(self, found: Sequence[ResourceStatus]) -> None:
-        self._summary.set_text(summary(found))
-        self._empty.set_visibility(False)
-        self._list.clear()
-        with self._list:
-            for resource in found:
-                _row(resource)
+            self._empty.set_visibility(False)
+            self._list.clear()
+            with self._list:
+                for resource in found:
+                    _row(resource)
 
 
 def summary(found: Sequence[ResourceStatus]) -> str:
@@ -55,7 +50,7 @@ def summary(found: Sequence[ResourceStatus]) -> str:
     counted = {
         "missing": sum(not one.exists and not one.skipped for one in found),
         "not as declared": sum(bool(one.drift) for one in found),
-        "that this endpoint can't have": sum(bool(one.skipped) for one in found),
+        "not available at this endpoint": sum(bool(one.skipped) for one in found),
     }
     parts = [f"{number} {what}" for what, number in counted.items() if number]
     return f"{len(found)} resources: {', '.join(parts) or 'all as declared'}"
@@ -81,7 +76,7 @@ def _row(resource: ResourceStatus) -> None:
 
 
 def look(resource: ResourceStatus) -> tuple[str, str]:
-    """Its icon, and the icon's colour: one that can't exist at this endpoint is neither good nor wrong."""
+    """Its icon, and the icon's colour: one that is not available at this endpoint is neither good nor wrong."""
     if resource.skipped:
         return "remove_circle_outline", "muted"
     if resource.as_declared:

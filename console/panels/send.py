@@ -8,17 +8,15 @@ from nicegui import ui
 
 from console import text
 from console.actions import given_fields, make_record
-from console.model import Model
-from console.panels.parts import card
+from console.panels.parts import View, answer, card, say
 from runtime.contract import Contract
 from runtime.fields import Field, InvalidRecordError, Record
-from terminal.untrusted import printable
 
 _OVER: Final = 1.33
 
 
 class SendPanel:
-    """An input for each field that a person gives; what the data contract refuses is said beside it and not sent.
+    """An input for each field that a person gives. What the data contract refuses is not sent, and the form says why.
 
     `example` is a record with the values that the form begins with.
     """
@@ -35,36 +33,25 @@ class SendPanel:
                 ui.button("Send", icon="send").props('type="submit" unelevated no-caps')
                 self._over = ui.button("Over the threshold", icon="change_history", on_click=self._set_over)
                 self._over.props('outline no-caps type="button"')
-            self._answer = ui.label("").classes("answer").props('role="status"')
+            self._answer = answer()
 
-    def update(self, model: Model) -> None:
+    def update(self, view: View) -> None:
         """Know the threshold of now."""
-        self._threshold = model.function.threshold
+        self._threshold = view.model.function.threshold
         self._over.set_enabled(self._threshold is not None)
 
     def _set_over(self) -> None:
         if self._threshold is not None:
-            over = round(self._threshold + _OVER, 2)
-            self._inputs[self._contract.charted].value = math.ceil(over) if self._is_whole else over
-            self._answer.set_text(
-                f"The {self._contract.charted} is now over the threshold of {text.number(self._threshold)}: send it."
-            )
-            self._answer.classes(replace="answer")
+            over, charted = round(self._threshold + _OVER, 2), self._contract.charted
+            self._inputs[charted].value = math.ceil(over) if self._is_whole else over
+            say(self._answer, f"The {charted} is now over the threshold of {text.number(self._threshold)}: send it.")
 
     async def _submit(self) -> None:
         try:
             record = make_record(self._contract, {name: one.value for name, one in self._inputs.items()})
-        except InvalidRecordError as error:
-            self._say(f"Not sent: {error}", failed=True)
-            return
-        try:
-            self._say(await self._send(record), failed=False)
-        except RuntimeError as error:
-            self._say(f"Not sent: {error}", failed=True)
-
-    def _say(self, sentence: str, *, failed: bool) -> None:
-        self._answer.set_text(printable(sentence))
-        self._answer.classes(replace="answer failed" if failed else "answer done")
+            say(self._answer, await self._send(record), "done")
+        except (InvalidRecordError, RuntimeError) as error:
+            say(self._answer, f"Not sent: {error}", "failed")
 
 
 def _input(about: Field, value: Any) -> ui.input | ui.number:

@@ -5,9 +5,9 @@ from typing import Any
 from nicegui import ui
 
 from console import text
-from console.charts import DARK, LIGHT, flow_chart, latency_chart
-from console.model import PERCENTILES, Model
-from console.panels.parts import card, draw
+from console.charts import flow_chart, latency_chart
+from console.model import PERCENTILES
+from console.panels.parts import View, card, chart, draw
 from runtime.contract import Contract
 
 
@@ -15,17 +15,17 @@ class LatencyPanel:
     """Latency percentiles of the last records, and their course."""
 
     def __init__(self, contract: Contract[Any]) -> None:
-        noun = text.with_article(contract.noun)
-        with card("Latency", "latency", hint=f"from SQS accepting {noun} to its processing"):
+        hint = f"from SQS accepting {text.with_article(contract.noun)} to its processing"
+        with card("Latency", "latency", hint=hint):
             with ui.element("div").classes("percentiles"):
                 self._percentiles = [_figure(f"p{rank}") for rank in PERCENTILES]
-            self._chart = ui.echart({}).classes("trend-chart").props('role="img" aria-label="Latency, five minutes"')
+            self._chart = chart("trend", "Latency, five minutes")
 
-    def update(self, model: Model, *, dark: bool) -> None:
+    def update(self, view: View) -> None:
         """Show the figures of now."""
-        for label, value in zip(self._percentiles, model.latency_percentiles(), strict=True):
+        for label, value in zip(self._percentiles, view.model.latency_percentiles(), strict=True):
             label.set_text(text.milliseconds(value))
-        draw(self._chart, latency_chart(model.trend, DARK if dark else LIGHT))
+        draw(self._chart, latency_chart(view.model.trend, view.look))
 
 
 class RatesPanel:
@@ -34,12 +34,11 @@ class RatesPanel:
     def __init__(self, contract: Contract[Any]) -> None:
         rate = f"{contract.plural} per second"
         with card("Flow", "rates", hint=f"{rate}, the last five minutes"):
-            self._chart = ui.echart({}).classes("trend-chart").props('role="img"')
-            self._chart.props["aria-label"] = rate.capitalize()
+            self._chart = chart("trend", rate.capitalize())
 
-    def update(self, model: Model, *, dark: bool) -> None:
+    def update(self, view: View) -> None:
         """Show the figures of now."""
-        draw(self._chart, flow_chart(model.trend, DARK if dark else LIGHT))
+        draw(self._chart, flow_chart(view.model.trend, view.look))
 
 
 def _figure(name: str) -> ui.label:

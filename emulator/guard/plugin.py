@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from localstack.runtime.server.core import RuntimeServerPlugin  # type: ignore[import-not-found]
+from localstack.runtime.server.core import RuntimeServerPlugin
 
 
-class GuardedRuntimeServerPlugin(RuntimeServerPlugin):  # type: ignore[misc]
+class GuardedRuntimeServerPlugin(RuntimeServerPlugin):
     """Named in the package's entry points; Twisted's reactor is imported when LocalStack starts."""
 
     name = "guarded"

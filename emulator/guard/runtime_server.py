@@ -8,11 +8,11 @@ import os
 import re
 from typing import Any, Final
 
-from localstack.aws.serving.twisted import TLSMultiplexerFactory  # type: ignore[import-not-found]
-from localstack.runtime.server.twisted import TwistedRuntimeServer  # type: ignore[import-not-found]
-from rolo.serving.twisted import TwistedGateway  # type: ignore[import-not-found]
-from twisted.internet import reactor, ssl  # type: ignore[import-not-found]
-from twisted.web.resource import Resource  # type: ignore[import-not-found]
+from localstack.aws.serving.twisted import TLSMultiplexerFactory
+from localstack.runtime.server.twisted import TwistedRuntimeServer
+from rolo.serving.twisted import TwistedGateway
+from twisted.internet import reactor, ssl
+from twisted.web.resource import Resource
 
 from .rules import Rules
 
@@ -22,7 +22,7 @@ _PAGES: Final = re.compile(
 )
 
 
-class GuardedRuntimeServer(TwistedRuntimeServer):  # type: ignore[misc]
+class GuardedRuntimeServer(TwistedRuntimeServer):
     """LocalStack's server with another `register`."""
 
     def register(self, gateway: Any, listen: Any, ssl_creds: tuple[str, str] | None = None) -> None:
@@ -37,7 +37,7 @@ class GuardedRuntimeServer(TwistedRuntimeServer):  # type: ignore[misc]
             reactor.listenTCP(address.port, protocol_factory, interface=address.host)
 
 
-class _GuardedGateway(TwistedGateway):  # type: ignore[misc]
+class _GuardedGateway(TwistedGateway):
     """Twisted asks it for the resource of each request, including HTTP/2 streams and WebSocket handshakes."""
 
     def __init__(self, gateway: Any) -> None:
@@ -56,7 +56,7 @@ class _GuardedGateway(TwistedGateway):  # type: ignore[misc]
         return _Refusal(reason) if reason else super().getResourceFor(request)
 
 
-class _Refusal(Resource):  # type: ignore[misc]
+class _Refusal(Resource):
     """Answers 403 and one line."""
 
     isLeaf = True  # noqa: N815 - Twisted's name

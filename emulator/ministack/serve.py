@@ -1,6 +1,6 @@
 """Serves ministack on the addresses of GATEWAY_LISTEN, behind the guard. Run by ministack's own Python, not by ours.
 
-ministack's own command has no place for middleware, and would also listen on 443 where it may.
+ministack's own command can't have middleware, and also listens on port 443 if it is allowed to.
 """
 
 import asyncio
@@ -12,9 +12,9 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
-from hypercorn.asyncio import serve  # type: ignore[import-not-found]
-from hypercorn.config import Config  # type: ignore[import-not-found]
-from ministack.app import app  # type: ignore[import-not-found]
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+from ministack.app import app
 
 # These only show things.
 _PAGES = re.compile(r"/_ministack/(health|ready|(ses|sqs)/messages|sns/sms-messages)|/_localstack/health")

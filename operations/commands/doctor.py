@@ -2,14 +2,13 @@
 
 from dataclasses import asdict
 
-import typer
 from rich.text import Text
 
 import terminal
 from operations.doctor import Check, State, examine
+from terminal.commands import Json
+from terminal.environment import HERE, Where
 from terminal.untrusted import printable
-
-app = typer.Typer()
 
 _MARKS = {
     State.OK: ("✓", "green"),
@@ -20,30 +19,21 @@ _MARKS = {
 }
 
 
-@app.command()
-def doctor(
-    *,
-    as_json: terminal.JsonOption = False,
-    profile: terminal.ProfileOption = terminal.DEFAULT_PROFILE,
-    prefix: terminal.PrefixOption = "",
-    bucket: terminal.BucketOption = None,
-    pipeline: terminal.PipelineOption = None,
-) -> None:
+def doctor(*, where: Where = HERE, as_json: Json = False) -> bool:
     """Check this machine, the endpoint and every resource that a record passes, and say how to repair each fault.
 
     ✗ is a fault, ! may surprise you, · is good to know, - can't be checked yet. Exit code 1: there is a fault.
     It changes nothing.
     """
     with terminal.errors.status("checking …"):
-        checks = examine(profile, prefix, bucket, pipeline)
-    faults = [check for check in checks if check.state is State.FAILED]
+        checks = examine(where.profile, where.prefix, where.bucket, where.pipeline)
+    healthy = all(check.state is not State.FAILED for check in checks)
     if as_json:
-        terminal.print_json({"healthy": not faults, "checks": [asdict(check) for check in checks]})
+        terminal.print_json({"healthy": healthy, "checks": [asdict(check) for check in checks]})
     else:
         _show(checks)
         terminal.console.print(summary(checks))
-    if faults:
-        raise typer.Exit(terminal.EXIT_CHECK_FAILED)
+    return healthy
 
 
 def summary(checks: list[Check]) -> str:
@@ -65,4 +55,4 @@ def _show(checks: list[Check]) -> None:
         if check.fix:
             line.append(f"\n{'':<{width}}     → ")
             line.append(printable(check.fix), style="bold" if check.state is State.FAILED else "")
-        terminal.console.print(line, soft_wrap=True)
+        terminal.say(line)

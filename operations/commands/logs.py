@@ -1,24 +1,22 @@
 """`stockpipe logs`."""
 
-import contextlib
 import re
 import time
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Annotated
 
-import typer
+from cyclopts import Parameter
 from rich.text import Text
 
-import terminal
-from operations.display import clock_time, print_json_line
-from operations.function_log import LogEvent, Tail
-from operations.log_lines import Line, read_line
+from operations.display import clock_time
+from operations.function_log import Line, LogEvent, Tail, read_line
 from profiles.environment import up_command
 from profiles.errors import CannotRunError
+from terminal import note, print_json, repeat, say
+from terminal.commands import Follow, Json
+from terminal.environment import HERE, Where
 from terminal.untrusted import one_line, printable
-
-app = typer.Typer()
 
 POLL_SECONDS = 1.0
 DEFAULT_SINCE = "15m"
@@ -37,52 +35,47 @@ _STYLES = {
 }
 
 
-@app.command()
 def logs(
     *,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")] = False,
-    since: Annotated[
-        str, typer.Option(help="How far back: 30s, 5m, 2h, 1d, or a time like 2026-01-05T14:30:00Z.")
-    ] = DEFAULT_SINCE,
-    text: Annotated[str, typer.Option("--filter", help="Only lines that contain this text, in any case.")] = "",
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Raw lines, each in a JSON object of its own: at_ms, stream, message.")
-    ] = False,
-    profile: terminal.ProfileOption = terminal.DEFAULT_PROFILE,
-    prefix: terminal.PrefixOption = "",
-    bucket: terminal.BucketOption = None,
-    pipeline: terminal.PipelineOption = None,
+    where: Where = HERE,
+    follow: Follow = False,
+    since: str = DEFAULT_SINCE,
+    text: Annotated[str, Parameter(name="--filter", allow_leading_hyphen=True)] = "",
+    as_json: Annotated[Json, Parameter(help="Raw lines, each in a JSON object: at_ms, stream, message.")] = False,
 ) -> None:
     """Show the function's log: what it did, why a record failed, how long each invocation took.
 
     Structured lines are shown compactly; times are UTC. `--filter ERROR` finds messages that are not valid records, and
     errors of the function; `--filter WARNING` what AWS refused; `--filter <request id>` one invocation.
+
+    Args:
+        since: How far back: 30s, 5m, 2h, 1d, or a time like 2026-01-05T14:30:00Z.
+        text: Only lines that contain this text, in any case.
     """
     since_ms = parse_since(since, time.time())
-    environment = terminal.open_environment(profile, prefix, bucket, pipeline)
+    environment = where.open()
     tail = Tail(environment, since_ms)
     shown = 0
-    with contextlib.suppress(KeyboardInterrupt):
-        while True:
-            try:
-                events = tail.read()
-            except environment.aws.logs.exceptions.ResourceNotFoundException as error:
-                fix = up_command(environment)
-                raise CannotRunError(f"there is no log group {environment.names.log_group}; run: {fix}") from error
-            wanted = [event for event in events if text.lower() in event.message.lower()]
-            shown += len(wanted)
-            for event in wanted:
+
+    def look() -> None:
+        nonlocal shown
+        try:
+            events = tail.read()
+        except environment.aws.logs.exceptions.ResourceNotFoundException as error:
+            fix = up_command(environment)
+            raise CannotRunError(f"there is no log group {environment.names.log_group}; run: {fix}") from error
+        for event in events:
+            if text.lower() in event.message.lower():
+                shown += 1
                 show_event(event, as_json=as_json)
-            if not follow:
-                break
-            time.sleep(POLL_SECONDS)
-    if not shown and not follow:
+
+    if follow:
+        repeat(look, POLL_SECONDS)
+        return
+    look()
+    if not shown:
         what = f"that contains {text!r}" if text else "from the function"
-        terminal.errors.print(
-            f"no line {what} since {since}. Look further back with --since 1d; is it invoked? stockpipe doctor",
-            markup=False,
-            soft_wrap=True,
-        )
+        note(f"no line {what} since {since}. Look further back with --since 1d; is it invoked? stockpipe doctor")
 
 
 def parse_since(text: str, now: float) -> int:
@@ -107,9 +100,9 @@ def parse_since(text: str, now: float) -> int:
 def show_event(event: LogEvent, *, as_json: bool) -> None:
     """Print one line of the log."""
     if as_json:
-        print_json_line(asdict(event))
+        print_json(asdict(event), indent=None)
     else:
-        terminal.console.print(render(read_line(event)), soft_wrap=True)
+        say(render(read_line(event)))
 
 
 def render(line: Line) -> Text:

@@ -1,115 +1,86 @@
 """`stockpipe reconcile`."""
 
 import shlex
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import typer
-from rich.status import Status
+from cyclopts import Parameter
 
-import terminal
+from operations import reconcile as proof
 from operations.display import as_document
-from operations.reconcile import SAMPLE, reconcile
-from operations.reconciliation import Reconciliation
+from operations.reconcile import Reconciliation
 from producer import manifest as manifests
 from profiles.environment import Environment
 from profiles.errors import CannotRunError
 from runtime.log_events import log_events
+from terminal import note, print_json, progress, say
+from terminal.commands import Json, number
+from terminal.environment import HERE, Where
 from terminal.untrusted import one_line
-
-app = typer.Typer()
 
 SHOWN = 10
 LONGEST_ITEM = 500  # characters
 SECONDS_BETWEEN_LINES = 10.0
 
 
-@app.command(name="reconcile")
-def reconcile_command(
+def reconcile(
     *,
-    manifest: Annotated[
-        list[Path] | None,
-        typer.Option(help="What was produced; may be given several times. Default: this environment's latest run."),
-    ] = None,
-    every: Annotated[bool, typer.Option("--all", help="All runs of this environment.")] = False,
-    wait: Annotated[
-        float,
-        typer.Option(help="Stop waiting after this many seconds without progress.", min=0.0, callback=terminal.finite),
-    ] = 10.0,
+    where: Where = HERE,
+    manifest: list[Path] | None = None,
+    every: Annotated[bool, Parameter(name="--all")] = False,
+    wait: Annotated[float, number(least=0)] = 10.0,
     full: Annotated[
-        bool, typer.Option("--full", help=f"Compare the content of all records. Default: {SAMPLE:,} at random.")
+        bool, Parameter(help=f"Compare all records' content. Default: {proof.SAMPLE:,} at random.")
     ] = False,
-    seed: Annotated[int | None, typer.Option(help="Compare the same records as the run with this seed.")] = None,
-    as_json: terminal.JsonOption = False,
-    profile: terminal.ProfileOption = terminal.DEFAULT_PROFILE,
-    prefix: terminal.PrefixOption = "",
-    bucket: terminal.BucketOption = None,
-    pipeline: terminal.PipelineOption = None,
-) -> None:
+    seed: Annotated[int | None, number()] = None,
+    as_json: Json = False,
+) -> bool:
     """Prove that every produced record is stored once and unaltered, or dead-lettered, and that alerts arrived.
 
     Exit code 1: a record is missing, duplicated, altered or without its alert, or nothing was produced.
+
+    Args:
+        manifest: What was produced; may be given several times. Default: this environment's latest run.
+        every: All runs of this environment.
+        wait: Stop waiting after this many seconds without progress.
+        seed: Compare the same records as the run with this seed.
     """
     if manifest and every:
         raise CannotRunError("--manifest and --all exclude each other")
-    environment = terminal.open_environment(profile, prefix, bucket, pipeline)
+    environment = where.open()
     contract = environment.contract
     paths = manifest or _manifests(environment, every=every)
-    with terminal.errors.status("comparing …") as status:
-        result = reconcile(
+    with progress("comparing …", every=SECONDS_BETWEEN_LINES) as observe:
+        result = proof.reconcile(
             environment,
             paths,
             wait_seconds=wait,
-            sample=None if full else SAMPLE,
+            sample=None if full else proof.SAMPLE,
             seed=seed,
-            observer=_Progress(status, time.monotonic),
+            observer=lambda text: observe(f"waiting: {text}"),
         )
     if as_json:
-        terminal.print_json({**as_document(contract, result), "holds": result.holds, "manifests": paths})
+        print_json({**as_document(contract, result), "holds": result.holds, "manifests": paths})
     else:
         _show(result)
     if not result.produced:
-        terminal.errors.print(
+        note(
             f"nothing to prove: SQS accepted no {contract.noun}, {' and '.join(str(path) for path in paths)} "
-            f"{'is' if len(paths) == 1 else 'are'} empty",
-            markup=False,
-            soft_wrap=True,
+            f"{'is' if len(paths) == 1 else 'are'} empty"
         )
     if result.missing and result.queued:
-        terminal.errors.print(
+        note(
             f"about {result.queued:,} messages are still in the queue: missing {contract.plural} may be among them. "
             f"Nothing moved for {wait:g} s; look again later or with a longer --wait. "
-            f'Is one of them failing? stockpipe logs --filter "{log_events(contract).rejected}"',
-            markup=False,
-            soft_wrap=True,
+            f'Is one of them failing? stockpipe logs --filter "{log_events(contract).rejected}"'
         )
     elif result.missing:
-        terminal.errors.print(
+        note(
             "SQS counts no messages in the queue, but its counts may be a minute old: "
-            f"run reconcile again before you conclude that a {contract.noun} is lost",
-            markup=False,
-            soft_wrap=True,
+            f"run reconcile again before you conclude that a {contract.noun} is lost"
         )
-    if not result.holds:
-        raise typer.Exit(terminal.EXIT_CHECK_FAILED)
-
-
-class _Progress:
-    """What is waited for: the status line of a terminal; elsewhere a plain line every ten seconds."""
-
-    def __init__(self, status: Status, now: Callable[[], float]) -> None:
-        self._status = status
-        self._now = now
-        self._said = now()
-
-    def __call__(self, text: str) -> None:
-        if terminal.errors.is_terminal:
-            self._status.update(f"waiting: {text}")
-        elif self._now() - self._said >= SECONDS_BETWEEN_LINES:
-            self._said = self._now()
-            terminal.errors.print(f"waiting: {text}", markup=False, soft_wrap=True)
+    return result.holds
 
 
 def _manifests(environment: Environment, *, every: bool) -> list[Path]:
@@ -127,7 +98,7 @@ def _manifests(environment: Environment, *, every: bool) -> list[Path]:
 
 
 def _show(result: Reconciliation) -> None:
-    terminal.console.print(result.line, soft_wrap=True, markup=False)
+    say(result.line)
     _list("missing", result.missing)
     _list("duplicated", [f"{each.record_id} in {' and '.join(each.places)}" for each in result.duplicated])
     _list("altered", [f"{each.record_id} in {each.place}: {each.difference}" for each in result.altered])
@@ -142,6 +113,6 @@ def _show(result: Reconciliation) -> None:
 
 def _list(what: str, items: Sequence[str]) -> None:
     for item in items[:SHOWN]:
-        terminal.console.print(f"  {what}: {one_line(item, LONGEST_ITEM)}", soft_wrap=True, markup=False)
+        say(f"  {what}: {one_line(item, LONGEST_ITEM)}")
     if len(items) > SHOWN:
-        terminal.console.print(f"  {what}: … and {len(items) - SHOWN} more; all of them: --json")
+        say(f"  {what}: … and {len(items) - SHOWN} more; all of them: --json")

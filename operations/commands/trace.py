@@ -2,55 +2,46 @@
 
 from typing import Annotated, Any
 
-import typer
+from cyclopts import Parameter
 from rich.text import Text
 
 import terminal
-from operations import record_search
+from operations import records
 from operations.display import as_document, clock_time, timestamp
-from operations.record_search import SearchLimitError
+from operations.records import SearchLimitError
 from operations.trace import Trace
 from operations.trace import trace as follow
 from profiles.errors import CannotRunError
 from runtime.contract import Contract
 from runtime.fields import Record
+from terminal.commands import AtLeastOne, Json
+from terminal.environment import HERE, Where
 from terminal.untrusted import one_line, printable
-
-app = typer.Typer()
 
 _LONGEST_ID = 100  # characters
 _COLOURS = {"stored": "green", "dead-lettered": "red", "on its way": "yellow", "not found": "red"}
 
 
-@app.command()
 def trace(
-    some_id: Annotated[
-        str, typer.Argument(help="A record's id; or a message id that this machine's producer got.", metavar="ID")
-    ],
+    some_id: Annotated[str, Parameter(name="ID", allow_leading_hyphen=True)],
+    /,
     *,
-    group: Annotated[
-        str | None,
-        typer.Option(
-            "--group",
-            "--symbol",
-            help="Its group, if you know it: a record of another machine is then found faster.",
-        ),
-    ] = None,
-    limit: Annotated[
-        int, typer.Option(help="Read at most this many objects for a record that this machine didn't send.", min=1)
-    ] = record_search.DEFAULT_LIMIT,
-    as_json: terminal.JsonOption = False,
-    profile: terminal.ProfileOption = terminal.DEFAULT_PROFILE,
-    prefix: terminal.PrefixOption = "",
-    bucket: terminal.BucketOption = None,
-    pipeline: terminal.PipelineOption = None,
-) -> None:
+    where: Where = HERE,
+    group: Annotated[str | None, Parameter(name=("--group", "--symbol"))] = None,
+    limit: AtLeastOne = records.DEFAULT_LIMIT,
+    as_json: Json = False,
+) -> bool:
     """Show what happened to one record: sent, received, stored, alerted or dead-lettered, with milliseconds between.
 
     Ids are in the manifest, in the key and the content of a stored record, in alerts and in `stockpipe dlq list`. Exit
     code 1: the record is neither stored nor dead-lettered.
+
+    Args:
+        some_id: A record's id; or a message id that this machine's producer got.
+        group: Its group, if you know it: a record of another machine is then found faster.
+        limit: Read at most this many objects for a record that this machine didn't send.
     """
-    environment = terminal.open_environment(profile, prefix, bucket, pipeline)
+    environment = where.open()
     try:
         with terminal.errors.status("looking …") as status:
             found = follow(environment, some_id, group=group, limit=limit, observer=status.update)
@@ -62,18 +53,19 @@ def trace(
         terminal.print_json(as_document(environment.contract, found))
     else:
         _show(environment.contract, found)
-    if found.outcome not in ("stored", "dead-lettered"):
-        raise typer.Exit(terminal.EXIT_CHECK_FAILED)
+    return found.outcome in ("stored", "dead-lettered")
 
 
 def _show(contract: Contract[Any], found: Trace) -> None:
-    terminal.console.print(headline(contract, found), soft_wrap=True)
+    terminal.say(headline(contract, found))
     if found.outcome == "on its way" and found.reason:
-        _note(f"It {printable(found.reason)}.")
+        terminal.note(f"It {printable(found.reason)}.")
     elif found.outcome == "on its way":
-        _note("It was sent, but is not stored or dead-lettered yet. The queue isn't empty: try again in a moment.")
+        terminal.note(
+            "It was sent, but is not stored or dead-lettered yet. The queue isn't empty: try again in a moment."
+        )
     if found.outcome == "not found":
-        _note(
+        terminal.note(
             "It is neither stored nor dead-lettered, and SQS counts no messages in the queue. These counts may be a "
             f"minute old: if the {contract.noun} was sent just now, try again. Otherwise, the emulator may have been "
             "restarted, or the environment removed."
@@ -85,7 +77,7 @@ def _show(contract: Contract[Any], found: Trace) -> None:
         line = Text.assemble(
             (f"{time:<12}", "dim"), f" {step:>11}  ", (f"{hop.name:<13}", "bold"), f" {printable(hop.detail)}"
         )
-        terminal.console.print(line, soft_wrap=True)
+        terminal.say(line)
         previous = hop.at_ms if hop.at_ms is not None else previous
 
 
@@ -114,7 +106,3 @@ def _values(contract: Contract[Any], record: Record) -> str:
         for name, value in values.items()
         if name not in elsewhere
     )
-
-
-def _note(text: str) -> None:
-    terminal.errors.print(text, markup=False, soft_wrap=True)

@@ -1,18 +1,20 @@
-"""What a check comes to."""
+"""The result of a check."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from botocore.exceptions import ClientError
 
 from profiles.session import NOT_AWS
 
+UP = "{up}"
+"""In a fix: the command that makes or repairs the environment."""
 _DENIED = ("AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation", "403")
 
 
 class State(StrEnum):
-    """`FAILED` is a check that says no; a `WARNING` explains what may surprise; `INFO` is neither good nor bad."""
+    """FAILED: a fault. WARNING: it works, but may surprise. INFO: good to know. SKIPPED: not checked."""
 
     OK = "ok"
     INFO = "info"
@@ -31,42 +33,43 @@ class Check:
     fix: str = ""
 
 
-def ok(name: str, found: str) -> Check:
-    """All is well."""
-    return Check(name, State.OK, found)
+def ok(found: str) -> Check:
+    """No fault. `run` adds the name, as to the other results."""
+    return Check("", State.OK, found)
 
 
-def info(name: str, found: str, fix: str = "") -> Check:
+def info(found: str, fix: str = "") -> Check:
     """Good to know."""
-    return Check(name, State.INFO, found, fix)
+    return Check("", State.INFO, found, fix)
 
 
-def warning(name: str, found: str, fix: str) -> Check:
+def warning(found: str, fix: str = UP) -> Check:
     """It works, but not as one may expect."""
-    return Check(name, State.WARNING, found, fix)
+    return Check("", State.WARNING, found, fix)
 
 
-def failed(name: str, found: str, fix: str) -> Check:
+def failed(found: str, fix: str = UP) -> Check:
     """It doesn't work."""
-    return Check(name, State.FAILED, found, fix)
+    return Check("", State.FAILED, found, fix)
 
 
-def skipped(name: str, found: str) -> Check:
-    """It can't be checked until something else is repaired."""
-    return Check(name, State.SKIPPED, found)
+def skipped(found: str) -> Check:
+    """It can't be checked until another fault is repaired."""
+    return Check("", State.SKIPPED, found)
 
 
-def guarded(name: str, check: Callable[[], Check]) -> Check:
-    """Run a check; an answer of AWS that it doesn't expect is its result, so that the other checks are still seen."""
+def run(name: str, check: Callable[[], Check], up: str = "") -> Check:
+    """Run a check. An unexpected answer of AWS is its result, so that the other checks are still seen."""
     try:
-        return check()
+        found = check()
     except ClientError as error:
         code = str(error.response.get("Error", {}).get("Code", ""))
         fix = (
-            "the profile's user or role lacks a permission for looking: ask for it, or use another --profile"
+            "the profile's user or role lacks a permission to read this: ask for it, or use another --profile"
             if code in _DENIED
             else "see what AWS says; `stockpipe status` shows every resource"
         )
-        return failed(name, str(error), fix)
+        found = failed(str(error), fix)
     except NOT_AWS as error:
-        return failed(name, str(error), "is the endpoint still there? stockpipe emulator status")
+        found = failed(str(error), "is the endpoint still there? stockpipe emulator status")
+    return replace(found, name=name, fix=found.fix.replace(UP, up))

@@ -1,10 +1,11 @@
-"""Who answers, and as whom do we ask: profile, engine and port, credentials, region."""
+"""The profile, the engine at its endpoint, and the credentials."""
 
 import socket
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from emulator import lifecycle
+from emulator.engine import DEFAULT_PORT
 from emulator.identity import identify
 from operations.doctor.check import Check, failed, info, ok, warning
 from profiles.errors import ProfileError
@@ -17,21 +18,21 @@ _LONGEST_ERROR = 300
 
 
 def profile(name: str, environ: Mapping[str, str] | None) -> tuple[Check, Aws | None]:
-    """The profile exists, is for our region, and its credentials and its endpoint belong together."""
+    """The profile exists, is for the right region, and doesn't mix real credentials with an emulator."""
     try:
         aws = open_profile(name, environ=environ)
     except ProfileError as error:
-        return failed("profile", str(error), "choose another with --profile, or repair this one"), None
+        return failed(str(error), "choose another with --profile, or repair this one"), None
     found = f"{name}: {aws.profile.endpoint_url or 'AWS'}, region {REGION}"
     remark = aws.profile.remark
-    return (info("profile", f"{found}; {remark}") if remark else ok("profile", found)), aws
+    return (info(f"{found}; {remark}") if remark else ok(found)), aws
 
 
 def engine(aws: Aws) -> Check:
-    """Something answers at the profile's endpoint, and it is an engine that is known."""
+    """A known engine answers at the profile's endpoint."""
     endpoint_url = aws.profile.endpoint_url
     if endpoint_url is None:
-        return ok("engine", "AWS itself")
+        return ok("AWS itself")
     url = urlsplit(endpoint_url)
     port = url.port or (443 if url.scheme == "https" else 80)
     if not _listens(url.hostname or "", port):
@@ -39,12 +40,11 @@ def engine(aws: Aws) -> Check:
     found = identify(endpoint_url)
     if found is None:
         return warning(
-            "engine",
             f"something listens at {endpoint_url}, and it is neither LocalStack nor ministack",
             f"if it is another program: stockpipe emulator start --port {port + 1}, "
             f"and export AWS_ENDPOINT_URL=http://localhost:{port + 1}",
         )
-    return ok("engine", f"{found} at {endpoint_url}")
+    return ok(f"{found} at {endpoint_url}")
 
 
 def account(aws: Aws) -> Check:
@@ -57,8 +57,8 @@ def account(aws: Aws) -> Check:
             if aws.profile.endpoint_url
             else f"log in again: aws sso login --profile {aws.profile.name}, or renew its access key"
         )
-        return failed("credentials", f"not accepted: {one_line(str(error), _LONGEST_ERROR)}", fix)
-    return ok("credentials", f"accepted: account {identity['Account']}, {identity['Arn']}")
+        return failed(f"not accepted: {one_line(str(error), _LONGEST_ERROR)}", fix)
+    return ok(f"accepted: account {identity['Account']}, {identity['Arn']}")
 
 
 def _listens(host: str, port: int) -> bool:
@@ -70,15 +70,14 @@ def _listens(host: str, port: int) -> bool:
 
 
 def _nothing_there(endpoint_url: str, port: int) -> Check:
-    option = "" if port == lifecycle.DEFAULT_PORT else f" --port {port}"
+    option = "" if port == DEFAULT_PORT else f" --port {port}"
     start = f"stockpipe emulator start{option}"
     ended = next((entry for entry in lifecycle.status(port) if entry.state == "gone"), None)
     if ended:
         return failed(
-            "engine",
             f"nothing listens at {endpoint_url}: {ended.engine} ended by itself",
             f"why: stockpipe emulator logs{option}; then: {start}",
         )
     running = [entry.endpoint_url for entry in lifecycle.status() if entry.state == "running"]
     elsewhere = f"; one runs elsewhere: export AWS_ENDPOINT_URL={running[0]}" if running else ""
-    return failed("engine", f"nothing listens at {endpoint_url}: the emulator isn't running", f"{start}{elsewhere}")
+    return failed(f"nothing listens at {endpoint_url}: the emulator isn't running", f"{start}{elsewhere}")

@@ -1,11 +1,14 @@
-"""All checks, made side by side; those that can't be made until another is repaired are skipped."""
+"""All checks, run side by side. Checks that need another one to pass first are skipped if it fails."""
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
 
-from operations.doctor import endpoint, flow, machine, outputs
-from operations.doctor.check import Check, State, failed, guarded, skipped
-from profiles.environment import Environment
+from operations import declared
+from operations.doctor import endpoint, machine, outputs, processing
+from operations.doctor.check import Check, State, failed, run, skipped
+from profiles.environment import Environment, up_command
 from profiles.errors import CannotRunError
 from profiles.names import Names
 from profiles.pipeline import load
@@ -13,21 +16,22 @@ from profiles.session import Aws
 
 _WORKERS = 16
 
-# What is asked of AWS, in the order in which it is shown: the way of a record.
-PIPELINE: Mapping[str, Callable[[Environment], Check]] = {
-    "queue": flow.queue,
-    "mapping": flow.mapping,
-    "function": flow.function,
-    "role": flow.role,
-    "visibility": flow.visibility,
-    "log": flow.log,
-    "dead letters": flow.dead_letters,
-    "bucket": outputs.bucket,
-    "records": outputs.records,
-    "alerts": outputs.alerts,
-    "email": outputs.email,
-    "rules": outputs.rules,
-    "athena": outputs.history,
+# The checks of AWS, in the order in which they are shown: that in which a record passes the resources. A check with a
+# kind is run for each declared resource of that kind; "source" and "dead letter" are kinds of queues.
+PIPELINE: Mapping[str, tuple[str, Callable[..., Check]]] = {
+    "queue": ("source", processing.queue),
+    "mapping": ("event source mapping", processing.mapping),
+    "function": ("function", processing.function),
+    "role": ("role", processing.role),
+    "visibility": ("event source mapping", processing.visibility),
+    "log": ("log group", processing.log),
+    "dead letters": ("dead letter", processing.dead_letters),
+    "bucket": ("", outputs.bucket),
+    "records": ("", outputs.records),
+    "alerts": ("", outputs.alerts),
+    "email": ("", outputs.email),
+    "rules": ("", outputs.rules),
+    "athena": ("", outputs.history),
 }
 
 
@@ -41,40 +45,62 @@ def examine(
 ) -> list[Check]:
     """Check everything. Never raises because of what it finds; `environ` is for tests."""
     with ThreadPoolExecutor(_WORKERS, thread_name_prefix="check") as pool:
-        on_this_machine = [pool.submit(machine.python), pool.submit(machine.docker_engine)]
+        on_this_machine = [
+            pool.submit(run, "python", machine.python),
+            pool.submit(run, "docker", machine.docker_engine),
+        ]
         reached, aws = _reach(profile, environ)
         if aws is None:
-            rest = [skipped(name, "not checked: see above") for name in ("clock", *PIPELINE)]
+            rest = [run(name, partial(skipped, "not checked: see above")) for name in ("clock", *PIPELINE)]
         else:
             rest = _look(pool, aws, prefix, bucket, pipeline)
         return [*(one.result() for one in on_this_machine), *reached, *rest]
 
 
+def checks_of(environment: Environment) -> dict[str, Callable[[], Check]]:
+    """The checks of a pipeline by name. The resource's name is part of it, except for the first resource of a kind."""
+    checks: dict[str, Callable[[], Check]] = {}
+    for name, (kind, check) in PIPELINE.items():
+        if not kind:
+            checks[name] = partial(check, environment)
+        for number, resource in enumerate(_subjects(environment, kind) if kind else ()):
+            checks[f"{name} {resource.name}" if number else name] = partial(check, environment, resource)
+    return checks
+
+
+def _subjects(environment: Environment, kind: str) -> list[Any]:
+    if kind not in ("source", "dead letter"):
+        return declared.resources(environment, kind)
+    dead = declared.dead_letter_queues(environment)
+    if kind == "dead letter":
+        return dead
+    subscribed = {one.name.rpartition(":")[2] for one in declared.resources(environment, "subscription")}
+    queues = declared.resources(environment, "queue")
+    return [one for one in queues if one not in dead and one.name not in subscribed]
+
+
 def _reach(profile: str, environ: Mapping[str, str] | None) -> tuple[list[Check], Aws | None]:
-    """Profile, engine, credentials: each needs the one before. The clients, if all three are good."""
+    """Check profile, engine and credentials, in this order, up to the first fault. Returns clients if there is none."""
     found, aws = endpoint.profile(profile, environ)
-    checks = [found]
+    checks = [run("profile", lambda: found)]
     if aws is None:
         return checks, None
-    for check in (endpoint.engine, endpoint.account):
-        checks.append(check(aws))
+    for name, check in (("engine", endpoint.engine), ("credentials", endpoint.account)):
+        checks.append(run(name, partial(check, aws)))
         if checks[-1].state is State.FAILED:
             return checks, None
     return checks, aws
 
 
 def _look(pool: ThreadPoolExecutor, aws: Aws, prefix: str, bucket: str | None, pipeline: str | None) -> list[Check]:
-    clock = pool.submit(guarded, "clock", lambda: machine.clock(aws))
+    clock = pool.submit(run, "clock", partial(machine.clock, aws))
     try:
         found = load(pipeline)
         environment = Environment(found, aws, Names(found.names, aws.account, prefix, bucket))
-    except CannotRunError as error:
-        return [failed("pipeline", str(error), "choose another --pipeline"), clock.result()]
-    except ValueError as error:
-        return [failed("prefix", str(error), "choose another --prefix"), clock.result()]
-
-    def run(item: tuple[str, Callable[[Environment], Check]]) -> Check:
-        name, check = item
-        return guarded(name, lambda: check(environment))
-
-    return [clock.result(), *pool.map(run, PIPELINE.items())]
+        checks = checks_of(environment)
+    except (CannotRunError, ValueError) as error:
+        what = "pipeline" if isinstance(error, CannotRunError) else "prefix"
+        problem = failed(str(error), f"choose another --{what}")
+        return [run(what, lambda: problem), clock.result()]
+    up = up_command(environment)
+    return [clock.result(), *pool.map(lambda name: run(name, checks[name], up), checks)]

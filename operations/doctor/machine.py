@@ -20,16 +20,16 @@ _NOTICEABLE_SECONDS = 3  # the endpoint's Date header has whole seconds
 
 
 def python() -> Check:
-    """The Python that runs this, and whether LocalStack's is there as well."""
+    """Which Python runs this, and whether LocalStack can run on this machine."""
     here = f"Python {platform.python_version()}"
     missing = lifecycle.available("localstack", fetch=False)
     if missing:
-        return info("python", f"{here}; LocalStack can't run here", f"{missing} (--engine ministack needs nothing)")
-    return ok("python", f"{here}; LocalStack can run here")
+        return info(f"{here}; LocalStack can't run here", f"{missing} (--engine ministack needs nothing)")
+    return ok(f"{here}; LocalStack can run here")
 
 
 def docker_engine() -> Check:
-    """Docker is needed for containers only, so this never fails."""
+    """Whether Docker answers. It is needed for `docker compose up` only, so this is never a fault."""
     try:
         client = docker.from_env(timeout=_DOCKER_SECONDS)
         try:
@@ -37,8 +37,8 @@ def docker_engine() -> Check:
         finally:
             client.close()
     except DockerException:
-        return info("docker", "no engine answers; only `docker compose up` needs one")
-    return info("docker", f"engine {version}")
+        return info("no engine answers; only `docker compose up` needs one")
+    return info(f"engine {version}")
 
 
 def clock(aws: Aws, now: Callable[[], float] = time.time) -> Check:
@@ -47,14 +47,14 @@ def clock(aws: Aws, now: Callable[[], float] = time.time) -> Check:
     headers = aws.sts.get_caller_identity()["ResponseMetadata"]["HTTPHeaders"]
     after = now()
     if "date" not in headers:
-        return info("clock", "the endpoint doesn't tell its time")
+        return info("the endpoint doesn't tell its time")
     theirs = parsedate_to_datetime(headers["date"]).timestamp()
     # The answer was made between the two looks at our clock; its time is cut to whole seconds.
     ahead = max(before - theirs - 1, 0) - max(theirs - after, 0)
     found = f"this machine's clock is {abs(ahead):,.0f} s {'ahead of' if ahead > 0 else 'behind'} the endpoint's"
     fix = "set the clock, for example: sudo timedatectl set-ntp true"
     if abs(ahead) >= _REFUSED_SECONDS:
-        return failed("clock", f"{found}; AWS refuses signatures that are 5 minutes off", fix)
+        return failed(f"{found}; AWS refuses signatures that are 5 minutes off", fix)
     if abs(ahead) >= _NOTICEABLE_SECONDS:
-        return warning("clock", f"{found}: latencies will look wrong", fix)
-    return ok("clock", "agrees with the endpoint's")
+        return warning(f"{found}: latencies will look wrong", fix)
+    return ok("agrees with the endpoint's")

@@ -1,4 +1,4 @@
-"""Does a role's set of policies allow what is declared? IAM's logic, as far as it can be told without calling AWS.
+"""Whether a role's policies allow what is declared: IAM's evaluation, as far as policies alone decide.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 """
@@ -13,8 +13,8 @@ PolicyDocument = dict[str, Any]
 def not_allowed(declared: PolicyDocument, live: Iterable[PolicyDocument]) -> list[str]:
     """What `declared` allows and the live policies don't, as `s3:PutObject on arn:…`, in order.
 
-    A live statement with a condition, or with NotAction or NotResource, isn't counted on: whether it allows depends on
-    the call. Denials without a condition are.
+    A live statement with a condition, or with NotAction or NotResource, is ignored: whether it allows depends on the
+    call. Denials without a condition count.
     """
     statements = [statement for document in live for statement in _statements(document)]
     certain = [statement for statement in statements if "Condition" not in statement]
@@ -41,7 +41,7 @@ def lambda_may_assume(trust: PolicyDocument) -> bool:
 
 
 def _covers(statement: PolicyDocument, action: str, resource: str) -> bool:
-    """A declared resource may have wildcards itself: a live pattern covers it if it matches it letter by letter."""
+    """Whether a statement matches. A declared resource may have wildcards, which are compared as plain characters."""
     return any(fnmatchcase(action.lower(), one.lower()) for one in _list(statement.get("Action"))) and any(
         fnmatchcase(resource, one) for one in _list(statement.get("Resource"))
     )

@@ -1,5 +1,6 @@
 -- Average price per symbol.
 -- Reads: records
+-- Demo: table
 SELECT
   symbol,
   AVG(price) AS average_price,

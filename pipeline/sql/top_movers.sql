@@ -1,5 +1,6 @@
 -- Top movers: the symbols whose price changed most, in percent, from their first to their last tick.
 -- Reads: record_details
+-- Demo: table
 WITH edges AS (
   SELECT
     symbol,

@@ -53,6 +53,7 @@ def test_the_demo_ends_by_itself_with_the_proof_and_leaves_nothing(engine: str, 
     assert proof, result.stdout
     assert proof["produced"] == proof["stored"] == "100"
     assert "The last records in S3" in result.stdout
+    assert "stockpipe query top_movers" in result.stdout
     assert "Stopped the engine" in result.stdout
     assert not answers(free_port)
     assert "\x1b[" not in result.stdout
@@ -69,15 +70,19 @@ def stopped_at_the_end(free_port: int, tmp_path: Path) -> Iterator[None]:
 @pytest.mark.ministack
 @pytest.mark.usefixtures("stopped_at_the_end")
 def test_a_demo_that_is_kept_can_be_used_and_then_stopped(free_port: int, tmp_path: Path) -> None:
-    kept = stockpipe("demo", "--seconds", "2", "--engine", "ministack", "--keep", port=free_port, state=tmp_path)
+    kept = stockpipe(
+        "demo", "--seconds", "12", "--seed", "7", "--engine", "ministack", "--keep", port=free_port, state=tmp_path
+    )
     assert kept.returncode == 0, kept.stdout + kept.stderr
+    assert "Alerts (2), as a subscriber of StockAlerts gets them" in kept.stdout
     assert answers(free_port)
 
     # a second demo uses the engine that answers, and leaves it and the resources that it found
-    again = stockpipe("demo", "--seconds", "2", port=free_port, state=tmp_path)
+    again = stockpipe("demo", "--seconds", "2", "--seed", "7", port=free_port, state=tmp_path)
     assert again.returncode == 0, again.stdout + again.stderr
     assert "using it" in again.stdout
     assert "no change" in again.stdout
+    assert "Alerts (" not in again.stdout, "none of the run before"
     assert answers(free_port)
     assert stockpipe("status", port=free_port, state=tmp_path).returncode == 0
 
@@ -125,11 +130,21 @@ def test_a_demo_that_is_interrupted_stops_what_it_started(signal_number: int, fr
 
 
 @pytest.mark.ministack
-@pytest.mark.parametrize("at", ["Starting ministack", "Creating the resources"])
-def test_a_demo_that_is_interrupted_early_leaves_nothing(at: str, free_port: int, tmp_path: Path) -> None:
-    exit_code, rest = interrupted_demo(at, signal.SIGINT, free_port, tmp_path)
+@pytest.mark.parametrize(
+    ("at", "signal_number"),
+    [
+        ("Starting ministack", signal.SIGINT),
+        ("Starting ministack", signal.SIGTERM),
+        ("Creating the resources", signal.SIGINT),
+        ("Creating the resources", signal.SIGTERM),
+    ],
+)
+def test_a_demo_that_is_interrupted_early_leaves_nothing(
+    at: str, signal_number: int, free_port: int, tmp_path: Path
+) -> None:
+    exit_code, rest = interrupted_demo(at, signal_number, free_port, tmp_path)
 
-    assert exit_code == 130, rest
+    assert exit_code == 128 + signal_number, rest
     assert "Traceback" not in rest
     assert nothing_of_an_engine(free_port, tmp_path), rest
 

@@ -19,7 +19,7 @@ BROWSER_ARGUMENTS = (
     # Host names of somebody else's that point to this machine, as in DNS rebinding; and one of LocalStack's that does.
     "--host-resolver-rules=MAP *.test 127.0.0.1, MAP *localhost.localstack.cloud 127.0.0.1",
 )
-_MAIN = "from console.cli import app; from terminal import run; run(app)"
+_MAIN = "from stockpipe.cli import app; from terminal.commands import run; run(app)"
 _URL = re.compile(r"http://\S+")
 
 

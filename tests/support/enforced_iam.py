@@ -19,7 +19,8 @@ import boto3
 from botocore.exceptions import ClientError
 from botocore.session import Session as BotocoreSession
 
-from bootstrap.policies import PolicyDocument, role_permissions
+from bootstrap.declaration import role_permissions
+from bootstrap.policies import PolicyDocument
 from pipeline.contract import CONTRACT, Tick
 from pipeline.rules import PRICE, Settings
 from profiles.environment import Environment
@@ -27,7 +28,7 @@ from profiles.names import REGION, Names
 from profiles.session import Aws, Profile
 from runtime.alerts import Marker
 from runtime.clock import iso_utc
-from tests.support.environments import at
+from tests.support.environments import STOCKS, at
 
 DENIED = frozenset(
     {"AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException", "403"}
@@ -165,7 +166,7 @@ def actions_of(statement: dict[str, Any]) -> list[str]:
 
 def every_action(names: Names) -> Iterator[tuple[str, str]]:
     """(Sid, action) of each single action of the role's policy."""
-    for statement in role_permissions(names, CONTRACT)["Statement"]:
+    for statement in role_permissions(STOCKS, names)["Statement"]:
         for action in actions_of(statement):
             yield statement["Sid"], action
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from emulator.localstack.lambda_process import stand_in
 from emulator.localstack.lambda_process.reaper import Reaper
-from emulator.localstack.lambda_process.sandbox import Call, Outcome, Sandbox, Settings
+from emulator.localstack.lambda_process.runtime_api import Invocation
+from emulator.localstack.lambda_process.sandbox import Outcome, Sandbox, Settings
 
 STAND_IN = Path(stand_in.__path__[0])
 
@@ -60,4 +61,4 @@ def sandboxes_in(folder: Path) -> Iterator[Make]:
 
 def call(sandbox: Sandbox, payload: Any = None, request_id: str = "id-1") -> Outcome:
     """Invoke it."""
-    return sandbox.invoke(Call(request_id, "arn:function", json.dumps(payload).encode(), "Root=1"))
+    return sandbox.invoke(Invocation(request_id, "arn:function", json.dumps(payload).encode(), "Root=1"))

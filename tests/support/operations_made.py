@@ -1,30 +1,66 @@
 """Which API operations bootstrap makes: those its resources declare for any state, and those seen on the wire.
 
-python -m tests.support.operations_made http://localhost:4566      writes bootstrap/recorded_calls.json anew
+And which IAM actions they need, as the operations' own pages say.
+https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
 """
 
-import json
-import sys
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 
 from bootstrap import Settings, down, status, up
-from bootstrap.admin_policy import RECORDED_CALLS
 from bootstrap.declaration import declare
-from bootstrap.model import Call, EmptyBucket, Live, Resource, Step, Wait
+from bootstrap.model import Call, EmptyBucket, Live, Step, Wait
+from bootstrap.policies import PolicyDocument
+from bootstrap.resource import Resource
 from profiles.environment import Environment
-from profiles.session import Aws, open_endpoint
-from tests.support.aws_calls import Recorder, record
-from tests.support.environments import at, stock_names, stock_settings
+from profiles.names import Names
+from profiles.pipeline import Pipeline
+from profiles.session import Aws
+from tests.support.aws_calls import Recorder
 
 Operation = tuple[str, str]
 
 _EMPTYING = ("ListObjectVersions", "DeleteObjects", "ListMultipartUploads", "AbortMultipartUpload")
 
+# Most operations need the action of their own name. Making something with a tag needs the right to tag it as well.
+_OTHERWISE: Mapping[str, tuple[str, ...]] = {
+    "athena:CreateWorkGroup": ("athena:CreateWorkGroup", "athena:TagResource"),
+    "cloudwatch:PutMetricAlarm": ("cloudwatch:PutMetricAlarm", "cloudwatch:TagResource"),
+    "iam:CreateRole": ("iam:CreateRole", "iam:TagRole"),
+    "lambda:CreateEventSourceMapping": ("lambda:CreateEventSourceMapping", "lambda:TagResource"),
+    "lambda:CreateFunction": ("lambda:CreateFunction", "lambda:TagResource", "iam:PassRole"),
+    "lambda:UpdateFunctionConfiguration": ("lambda:UpdateFunctionConfiguration", "iam:PassRole"),
+    "logs:CreateLogGroup": ("logs:CreateLogGroup", "logs:TagResource"),
+    # S3's actions are older than its operations' names.
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
+    "s3:CreateBucket": ("s3:CreateBucket", "s3:PutBucketOwnershipControls", "s3:TagResource"),
+    "s3:DeleteObjects": ("s3:DeleteObject", "s3:DeleteObjectVersion"),
+    "s3:GetBucketEncryption": ("s3:GetEncryptionConfiguration",),
+    "s3:GetPublicAccessBlock": ("s3:GetBucketPublicAccessBlock",),
+    "s3:HeadBucket": ("s3:ListBucket",),
+    "s3:ListMultipartUploads": ("s3:ListBucketMultipartUploads",),
+    "s3:ListObjectVersions": ("s3:ListBucketVersions",),
+    "s3:ListObjectsV2": ("s3:ListBucket",),
+    "s3:PutBucketEncryption": ("s3:PutEncryptionConfiguration",),
+    "s3:PutPublicAccessBlock": ("s3:PutBucketPublicAccessBlock",),
+    "sns:CreateTopic": ("sns:CreateTopic", "sns:TagResource"),
+    "sqs:CreateQueue": ("sqs:CreateQueue", "sqs:TagQueue"),
+}
 
-def declared_operations(environment: Environment, settings: Settings) -> set[Operation]:
+
+def actions_for(service: str, operation: str) -> tuple[str, ...]:
+    """The IAM actions that one API operation needs, as bootstrap calls it."""
+    own = f"{service}:{operation}"
+    return _OTHERWISE.get(own, (own,))
+
+
+def actions_in(policy: PolicyDocument) -> set[str]:
+    """The actions that a policy allows."""
+    return {action for statement in policy["Statement"] for action in statement["Action"]}
+
+
+def declared_operations(pipeline: Pipeline, names: Names, settings: Settings) -> set[Operation]:
     """What creating, updating in every attribute, and deleting would call; nothing is called."""
-    resources = declare(environment.pipeline, environment.names, settings)
+    resources = declare(pipeline, names, settings)
     return {operation for resource in resources for step in _steps(resource) for operation in _of(step)}
 
 
@@ -46,14 +82,6 @@ def live_through(environment: Environment, settings: Settings, somebody_else: Aw
     down(environment, settings)
 
 
-def write(operations: Iterable[Operation], path: Path) -> None:
-    """Write them as JSON: service → its operations, sorted."""
-    found = sorted(operations)
-    services = sorted({service for service, _ in found})
-    content = {service: [name for owner, name in found if owner == service] for service in services}
-    path.write_text(json.dumps(content, indent=2) + "\n")
-
-
 def _steps(resource: Resource) -> Iterator[Step]:
     foreign = {"OtherPolicies": ["inline", "arn:aws:iam::aws:policy/Managed"]}
     live = Live(
@@ -61,7 +89,7 @@ def _steps(resource: Resource) -> Iterator[Step]:
         "confirmed",
         {**resource.declared(), **foreign},
         outputs={"UUID": "uuid"},
-        notes={"inline": [getattr(resource, "policy_name", "")]},
+        notes={"inline": [getattr(resource, "policy", "")]},
     )
     yield from resource.create()
     yield from resource.update(live, frozenset(resource.declared()))
@@ -74,17 +102,3 @@ def _of(step: Step) -> Iterator[Operation]:
             yield step.service, step.operation
         case EmptyBucket():
             yield from (("s3", operation) for operation in _EMPTYING)
-
-
-def main(endpoint_url: str) -> None:
-    """Write the file from what an environment's life at this endpoint takes."""
-    aws = open_endpoint(endpoint_url)
-    environment = at(aws, stock_names(aws.account, "record"))
-    settings = stock_settings(alert_email="somebody@example.com")
-    recorder = record(aws)
-    live_through(environment, settings, open_endpoint(endpoint_url))
-    write(seen_operations(recorder) | declared_operations(environment, settings), RECORDED_CALLS)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

@@ -8,8 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from operations.reconcile import reconcile
-from operations.reconciliation import Reconciliation
+from operations.reconcile import Reconciliation, reconcile
 from pipeline.contract import CONTRACT, Tick
 from pipeline.source import Market
 from producer.manifest import ManifestWriter, Sent

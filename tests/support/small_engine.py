@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from emulator import engines
-from emulator.engines import Engine
+from emulator.embedded import EmbeddedEngine
+from emulator.ministack.engine import MINISTACK
 
 ANSWERS = """
 import http.server, json, os, pathlib, sys
@@ -21,6 +21,6 @@ http.server.HTTPServer(("127.0.0.1", int(os.environ["GATEWAY_PORT"])), Handler).
 """
 
 
-def small_engine(script: str = ANSWERS) -> Engine:
+def small_engine(script: str = ANSWERS) -> EmbeddedEngine:
     """An engine that is this Python script; its port is in GATEWAY_PORT."""
-    return dataclasses.replace(engines.MINISTACK, arguments=("-c", script), python_required=False, stop_grace_seconds=1)
+    return dataclasses.replace(MINISTACK, arguments=("-c", script))

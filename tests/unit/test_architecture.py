@@ -21,8 +21,8 @@ ORDER = (
     ("runtime",),
 )
 ROOMS = [room for line in ORDER for room in line]
-PIPELINE = "pipeline"
-PACKAGES = [*ROOMS, PIPELINE]
+PIPELINES = ("pipeline", "examples/sensors")
+PACKAGES = [*ROOMS, "pipeline", "examples"]
 
 
 def imports(file: Path) -> Iterator[str]:
@@ -51,22 +51,24 @@ def test_a_room_imports_only_from_those_below_it_and_no_pipeline(room: str) -> N
     assert outside(room, {room} | below) == []
 
 
-def test_what_is_zipped_of_a_pipeline_imports_the_runtime_and_itself_only() -> None:
-    modules = load().module("declaration").FUNCTION_MODULES
-    assert {"contract", "rules", "process_stock"} <= set(modules)
+@pytest.mark.parametrize("folder", PIPELINES)
+def test_what_is_zipped_of_a_pipeline_imports_the_runtime_and_itself_only(folder: str) -> None:
+    modules = load(ROOT / folder).module("declaration").FUNCTION_MODULES
+    assert {"contract", "rules"} < set(modules)
 
     for module in modules:
-        assert set(imports(ROOT / PIPELINE / f"{module}.py")) <= {PIPELINE, "runtime"}
+        assert set(imports(ROOT / folder / f"{module}.py")) <= {folder.partition("/")[0], "runtime"}
 
 
-def test_a_pipeline_imports_its_own_modules_relatively_so_that_its_folder_may_have_any_name() -> None:
-    for file in sorted((ROOT / PIPELINE).rglob("*.py")):
+@pytest.mark.parametrize("folder", PIPELINES)
+def test_a_pipeline_imports_its_own_modules_relatively_so_that_its_folder_may_have_any_name(folder: str) -> None:
+    for file in sorted((ROOT / folder).rglob("*.py")):
         absolute = [
             node.module
             for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
             if isinstance(node, ast.ImportFrom) and not node.level and node.module
         ]
-        assert [name for name in absolute if name.partition(".")[0] == PIPELINE] == [], file
+        assert [name for name in absolute if name.partition(".")[0] in ("pipeline", "examples")] == [], file
 
 
 def test_the_order_is_the_one_that_is_documented() -> None:

@@ -4,9 +4,10 @@ https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
 """
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from .interpreters import Interpreter
 
 # Messages from LocalStack to the init program of its Docker images; a function never sees them there either.
 _INTERNAL = frozenset(
@@ -23,35 +24,31 @@ _INTERNAL = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class Places:
-    """Where on this machine a function finds what AWS has under fixed paths.
-
-    `task_root` stands for /var/task, `runtime_dir` for /var/runtime, `layers` for /opt (one folder per layer, later
-    ones win), `python` for the runtime's interpreter. `extra_path` goes before everything on sys.path
-    except the function's own code.
-    """
-
-    task_root: Path
-    runtime_dir: Path
-    python: Path
-    layers: tuple[Path, ...] = ()
-    extra_path: tuple[Path, ...] = ()
+# Pure Python stand-in for awslambdaric's compiled part, for interpreters that lack it (macOS).
+_STAND_IN = Path(__file__).parent / "stand_in"
 
 
 def build(
-    from_localstack: Mapping[str, object], own: Mapping[str, str], runtime: str, places: Places, folder: Path
+    from_localstack: Mapping[str, object],
+    own: Mapping[str, str],
+    folder: Path,
+    *,
+    runtime: str,
+    interpreter: Interpreter,
+    code: Path,
+    layers: Sequence[Path] = (),
 ) -> dict[str, str]:
     """All variables of a function's process except `AWS_LAMBDA_RUNTIME_API`.
 
     `from_localstack` is what LocalStack gives an executor (the function's own included), `own` only what the user set
-    on the function: that wins, as it does on AWS for everything that is not reserved. `folder` stands for /tmp.
+    on the function: that wins, as it does on AWS for everything that is not reserved. `folder` stands for /tmp, `code`
+    for /var/task, `layers` for /opt (one folder per layer, later ones win).
     """
-    layers = tuple(reversed(places.layers))
+    layers = layers[::-1]
     variables = {
         "LANG": "en_US.UTF-8",
         "PATH": _joined(
-            places.python.parent, "/usr/local/bin", "/usr/bin", "/bin", *(layer / "bin" for layer in layers)
+            interpreter.path.parent, "/usr/local/bin", "/usr/bin", "/bin", *(layer / "bin" for layer in layers)
         ),
         # A home of its own keeps the host's ~/.aws/config and user site-packages out.
         "HOME": str(folder),
@@ -62,10 +59,11 @@ def build(
     variables |= {key: str(value) for key, value in from_localstack.items() if key not in _INTERNAL or key in own}
     variables |= {
         "AWS_EXECUTION_ENV": f"AWS_Lambda_{runtime}",
-        "LAMBDA_RUNTIME_DIR": str(places.runtime_dir),
-        "LAMBDA_TASK_ROOT": str(places.task_root),
+        "LAMBDA_RUNTIME_DIR": str(interpreter.packages),
+        "LAMBDA_TASK_ROOT": str(code),
     }
-    modules: list[Path | str] = [*places.extra_path, *filter(None, [own.get("PYTHONPATH")])]
+    stand_in = [] if interpreter.compiled else [_STAND_IN]
+    modules: list[Path | str] = [*stand_in, *filter(None, [own.get("PYTHONPATH")])]
     for layer in layers:
         modules += [layer / "python" / "lib" / runtime / "site-packages", layer / "python"]
     if modules:

@@ -1,8 +1,8 @@
 """LocalStack's side: a `RuntimeExecutor` is asked for each execution environment, and answers with a sandbox.
 
 Its methods, in the order LocalStack calls them: `prepare_version` when a function is created or updated, then per
-environment `start`, `invoke` again and again, `stop`. Everything a function does wrong is returned as a result; what is
-raised here is a fault of this machine, and LocalStack turns it into a server error.
+environment `start`, `invoke` again and again, `stop`. A function's failure is returned as a result. An exception raised
+here means that something is wrong with this machine, and LocalStack turns it into a server error.
 """
 
 import logging
@@ -12,38 +12,28 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from localstack import config  # type: ignore[import-not-found,unused-ignore]
-from localstack.aws.api.lambda_ import PackageType  # type: ignore[import-not-found,unused-ignore]
-from localstack.runtime import events  # type: ignore[import-not-found,unused-ignore]
-from localstack.services.lambda_.invocation.executor_endpoint import (  # type: ignore[import-not-found,unused-ignore]
-    StatusErrorException,
-)
-from localstack.services.lambda_.invocation.lambda_models import (  # type: ignore[import-not-found,unused-ignore]
-    FunctionVersion,
-    InitializationType,
-    InvocationResult,
-)
-from localstack.services.lambda_.invocation.runtime_executor import (  # type: ignore[import-not-found,unused-ignore]
-    LambdaRuntimeException,
-    RuntimeExecutor,
-)
+from localstack import config
+from localstack.aws.api.lambda_ import PackageType
+from localstack.runtime import events
+from localstack.services.lambda_.invocation.executor_endpoint import StatusErrorException
+from localstack.services.lambda_.invocation.lambda_models import FunctionVersion, InitializationType, InvocationResult
+from localstack.services.lambda_.invocation.runtime_executor import LambdaRuntimeException, RuntimeExecutor
 
 from . import environment, interpreters, limits
 from .interpreters import Interpreter
 from .reaper import Reaper
-from .sandbox import Call, Sandbox, Settings
+from .runtime_api import Invocation
+from .sandbox import Sandbox, Settings
 
 LOG = logging.getLogger(__name__)
 
-# Pure Python stand-in for awslambdaric's compiled part, for interpreters that lack it (macOS).
-_STAND_IN = Path(__file__).parent / "stand_in"
 # What AWS allows for a synchronous response; LocalStack makes it settable.
 _MAX_RESPONSE_BYTES = 6_291_556
 
 _reaper = Reaper()
 
 
-class ProcessRuntimeExecutor(RuntimeExecutor):  # type: ignore[misc,unused-ignore]
+class ProcessRuntimeExecutor(RuntimeExecutor):
     """One execution environment of a Python function, as a local process."""
 
     def __init__(self, id: str, function_version: FunctionVersion) -> None:  # noqa: A002
@@ -51,7 +41,7 @@ class ProcessRuntimeExecutor(RuntimeExecutor):  # type: ignore[misc,unused-ignor
         self._sandbox: Sandbox | None = None
 
     def start(self, env_vars: dict[str, Any]) -> None:
-        """Run the init phase. What fails in it is told to the first invoker; with provisioned concurrency, at once."""
+        """Run the init phase. A failure is reported to the first invoker, or at once with provisioned concurrency."""
         self._sandbox = Sandbox(self._settings(env_vars), _reaper)
         failure = self._sandbox.start()
         provisioned = env_vars.get("AWS_LAMBDA_INITIALIZATION_TYPE") == InitializationType.provisioned_concurrency
@@ -66,14 +56,14 @@ class ProcessRuntimeExecutor(RuntimeExecutor):  # type: ignore[misc,unused-ignor
     def invoke(self, payload: dict[str, str]) -> InvocationResult:
         """Run one invocation to its end."""
         assert self._sandbox is not None  # noqa: S101
-        call = Call(
+        call = Invocation(
             payload["invoke-id"], payload["invoked-function-arn"], payload["payload"].encode(), payload["trace-id"]
         )
         outcome = self._sandbox.invoke(call)
         return InvocationResult(call.request_id, outcome.payload, is_error=outcome.is_error, logs=outcome.logs)
 
     def get_logs(self) -> str:
-        """What was printed and belongs to no invocation yet."""
+        """Output that belongs to no invocation yet."""
         return self._sandbox.logs() if self._sandbox else ""
 
     def get_address(self) -> str:
@@ -88,7 +78,7 @@ class ProcessRuntimeExecutor(RuntimeExecutor):  # type: ignore[misc,unused-ignor
         return f"[{host}]" if ":" in host else host
 
     def get_runtime_endpoint(self) -> str:
-        """Where LocalStack's Docker images report to; processes have no need of it, and don't see it."""
+        """Where LocalStack's Docker images report to. Functions in processes don't need it and don't get it."""
         return (
             f"http://{self.get_endpoint_from_executor()}:{config.GATEWAY_LISTEN[0].port}/_localstack_lambda/{self.id}"
         )
@@ -129,22 +119,25 @@ class ProcessRuntimeExecutor(RuntimeExecutor):  # type: ignore[misc,unused-ignor
         interpreter, _ = _interpreter(runtime)
         hot = declared.code.is_hot_reloading()
         code = Path(declared.code.get_unzipped_code_location()).resolve()
-        places = environment.Places(
-            task_root=code,
-            runtime_dir=interpreter.packages,
-            python=interpreter.path,
-            layers=tuple(Path(layer.code.get_unzipped_code_location()) for layer in declared.layers if layer.code),
-            extra_path=() if interpreter.compiled else (_STAND_IN,),
-        )
         # -B where the code is the user's own folder: nothing is written there, and a cache can't hide a change.
         python = [str(interpreter.path), *(["-B"] if hot else [])]
-        module = ["awslambdaric", str(declared.handler)]
         return Settings(
             command=limits.command(
-                python, module, ephemeral_storage_mb=int(declared.ephemeral_storage.size), environ=os.environ
+                python,
+                ["awslambdaric", str(declared.handler)],
+                file_bytes=int(declared.ephemeral_storage.size) * 1024 * 1024,
+                environ=os.environ,
             ),
             code=code,
-            variables=partial(environment.build, env_vars, declared.environment or {}, runtime, places),
+            variables=partial(
+                environment.build,
+                env_vars,
+                declared.environment or {},
+                runtime=runtime,
+                interpreter=interpreter,
+                code=code,
+                layers=[Path(layer.code.get_unzipped_code_location()) for layer in declared.layers if layer.code],
+            ),
             version=str(self.function_version.id.qualifier),
             timeout_seconds=int(declared.timeout),
             memory_mb=int(declared.memory_size),

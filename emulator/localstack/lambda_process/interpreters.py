@@ -60,21 +60,17 @@ def choose(
     Tried in this order: the one listed for it, the others listed, the interpreter this runs in. Raises
     `NoInterpreterError` if none has awslambdaric.
     """
-    others = [path for name, path in sorted(table.items(), reverse=True) if name != runtime]
-    candidates = [*filter(None, [table.get(runtime)]), *others, Path(sys.executable)]
+    listed = sorted(table, key=lambda name: (name == runtime, name), reverse=True)
+    candidates = [*(table[name] for name in listed), Path(sys.executable)]
     found = [interpreter for interpreter in map(probe, candidates) if interpreter]
-    for interpreter in found:
-        if interpreter.runtime == runtime:
-            return interpreter, ""
+    advice = f"Set LAMBDA_PROCESS_PYTHON={runtime}=<path of a Python that has awslambdaric and boto3>"
     if not found:
-        raise NoInterpreterError(
-            f"no Python with awslambdaric for {runtime}; tried {', '.join(map(str, candidates))}. "
-            f"Set LAMBDA_PROCESS_PYTHON={runtime}=<path of a Python that has awslambdaric and boto3>"
-        )
-    return found[0], (
-        f"functions of runtime {runtime} run on {found[0].runtime} ({found[0].path}): no {runtime} with awslambdaric "
-        f"is known. Set LAMBDA_PROCESS_PYTHON={runtime}=<path of one>"
-    )
+        tried = ", ".join(map(str, candidates))
+        raise NoInterpreterError(f"no Python with awslambdaric for {runtime}; tried {tried}. {advice}")
+    best = next((interpreter for interpreter in found if interpreter.runtime == runtime), found[0])
+    if best.runtime == runtime:
+        return best, ""
+    return best, f"functions of runtime {runtime} run on {best.runtime} ({best.path}): no {runtime} is known. {advice}"
 
 
 @cache

@@ -1,4 +1,4 @@
-"""What a function prints, cut at the right places."""
+"""The output of a function, divided into invocations."""
 
 import contextlib
 import os
@@ -12,9 +12,9 @@ _MOST_BYTES = 64 * 1024 * 1024
 class Output:
     """Collects one process's standard output and error from a pipe, while it runs and after.
 
-    A process writes before it answers; so everything that belongs to an invocation is in the pipe by the time its
-    answer is here, and `take` empties the pipe itself instead of hoping that a reading thread has. Of what is printed
-    between two calls of `take`, at most `most_bytes` are kept; a line then says how much was not.
+    A process writes before it answers, so all output of an invocation is in the pipe when its answer arrives. `take`
+    empties the pipe itself and doesn't depend on the reading thread. Between two calls of `take`, at most `most_bytes`
+    are kept; a line then says how much was dropped.
     """
 
     def __init__(self, most_bytes: int = _MOST_BYTES) -> None:
@@ -27,7 +27,7 @@ class Output:
         self._ended = False
 
     def follow(self) -> None:
-        """Start collecting; the process has been started, so the write end is its alone now."""
+        """Start collecting; the process has been started, so only it needs the write end now."""
         os.close(self.write_end)
         threading.Thread(target=self._follow, name="lambda-output", daemon=True).start()
 

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from localstack.runtime import hooks  # type: ignore[import-not-found,unused-ignore]
-from plux import Plugin  # type: ignore[import-not-found,unused-ignore]
+from localstack.runtime import hooks
+from plux import Plugin
 
 
-class ProcessRuntimeExecutorPlugin(Plugin):  # type: ignore[misc,unused-ignore]
+class ProcessRuntimeExecutorPlugin(Plugin):
     """`LAMBDA_RUNTIME_EXECUTOR=process`; the executor itself is imported when LocalStack's Lambda service starts."""
 
     namespace = "localstack.lambda.runtime_executor"
@@ -19,7 +19,7 @@ class ProcessRuntimeExecutorPlugin(Plugin):  # type: ignore[misc,unused-ignore]
         return ProcessRuntimeExecutor
 
 
-@hooks.on_infra_start()  # type: ignore[untyped-decorator,unused-ignore]
+@hooks.on_infra_start()
 def exact_sqs_poller() -> None:
     """Runs before any mapping polls. An error here ends the start of LocalStack."""
     from . import sqs_poller  # noqa: PLC0415

@@ -1,11 +1,11 @@
-"""Why no function outlives LocalStack, not even one that is killed with -9.
+"""Makes sure that no function outlives LocalStack, even if LocalStack is killed with SIGKILL.
 
 A small process of its own waits at the other end of a pipe. It is told which process groups are running and which
-folders are theirs; when the pipe closes, LocalStack is gone, however that happened: it then kills the groups and
-removes the folders. It needs nothing but POSIX, so it works on macOS too, and one serves all functions. It leads a
+folders are theirs; when the pipe closes, LocalStack has ended, for whatever reason. It then kills the groups and
+removes the folders. It needs only POSIX, so it also works on macOS. One process serves all functions. It leads a
 session of its own, so that a signal to LocalStack's process group doesn't reach it.
 
-Lines on the pipe: `+` or `-`, a space, then `group <number>` or `folder <path>`: it is there, it is gone.
+Lines on the pipe: `+` or `-`, a space, then `group <number>` or `folder <path>`: it exists, or it is gone.
 """
 
 import contextlib
@@ -15,7 +15,6 @@ import signal
 import subprocess
 import sys
 import threading
-from pathlib import Path
 from typing import IO
 
 
@@ -27,28 +26,14 @@ class Reaper:
         self._process: subprocess.Popen[bytes] | None = None
         self._watched: set[str] = set()
 
-    def watch_group(self, process_group: int) -> None:
-        """Kill this group should LocalStack vanish."""
-        self._add(f"group {process_group}")
-
-    def forget_group(self, process_group: int) -> None:
-        """This group has ended."""
-        self._remove(f"group {process_group}")
-
-    def watch_folder(self, folder: Path) -> None:
-        """Remove this folder should LocalStack vanish."""
-        self._add(f"folder {folder}")
-
-    def forget_folder(self, folder: Path) -> None:
-        """This folder is gone."""
-        self._remove(f"folder {folder}")
-
-    def _add(self, item: str) -> None:
+    def watch(self, item: str) -> None:
+        """Kill this group, or remove this folder, if LocalStack vanishes: `group <number>` or `folder <path>`."""
         with self._lock:
             self._watched.add(item)
             self._tell(f"+ {item}\n")
 
-    def _remove(self, item: str) -> None:
+    def forget(self, item: str) -> None:
+        """This group has ended, or this folder is removed."""
         with self._lock:
             self._watched.discard(item)
             self._tell(f"- {item}\n")
@@ -75,14 +60,14 @@ class Reaper:
 
 
 def kill_group(process_group: int) -> None:
-    """Kill a whole process group; one that is gone already is fine."""
+    """Kill a whole process group; one that has ended already is no error."""
     # macOS answers EPERM for a group of which only a zombie is left.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process_group, signal.SIGKILL)
 
 
 def reap(lines: IO[str]) -> None:
-    """Follow the lines to their end, then kill and remove what was not taken back."""
+    """Follow the lines to their end, then kill and remove what is still watched."""
     watched: set[str] = set()
     for line in lines:
         sign, _, item = line.rstrip("\n").partition(" ")

@@ -1,4 +1,4 @@
-"""One process of a function: AWS's runtime client, its Runtime API, its output, its end."""
+"""One process of a function: AWS's runtime client with its Runtime API and its output."""
 
 import contextlib
 import subprocess
@@ -13,7 +13,7 @@ import psutil
 
 from .output import Output
 from .reaper import Reaper, kill_group
-from .runtime_api import Event, Invocation, RuntimeApi
+from .runtime_api import Event, RuntimeApi
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Runtime:
         max_response_bytes: int,
     ) -> None:
         self._events: SimpleQueue[Event | Exited] = SimpleQueue()
-        self._api = RuntimeApi(self._events.put, max_response_bytes=max_response_bytes)
+        self.api = RuntimeApi(self._events.put, max_response_bytes=max_response_bytes)
         self._reaper = reaper
         self.output = Output()
         self.started = time.monotonic()
@@ -48,25 +48,25 @@ class Runtime:
             self._process = subprocess.Popen(
                 command,
                 cwd=folder,
-                env={**variables, "AWS_LAMBDA_RUNTIME_API": self._api.address},
+                env={**variables, "AWS_LAMBDA_RUNTIME_API": self.api.address},
                 stdin=subprocess.DEVNULL,
                 stdout=self.output.write_end,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
         except OSError:
-            self._api.close()
+            self.api.close()
             raise
         finally:
             self.output.follow()
-        self._api.open_to(self._process.pid)
-        self._reaper.watch_group(self._process.pid)
+        self.api.open_to(self._process.pid)
+        self._reaper.watch(f"group {self._process.pid}")
         self._observed = psutil.Process(self._process.pid)
         threading.Thread(target=self._wait, name="lambda-process", daemon=True).start()
 
     @property
     def alive(self) -> bool:
-        """Whether the process still runs. Asks the system: the thread that waits for its end may be behind."""
+        """Whether the process still runs. Asks the system, because the thread that waits for its end may be late."""
         try:
             return self._process.returncode is None and self._observed.status() != psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
@@ -79,12 +79,8 @@ class Runtime:
         except Empty:
             return None
 
-    def hand_over(self, invocation: Invocation) -> None:
-        """Give the process, which is ready, its next invocation."""
-        self._api.hand_over(invocation)
-
     def memory_bytes(self, *, with_children: bool) -> int:
-        """Resident memory now; 0 once the process has ended. Finding its children takes a look at every process."""
+        """Resident memory now; 0 once the process has ended. Finding its children means inspecting every process."""
         total = 0
         with contextlib.suppress(psutil.Error):
             total = int(self._observed.memory_info().rss)
@@ -97,11 +93,11 @@ class Runtime:
         if self.alive:
             kill_group(self._process.pid)
             self._process.wait()
-        self._api.close()
+        self.api.close()
 
     def _wait(self) -> None:
         returncode = self._process.wait()
         # What it started must not outlive it: on AWS the whole environment would be gone.
         kill_group(self._process.pid)
-        self._reaper.forget_group(self._process.pid)
+        self._reaper.forget(f"group {self._process.pid}")
         self._events.put(Exited(returncode))

@@ -6,8 +6,8 @@ Each request of the process becomes an event, in order: `Ready` (it asked for th
 `Answered`. A request that isn't valid in the current state is refused, with the status and type of AWS's own emulator,
 and doesn't become an event.
 
-Only that process gets an answer: the operating system says whose connection it is. Other programs and web pages are
-refused, whatever they send. (A token in the address would need a client that takes a path after the port. The
+Only that process gets an answer: the operating system is asked which process has the connection. Other programs and web
+pages are refused, whatever they send. (A token in the address would need a client that takes a path after the port. The
 part of AWS's client that reports a failed init phase uses Python's `http.client`, which takes none.)
 
 Every answer leaves in one write and without Nagle's algorithm: otherwise a delayed acknowledgement costs each
@@ -18,7 +18,7 @@ import contextlib
 import http.server
 import itertools
 import json
-import socket
+import socketserver
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -28,13 +28,14 @@ from typing import Any, cast
 
 import psutil
 
-from . import failures
+from . import messages
 
 _LOOPBACK = "127.0.0.1"
 _PREFIX = "/2018-06-01/runtime/"
 _LINE_BYTES = 65536
 _MOST_DIGITS = 16
 _PATIENCE_SECONDS = 1.0
+_POLL_SECONDS = 0.2  # for how long it may listen after `close`
 _FOREIGN = (
     b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain\r\nContent-Length: 48\r\nConnection: close\r\n\r\n"
     b"This Runtime API answers its own function only.\n"
@@ -43,13 +44,13 @@ _FOREIGN = (
 
 @dataclass(frozen=True)
 class Invocation:
-    """One event for the function. `deadline_ms` is milliseconds since 1970."""
+    """One event for the function. `deadline_ms`, in milliseconds since 1970, is set when it is handed over."""
 
     request_id: str
     function_arn: str
     payload: bytes
     trace_id: str
-    deadline_ms: int
+    deadline_ms: int = 0
 
 
 @dataclass(frozen=True)
@@ -86,13 +87,17 @@ class RefusedError(Exception):
         self.type = error_type
 
 
-class RuntimeApi:
+class RuntimeApi(socketserver.ThreadingTCPServer):
     """A server on a free loopback port; `tell` is called for each event, from the server's own threads.
 
     It answers once `open_to` has said which process it is for.
     """
 
+    daemon_threads = True
+
     def __init__(self, tell: Callable[[Event], None], *, max_response_bytes: int) -> None:
+        super().__init__((_LOOPBACK, 0), _Handler)
+        self.address = f"{_LOOPBACK}:{self.server_address[1]}"
         self.max_response_bytes = max_response_bytes
         self._tell = tell
         self._invocations: SimpleQueue[Invocation | None] = SimpleQueue()
@@ -100,31 +105,24 @@ class RuntimeApi:
         self._in_init = True
         self._is_waiting = False
         self._current: Invocation | None = None
-        self._closed = False
         self._process: int | None = None
-        self._listener = socket.create_server((_LOOPBACK, 0))
-        self._own_address = self._listener.getsockname()
-        self.address = f"{_LOOPBACK}:{self._own_address[1]}"
 
     def open_to(self, process: int) -> None:
         """Answer only the process with this pid."""
         self._process = process
-        threading.Thread(target=self._accept, name="lambda-runtime-api", daemon=True).start()
+        threading.Thread(target=self._serve, name="lambda-runtime-api", daemon=True).start()
 
     def hand_over(self, invocation: Invocation) -> None:
         """Give the waiting process its next invocation."""
         self._invocations.put(invocation)
 
     def close(self) -> None:
-        """Stop listening, and let go of a process that still waits."""
-        self._closed = True
+        """Stop listening, and end the connection of a process that still waits. Returns at once."""
         self._invocations.put(None)
         if self._process is None:
-            self._listener.close()
-            return
-        # Closing a socket doesn't wake a thread that accepts on it; a connection does.
-        with contextlib.suppress(OSError):
-            socket.create_connection(self._own_address, timeout=1).close()
+            self.server_close()
+        else:
+            threading.Thread(target=self.shutdown, name="lambda-runtime-api", daemon=True).start()
 
     def next(self) -> Invocation | None:
         """Wait for an invocation; None when this is closed. Until that one has an outcome, it is returned again."""
@@ -159,33 +157,26 @@ class RuntimeApi:
             message = f"State transition to {state} failed for runtime. Error: State transition is not allowed"
             raise RefusedError(HTTPStatus.FORBIDDEN, "InvalidStateTransition", message)
 
-    def _accept(self) -> None:
-        with self._listener:
-            while True:
-                connection, address = self._listener.accept()
-                if self._closed:
-                    connection.close()
-                    return
-                threading.Thread(
-                    target=self._serve, args=(connection, address), name="lambda-runtime-api", daemon=True
-                ).start()
+    def _serve(self) -> None:
+        with self:
+            self.serve_forever(_POLL_SECONDS)
 
-    def _serve(self, connection: socket.socket, address: tuple[str, int]) -> None:
-        # The process may be killed at any moment: then its connection just ends.
-        with connection, contextlib.suppress(OSError):
-            if self._is_of_the_process(address):
-                _Handler(connection, address, cast(Any, self))
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """Serve one connection. The process may be killed at any moment: then its connection just ends."""
+        with contextlib.suppress(OSError):
+            if self._is_of_the_process(client_address):
+                super().finish_request(request, client_address)
                 return
-            connection.settimeout(_PATIENCE_SECONDS)
-            connection.recv(_LINE_BYTES)
-            connection.sendall(_FOREIGN)
+            request.settimeout(_PATIENCE_SECONDS)
+            request.recv(_LINE_BYTES)
+            request.sendall(_FOREIGN)
 
     def _is_of_the_process(self, address: tuple[str, int]) -> bool:
         try:
             connections = psutil.Process(self._process).net_connections("tcp4")
         except psutil.Error:
             return False
-        return any(found.laddr == address and found.raddr == self._own_address for found in connections)
+        return any(found.laddr == address and found.raddr == self.server_address for found in connections)
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -227,7 +218,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             # AWS documents 413 here, on which its Python client ends with a traceback; staying warm is kinder.
             is_too_large = size > api.max_response_bytes
             if is_too_large:
-                body = failures.response_too_large(size, api.max_response_bytes)
+                body = messages.response_too_large(size, api.max_response_bytes)
             match self.path.removeprefix(_PREFIX).split("/"):
                 case ["init", "error"]:
                     api.fail_init(InitFailed(body, self.headers.get("Lambda-Runtime-Function-Error-Type", "")))
@@ -293,4 +284,4 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Say nothing: the base class would write a line to standard error for each request."""
+        """Log nothing; the base class writes a line to standard error for each request."""

@@ -21,12 +21,12 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum, auto
 from pathlib import Path
 
-from . import failures, log_lines
+from . import messages
 from .reaper import Reaper
 from .runtime import Exited, Runtime
 from .runtime_api import Answered, Event, InitFailed, Invocation, Ready
@@ -34,7 +34,7 @@ from .runtime_api import Answered, Event, InitFailed, Invocation, Ready
 INIT_SECONDS = 10.0  # how long AWS lets an init phase take before it retries it within the invocation
 _FIRST_MEMORY_CHECK_SECONDS = 0.02
 _MEMORY_CHECK_SECONDS = 0.1
-_CHECKS_PER_CHILDREN = 10  # to find its children takes a look at every process there is: 13 ms for 134 of them
+_CHECKS_PER_CHILDREN = 10  # finding its children means inspecting every process: 13 ms for 134 of them
 _MIB = 1024 * 1024
 
 
@@ -58,18 +58,8 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Call:
-    """One invocation as it comes from the Lambda service."""
-
-    request_id: str
-    function_arn: str
-    payload: bytes
-    trace_id: str
-
-
-@dataclass(frozen=True)
 class Outcome:
-    """What an invocation gave: `payload` is a result or an error, `logs` all lines that belong to it."""
+    """The outcome of an invocation: `payload` is a result or an error, `logs` all lines that belong to it."""
 
     payload: bytes
     is_error: bool
@@ -78,7 +68,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class _Ending:
-    """How an invocation ended, before it is put into words. After a `failed` one the process can't be used again."""
+    """How an invocation ended. After a `failed` one the process can't be used again."""
 
     payload: bytes
     is_error: bool = True
@@ -104,7 +94,7 @@ class Sandbox:
         self._settings = settings
         self._reaper = reaper
         self._folder = Path(tempfile.mkdtemp(prefix="lambda-process-")).resolve()
-        reaper.watch_folder(self._folder)
+        reaper.watch(f"folder {self._folder}")
         self._runtime: Runtime | None = None
         self._is_ready = False
         self._code_seen: object = None
@@ -116,7 +106,7 @@ class Sandbox:
         self._stopped = False
 
     def start(self) -> InitFailed | None:
-        """The init phase. Returns what failed, if it did; the first invocation will then try again.
+        """The init phase. Returns the failure, if it failed; the first invocation then tries again.
 
         Raises `StoppedError`.
         """
@@ -134,11 +124,11 @@ class Sandbox:
             self._drop()
             ending = self._failure(event, request_id="")
             status = "timeout" if event is _Limit.TIME else "error"
-            self._log += log_lines.init_report(init_ms, status=status, error_type=ending.error_type)
+            self._log += messages.init_report_line(init_ms, status=status, error_type=ending.error_type)
             return InitFailed(ending.payload, ending.error_type)
 
-    def invoke(self, call: Call) -> Outcome:
-        """Run one invocation to its end, whatever that is: what a function does wrong is an outcome, no exception.
+    def invoke(self, call: Invocation) -> Outcome:
+        """Run one invocation to its end, whatever that is: a function's failure is an outcome, not an exception.
 
         Raises `StoppedError` if the sandbox was stopped before.
         """
@@ -152,29 +142,23 @@ class Sandbox:
             if ending.failed:
                 self._drop()
             printed = self._take_log()
-            report = log_lines.Report(
+            start = messages.start_line(call.request_id, self._settings.version)
+            report = messages.report_line(
                 call.request_id,
                 duration_ms,
                 self._settings.memory_mb,
                 self._peak_bytes // _MIB,
-                init_ms,
-                ending.status,
-                ending.error_type,
+                init_ms=init_ms,
+                status=ending.status,
+                error_type=ending.error_type,
             )
-            lines = (
-                before,
-                log_lines.start(call.request_id, self._settings.version),
-                printed,
-                ending.log,
-                log_lines.end(call.request_id),
-                log_lines.report(report),
-            )
-            return Outcome(ending.payload, ending.is_error, "".join(lines))
+            logs = f"{before}{start}{printed}{ending.log}{messages.end_line(call.request_id)}{report}"
+            return Outcome(ending.payload, ending.is_error, logs)
 
     def stop(self, *, finish_invocation: bool) -> None:
         """End the process and remove the folder.
 
-        With `finish_invocation`, one that is running comes to its end first, as on AWS when a function is updated; this
+        With `finish_invocation`, a running invocation is completed first, as on AWS when a function is updated. This
         call doesn't wait for it.
         """
         with self._lock:
@@ -184,13 +168,13 @@ class Sandbox:
             self._dispose()
 
     def logs(self) -> str:
-        """What was printed and not yet given to an invocation."""
+        """Output that belongs to no invocation yet."""
         runtime = self._runtime
         return self._log + (runtime.output.take() if runtime else "")
 
     @contextlib.contextmanager
     def _disposed_if_stopped(self, *, invoking: bool = False) -> Iterator[None]:
-        """Whatever `stop` left to the thread that is at work is done when that has finished."""
+        """If `stop` was called meanwhile, dispose of the sandbox at the end."""
         with self._lock:
             if self._stopped:
                 raise StoppedError("the execution environment has been stopped")
@@ -228,7 +212,7 @@ class Sandbox:
         if changed or not runtime.alive:
             self._drop()
 
-    def _run(self, call: Call, deadline: float) -> _Ending:
+    def _run(self, call: Invocation, deadline: float) -> _Ending:
         if self._runtime and not self._is_ready:
             # It has yet to come back from the last invocation. If it ends instead, that is no failure of this one.
             if isinstance(self._next_event(self._runtime, deadline), Ready):
@@ -243,7 +227,7 @@ class Sandbox:
             self._note_memory(runtime, with_children=False)
             self._is_ready = True
         deadline_ms = int((time.time() + deadline - time.monotonic()) * 1000)
-        runtime.hand_over(Invocation(call.request_id, call.function_arn, call.payload, call.trace_id, deadline_ms))
+        runtime.api.hand_over(replace(call, deadline_ms=deadline_ms))
         event = self._next_event(runtime, deadline)
         self._is_ready = False
         self._note_memory(runtime, with_children=False)
@@ -252,7 +236,7 @@ class Sandbox:
         return _Ending(event.payload, event.is_error, failed=False, status="")
 
     def _next_event(self, runtime: Runtime, deadline: float) -> Event | Exited | _Limit:
-        """The next thing that happens to the process, be it that it reaches a limit."""
+        """The next event of the process, or the limit that it reaches."""
         for check in itertools.count():
             remaining = deadline - time.monotonic()
             if remaining <= 0:
@@ -276,16 +260,14 @@ class Sandbox:
             case InitFailed(payload, error_type):
                 return _Ending(payload, error_type=error_type)
             case Exited(returncode):
-                log = log_lines.exited(request_id, failures.exit_reason(returncode))
-                return _Ending(failures.exited(request_id, returncode), log=log, error_type="Runtime.ExitError")
+                payload, log = messages.exited(request_id, returncode)
+                return _Ending(payload, log=log, error_type="Runtime.ExitError")
             case _Limit.MEMORY:
-                log = log_lines.exited(request_id, failures.exit_reason(-signal.SIGKILL))
-                payload = failures.exited(request_id, -signal.SIGKILL)
+                payload, log = messages.exited(request_id, -signal.SIGKILL)
                 return _Ending(payload, log=log, error_type="Runtime.OutOfMemory")
             case _Limit.TIME:
-                seconds = self._settings.timeout_seconds
-                log = log_lines.timed_out(request_id, seconds, datetime.now(UTC))
-                return _Ending(failures.timed_out(request_id, seconds), log=log, status="timeout")
+                payload, log = messages.timed_out(request_id, self._settings.timeout_seconds, datetime.now(UTC))
+                return _Ending(payload, log=log, status="timeout")
             case _:
                 raise AssertionError(f"{event} can't follow here")
 
@@ -306,11 +288,11 @@ class Sandbox:
     def _dispose(self) -> None:
         self._drop()
         shutil.rmtree(self._folder, ignore_errors=True)
-        self._reaper.forget_folder(self._folder)
+        self._reaper.forget(f"folder {self._folder}")
 
 
 def _fingerprint(folder: Path) -> dict[str, tuple[int, int]]:
-    """Modification time and size of every file, Python's caches aside; equal while nobody changes anything."""
+    """Modification time and size of every file, except Python's caches; equal as long as no file changes."""
     files = {}
     for root, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name != "__pycache__"]

@@ -11,22 +11,12 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from localstack.services.lambda_.event_source_mapping import (  # type: ignore[import-not-found,unused-ignore]
-    esm_worker_factory,
-)
-from localstack.services.lambda_.event_source_mapping.event_processor import (  # type: ignore[import-not-found,unused-ignore]
-    PartialBatchFailureError,
-)
-from localstack.services.lambda_.event_source_mapping.pipe_utils import (  # type: ignore[import-not-found,unused-ignore]
-    to_json_str,
-)
-from localstack.services.lambda_.event_source_mapping.pollers import (  # type: ignore[import-not-found,unused-ignore]
-    sqs_poller,
-)
-from localstack.services.lambda_.event_source_mapping.pollers.poller import (  # type: ignore[import-not-found,unused-ignore]
-    parse_batch_item_failures,
-)
-from localstack.utils.event_matcher import matches_event  # type: ignore[import-not-found,unused-ignore]
+from localstack.services.lambda_.event_source_mapping import esm_worker_factory
+from localstack.services.lambda_.event_source_mapping.event_processor import PartialBatchFailureError
+from localstack.services.lambda_.event_source_mapping.pipe_utils import to_json_str
+from localstack.services.lambda_.event_source_mapping.pollers import sqs_poller
+from localstack.services.lambda_.event_source_mapping.pollers.poller import parse_batch_item_failures
+from localstack.utils.event_matcher import matches_event
 
 LOG = logging.getLogger(__name__)
 
@@ -42,8 +32,6 @@ _INTERFACE = {
 _MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
 _ENVELOPE_BYTES = len('{"Records": []}')
 _SEPARATOR_BYTES = len(", ")
-# As JSON they take at most 12 bytes each, and the rest of 2,500 messages, which is the most in a batch, about 2 MB.
-_SURELY_SMALL_CHARACTERS = 300_000
 
 Message = dict[str, Any]
 
@@ -52,7 +40,7 @@ class InterfaceError(Exception):
     """This LocalStack's poller is not the one that is replaced here."""
 
 
-class ExactSqsPoller(sqs_poller.SqsPoller):  # type: ignore[misc,unused-ignore]
+class ExactSqsPoller(sqs_poller.SqsPoller):
     """Delivers batches of one queue to one function."""
 
     def handle_messages(self, messages: Sequence[Message]) -> None:
@@ -123,12 +111,7 @@ def _can_match(pattern: Mapping[str, Any], event: Message) -> bool:
 
 
 def _payloads(events: list[Message]) -> Iterator[list[Message]]:
-    """The events, in as many parts as the payload limit needs. Most batches don't need to be measured exactly."""
-    if sum(len(event["body"]) for event in events) <= _SURELY_SMALL_CHARACTERS and not any(
-        event["messageAttributes"] for event in events
-    ):
-        yield from filter(None, [events])
-        return
+    """The events, in as many parts as the payload limit needs."""
     part: list[Message] = []
     size = _ENVELOPE_BYTES
     for event in events:

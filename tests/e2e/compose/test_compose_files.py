@@ -6,7 +6,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from emulator.engines import LOCALSTACK, Settings
+from emulator.embedded import Launch
+from emulator.localstack.engine import LOCALSTACK
 from tests.support.compose import ROOT
 
 
@@ -61,7 +62,7 @@ def test_an_origin_and_further_services_are_the_users_choice() -> None:
 
 def test_localstack_has_the_settings_that_it_has_embedded() -> None:
     inside = configuration("docker-compose.yml")["localstack"]["environment"]
-    embedded = LOCALSTACK.variables(Settings(4566, Path("/any"), runtimes={"python3.11": Path("/any")}))
+    embedded = LOCALSTACK.variables(Launch(4566, Path("/any"), runtimes={"python3.11": Path("/any")}))
     of_the_machine = {  # addresses and folders; the executor and the guard are set in the image
         *(
             "GATEWAY_SERVER",

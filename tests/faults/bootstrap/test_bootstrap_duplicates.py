@@ -12,8 +12,8 @@ import pytest
 from bootstrap import down, plan, plan_removal, status, up
 from bootstrap.declaration import declare
 from bootstrap.function_zip import FunctionZip
-from bootstrap.model import Live, Verb, id_of
-from bootstrap.resources.tags import environment_tags
+from bootstrap.model import Live, Verb
+from bootstrap.resource import environment_tags
 from profiles.names import Names
 from profiles.session import Aws, open_endpoint
 from tests.support.aws_calls import Answer, Recorder, acceptance, record, refusal
@@ -103,7 +103,7 @@ def _nowhere() -> tuple[Aws, Recorder]:
 def _read(resource: str, intercept: Any) -> Live:
     settings = stock_settings(alert_email="alerts@example.com")
     declared = declare(STOCKS, NAMES, settings, FunctionZip(b"zip", "sha"))
-    (wanted,) = [one for one in declared if id_of(one) == resource]
+    (wanted,) = [one for one in declared if one.id == resource]
     aws, recorder = _nowhere()
     recorder.intercept = intercept
     found = wanted.read(aws)

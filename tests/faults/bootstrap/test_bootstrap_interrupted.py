@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from bootstrap import down, snapshot, status, up
+from bootstrap import down, status, up
 from bootstrap.declaration import declare
+from bootstrap.deployment import take
 from bootstrap.model import Live
 from profiles.environment import Environment
 from tests.support.aws_calls import READ_ONLY, Answer, Recorder
@@ -63,7 +64,7 @@ def _kill_after(lifetime: int, recorder: Recorder, run: Callable[[], object]) ->
 def _end_state(environment: Environment) -> dict[str, Any]:
     """Everything that is live, with the environment's own names taken out."""
     aws, names = environment.aws, environment.names
-    found = snapshot.take(aws, declare(environment.pipeline, names, stock_settings()))
+    found = take(aws, declare(environment.pipeline, names, stock_settings()))
     topic = aws.sns.list_subscriptions_by_topic(TopicArn=names.topic_arn)["Subscriptions"]
     mappings = aws.lambda_.list_event_source_mappings(FunctionName=names.function)["EventSourceMappings"]
     state = {

@@ -11,7 +11,7 @@ import pytest
 
 from bootstrap.declaration import declare
 from bootstrap.function_zip import FunctionZip
-from bootstrap.model import Call, Live, Output, Step, Wait, id_of
+from bootstrap.model import Call, Live, Output, Step, Wait
 from bootstrap.runner import Runner, StepError
 from profiles.session import open_endpoint
 from runtime.clock import Clock
@@ -21,7 +21,7 @@ from tests.support.environments import STOCKS, stock_names, stock_settings
 RESOURCES = declare(STOCKS, stock_names("123456789012"), stock_settings(), FunctionZip(b"zip", "sha"))
 CHANGED = frozenset({"Timeout", "CodeSha256", "BatchSize", "Policy"})
 OUTPUTS = {
-    Output(id_of(resource), name): value
+    Output(resource.id, name): value
     for resource in RESOURCES
     for name, value in (("QueueUrl", "https://sqs/q"), ("UUID", "0" * 36), ("SubscriptionArn", "arn:aws:sns:…"))
 }
@@ -79,7 +79,7 @@ def _steps() -> list[tuple[str, Step]]:
     for resource in RESOURCES:
         live = Live("arn", "Active", resource.declared(), "default", {"UUID": "0" * 36}, {"inline": []})
         steps = (*resource.create(), *resource.update(live, CHANGED), *resource.delete(live))
-        found += [(id_of(resource), step) for step in steps]
+        found += [(resource.id, step) for step in steps]
     return found
 
 

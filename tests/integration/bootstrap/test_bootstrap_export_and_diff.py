@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 from bootstrap import cloudformation, status, up
-from bootstrap.cli import app
-from bootstrap.comparison import Side, compare
+from bootstrap.comparison import compare
 from bootstrap.function_zip import build_function_zip
+from tests.support.command_line import stockpipe
 from tests.support.environments import STOCKS, at
 from tests.support.sandboxes import Sandbox, sandbox_on
 
@@ -74,7 +73,7 @@ def test_the_same_settings_give_the_same_environment_on_both_engines(
     up(left, settings)
     up(right, settings)
 
-    found = compare(Side(left, settings), Side(right, settings))
+    found = compare(left, right, settings)
 
     assert found == ()
 
@@ -91,8 +90,8 @@ def test_diff_names_what_differs_and_exits_1(
     up(on_ministack.environment, on_ministack.settings)
     arguments = ["diff", "--profile", "one", "--profile", "two", "--prefix", names.prefix, "--json"]
 
-    with_nothing = CliRunner().invoke(app, arguments)
-    with_itself = CliRunner().invoke(app, ["diff", "--profile", "one", "--profile", "one", "--prefix", names.prefix])
+    with_nothing = stockpipe(*arguments)
+    with_itself = stockpipe("diff", "--profile", "one", "--profile", "one", "--prefix", names.prefix)
 
     assert with_nothing.exit_code == 1
     found = {one["resource"]: one["differences"] for one in json.loads(with_nothing.stdout)}

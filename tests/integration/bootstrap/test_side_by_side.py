@@ -6,15 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 from bootstrap import BootstrapError, down, status, up
-from bootstrap.cli import app
 from bootstrap.planner import NotOursError
 from profiles.environment import Environment
 from profiles.names import Names
 from profiles.session import Aws
 from tests.support.aws_calls import refuse_times
+from tests.support.command_line import stockpipe
 from tests.support.environments import at
 from tests.support.sandboxes import ENGINES, Sandbox, sandbox_on
 
@@ -135,7 +134,7 @@ def test_what_has_our_name_but_not_our_tag_is_left_and_listed(
     aws.sqs.untag_queue(QueueUrl=url, TagKeys=["stockpipe:environment"])
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint_url)
 
-    answer = CliRunner().invoke(app, ["down", "--prefix", names.prefix])
+    answer = stockpipe("down", "--prefix", names.prefix)
 
     assert answer.exit_code == 1
     assert f"left: queue {names.inbox_queue}: it has no tag stockpipe:environment={names.prefix}" in answer.stderr
@@ -151,7 +150,7 @@ def test_down_says_when_the_queue_names_are_free_again(
     up(mine.environment, mine.settings)
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint_url)
 
-    first, second = (CliRunner().invoke(app, ["down", "--prefix", mine.names.prefix]) for _ in range(2))
+    first, second = (stockpipe("down", "--prefix", mine.names.prefix) for _ in range(2))
 
     assert (first.exit_code, second.exit_code) == (0, 0)
     assert "AWS lets queues of these names be made again after 60 s" in first.stderr

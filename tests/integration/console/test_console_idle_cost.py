@@ -6,8 +6,8 @@ from typing import Any
 
 import bootstrap
 from console.calls import WINDOW_SECONDS, CallCounter
+from console.model import Sources
 from console.refresher import QUIET_AFTER_SECONDS, QUIET_SECONDS, Refresher
-from console.sources import Sources
 from profiles.session import open_endpoint
 from runtime.clock import Clock
 from tests.support.coroutines import run
@@ -41,7 +41,7 @@ def test_an_idle_page_stays_below_the_documented_cost(ministack: Any) -> None:
     time = Time()
     counter = CallCounter(time.monotonic)
     counter.watch(aws, *SERVICES)
-    refresher = Refresher(environment, Sources(environment), interval=2.0, clock=Clock(time.now, time.monotonic))
+    refresher = Refresher(Sources(environment, Clock(time.now, time.monotonic)), interval=2.0)
     refresher.see("tab", visible=True)
 
     # when it has become quiet and some minutes pass

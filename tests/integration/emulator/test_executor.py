@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from emulator import lifecycle
+from emulator.engine import Options, Running
 from profiles.session import open_endpoint
 from tests.conftest import find_free_port
 from tests.support.lambda_functions import (
@@ -34,24 +35,22 @@ pytestmark = pytest.mark.localstack
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[lifecycle.Running]:
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A LocalStack of this module's own, with a secret in its environment."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("STOCKPIPE_STATE_DIR", str(tmp_path_factory.mktemp("state")))
-        running = lifecycle.start("localstack", find_free_port(), extra_environment={"HOST_SECRET": "hush"})
+        running = lifecycle.start("localstack", find_free_port(), Options(extra_environment={"HOST_SECRET": "hush"}))
         yield running
         lifecycle.stop(running.port)
 
 
 @pytest.fixture(scope="module")
-def functions(engine: lifecycle.Running) -> Functions:
+def functions(engine: Running) -> Functions:
     """Functions on that LocalStack."""
     return Functions(open_endpoint(engine.endpoint_url))
 
 
-def test_a_function_runs_on_its_runtime_with_lambda_s_environment_only(
-    engine: lifecycle.Running, functions: Functions
-) -> None:
+def test_a_function_runs_on_its_runtime_with_lambda_s_environment_only(engine: Running, functions: Functions) -> None:
     name = functions.create(
         """
         import os, sys, tempfile
@@ -399,15 +398,13 @@ def test_another_runtime_than_python_fails_with_the_reason(functions: Functions)
     assert "zipped Python functions" in configuration(functions, name)["StateReason"]
 
 
-def test_an_undeclared_interpreter_stands_in_and_the_log_says_so(
-    engine: lifecycle.Running, functions: Functions
-) -> None:
+def test_an_undeclared_interpreter_stands_in_and_the_log_says_so(engine: Running, functions: Functions) -> None:
     name = functions.create(
         "import sys\nhandler = lambda event, context: list(sys.version_info[:2])", Runtime="python3.12"
     )
 
     assert functions.invoke(name).payload == [3, 11]
-    assert "functions of runtime python3.12 run on python3.11" in engine.log_path.read_text()
+    assert "functions of runtime python3.12 run on python3.11" in "\n".join(lifecycle.logs(engine.port))
 
 
 def test_a_warm_invocation_is_much_faster_than_a_cold_one(functions: Functions) -> None:
@@ -443,6 +440,7 @@ def test_no_function_outlives_localstack(tmp_path: Path, monkeypatch: pytest.Mon
         pids = [int(pid) for note in notes for pid in note.read_text().split()]
         assert all(map(running, pids))
 
+        assert engine.pid
         os.kill(engine.pid, how)
 
         wait_until(lambda: not any(map(running, pids)), seconds=60)

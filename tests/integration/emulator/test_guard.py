@@ -13,8 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from emulator import lifecycle, loopback
-from emulator.engines import options
-from emulator.lifecycle import Running
+from emulator.engine import Options, Running
 from tests.conftest import ALLOWED_ORIGIN
 
 ENGINES = [
@@ -124,7 +123,7 @@ def test_http_2_is_no_way_around(engine: Any, port: int) -> None:
 
 @pytest.mark.ministack
 def test_tls_is_no_way_around_on_ministack(free_port: int) -> None:
-    running = lifecycle.start("ministack", free_port, use_tls=True)
+    running = lifecycle.start("ministack", free_port, Options(tls=True))
     try:
         assert raw(free_port, get(MAKE, "Host: evil.example"), tls=True)[0] == 403
         assert raw(free_port, get(MAKE, "Host: localhost", "Origin: http://localhost"), tls=True)[0] == 403
@@ -168,7 +167,7 @@ def allowing(request: pytest.FixtureRequest, engine: Any) -> Iterator[Running]:
         yield request.getfixturevalue("localstack_with_options").running
         return
     free_port: int = request.getfixturevalue("free_port")
-    yield lifecycle.start("ministack", free_port, extra_environment=options(allowed_origins=[ALLOWED_ORIGIN]))
+    yield lifecycle.start("ministack", free_port, Options(allowed_origins=(ALLOWED_ORIGIN,)))
     lifecycle.stop(free_port)
 
 

@@ -16,8 +16,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from emulator import lifecycle, loopback, state
+from emulator.engine import Options, Running
 from emulator.identity import identify
-from emulator.lifecycle import Running
 from profiles.session import open_endpoint
 from tests.support.waiting import wait_until
 
@@ -127,6 +127,7 @@ def test_after_a_kill_nothing_is_left_either_and_it_starts_again_without_set_up(
     folder = state.private_folder(started.port)
     members = [*using_folder(folder), psutil.Process(int(str(seen["pid"])))]
     assert len({process.pid for process in members}) > 1, "the engine and its function's process"
+    assert started.pid
     os.kill(started.pid, signal.SIGKILL)
     wait_until(lambda: lifecycle.status(started.port)[0].state == "gone")
     assert lifecycle.stop(started.port)
@@ -139,7 +140,7 @@ def test_after_a_kill_nothing_is_left_either_and_it_starts_again_without_set_up(
 
 @pytest.mark.ministack
 def test_ministack_denies_what_iam_does_not_allow(free_port: int) -> None:
-    running = lifecycle.start("ministack", free_port, enforce_iam=True)
+    running = lifecycle.start("ministack", free_port, Options(enforce_iam=True))
     try:
         root = open_endpoint(running.endpoint_url)
         root.iam.create_user(UserName="nobody")
@@ -160,7 +161,7 @@ def test_ministack_denies_what_iam_does_not_allow(free_port: int) -> None:
 
 @pytest.mark.ministack
 def test_ministack_serves_tls_with_a_certificate_that_clients_can_trust(free_port: int) -> None:
-    running = lifecycle.start("ministack", free_port, use_tls=True)
+    running = lifecycle.start("ministack", free_port, Options(tls=True))
     try:
         assert running.endpoint_url.startswith("https://")
         client = boto3.client(

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from emulator import lifecycle
+from emulator.engine import Options
 from profiles.errors import CannotRunError
 from profiles.session import Aws
 from tests.conftest import find_free_port
@@ -137,12 +138,13 @@ def test_localstack_does_not_start_with_another_poller_than_the_one_we_replace(
         "    esm_worker_factory.SqsPoller = object\n"
     )
     path = psutil.Process(localstack.running.pid).environ()["PYTHONPATH"]
+    variables = {"PYTHONPATH": f"{tmp_path}:{path}"}
 
     # when it is started, then it says so and ends
     with pytest.raises(
         CannotRunError, match=r"(?s)ended with exit code 1 .*LocalStack has no SqsPoller\.handle_messages"
     ):
-        lifecycle.start("localstack", find_free_port(), extra_environment={"PYTHONPATH": f"{tmp_path}:{path}"})
+        lifecycle.start("localstack", find_free_port(), Options(extra_environment=variables))
 
 
 def test_on_ministack_a_hostile_body_fails_a_batch_that_is_filtered(ministack: Any, tmp_path: Path) -> None:

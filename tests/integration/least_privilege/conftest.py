@@ -6,8 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from bootstrap import down, up
-from bootstrap.policies import role_permissions
+from bootstrap.declaration import role_permissions
 from emulator import lifecycle
+from emulator.engine import Options
 from tests.conftest import find_free_port
 from tests.support.enforced_iam import ROOT, Endpoint, Scene, assume
 from tests.support.environments import STOCKS, at, stock_names, stock_settings
@@ -16,7 +17,7 @@ from tests.support.environments import STOCKS, at, stock_names, stock_settings
 @pytest.fixture(scope="session")
 def enforced(_private_state_folder: object) -> Iterator[Endpoint]:
     """The engine: https only, and everybody but root is held to their policies."""
-    running = lifecycle.start("ministack", find_free_port(), enforce_iam=True, use_tls=True)
+    running = lifecycle.start("ministack", find_free_port(), Options(enforce_iam=True, tls=True))
     yield Endpoint(running.endpoint_url, running.certificate_path)
     lifecycle.stop(running.port)
 
@@ -36,6 +37,6 @@ def environments(enforced: Endpoint) -> Iterator[Scene]:
 @pytest.fixture
 def scene(environments: Scene) -> Iterator[Scene]:
     """The two environments, with the role's policy as declared; a test may give the role another one."""
-    environments.give(role_permissions(environments.names, STOCKS.contract))
+    environments.give(role_permissions(STOCKS, environments.names))
     yield environments
-    environments.give(role_permissions(environments.names, STOCKS.contract))
+    environments.give(role_permissions(STOCKS, environments.names))

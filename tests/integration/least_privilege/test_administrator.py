@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from bootstrap import down, status, up
-from bootstrap.admin_policy import admin_policy, recorded_operations
+from bootstrap.admin_policy import admin_policy
 from bootstrap.policies import PolicyDocument
 from profiles.environment import Environment
 from profiles.errors import CannotRunError
@@ -17,8 +17,14 @@ from profiles.names import Names
 from profiles.session import Aws
 from tests.support.aws_calls import record
 from tests.support.enforced_iam import ROOT, Endpoint, Scene, hire
-from tests.support.environments import at, stock_names, stock_settings
-from tests.support.operations_made import declared_operations, live_through, seen_operations
+from tests.support.environments import STOCKS, at, stock_names, stock_settings
+from tests.support.operations_made import (
+    actions_for,
+    actions_in,
+    declared_operations,
+    live_through,
+    seen_operations,
+)
 
 _numbers = itertools.count(1)
 
@@ -62,23 +68,25 @@ def environment(enforced: Endpoint) -> Iterator[Environment]:
 
 
 def test_an_environment_lives_and_ends_with_exactly_this_policy(enforced: Endpoint, environment: Environment) -> None:
-    user = administrator(enforced, admin_policy(environment.names))
+    user = administrator(enforced, admin_policy(STOCKS, environment.names))
     recorder = record(user)
 
     live_through(at(user, environment.names), SETTINGS, enforced.as_(ROOT))
 
     assert not any(one.exists for one in status(environment, SETTINGS))
-    # and the policy was generated from all of these calls, and from no others
-    assert set(recorded_operations()) == seen_operations(recorder) | declared_operations(environment, SETTINGS), (
-        "recorded_calls.json is out of date: see tests/support/operations_made.py"
-    )
+    # and the resources declare what all of these calls need, and nothing else
+    made = seen_operations(recorder) | declared_operations(environment.pipeline, environment.names, SETTINGS)
+    assert actions_in(admin_policy(STOCKS, environment.names)) == {one for call in made for one in actions_for(*call)}
 
 
 def test_drift_is_put_right_with_it_too(enforced: Endpoint, environment: Environment) -> None:
     root, names = environment.aws, environment.names
-    as_user = at(administrator(enforced, admin_policy(names)), names)
+    policy = admin_policy(STOCKS, names)
+    as_user = at(administrator(enforced, policy), names)
     up(as_user, SETTINGS)
-    root.iam.put_role_policy(RoleName=names.role, PolicyName="another", PolicyDocument=json.dumps(admin_policy(names)))
+    root.iam.put_role_policy(
+        RoleName=names.role, PolicyName="another", PolicyDocument=json.dumps(admin_policy(STOCKS, names))
+    )
     root.s3.delete_bucket_policy(Bucket=names.bucket)
     root.s3.delete_public_access_block(Bucket=names.bucket)
     changed = stock_settings(
@@ -95,7 +103,7 @@ def test_drift_is_put_right_with_it_too(enforced: Endpoint, environment: Environ
 
 
 def test_it_is_of_no_use_in_another_environment(scene: Scene, enforced: Endpoint, environment: Environment) -> None:
-    elsewhere = at(administrator(enforced, admin_policy(environment.names)), scene.names)
+    elsewhere = at(administrator(enforced, admin_policy(STOCKS, environment.names)), scene.names)
 
     with pytest.raises((ClientError, CannotRunError), match=REFUSED):
         status(elsewhere, stock_settings())
@@ -106,7 +114,7 @@ def test_it_is_of_no_use_in_another_environment(scene: Scene, enforced: Endpoint
 
 
 def test_iam_allows_by_name_what_ministack_checks_against_everything(scene: Scene) -> None:
-    policy = json.dumps(admin_policy(scene.names))
+    policy = json.dumps(admin_policy(STOCKS, scene.names))
 
     def may(action: str, names: Names) -> str:
         resources = {
@@ -132,7 +140,7 @@ def test_iam_allows_by_name_what_ministack_checks_against_everything(scene: Scen
     ["Alarms", "Bucket", "Catalogue", "CreateMapping", "Function", "LogGroup", "Queues", "Role", "Topic", "Workgroup"],
 )
 def test_without_a_part_of_it_up_says_what_was_refused(enforced: Endpoint, environment: Environment, sid: str) -> None:
-    policy = admin_policy(environment.names)
+    policy = admin_policy(STOCKS, environment.names)
     policy["Statement"] = [statement for statement in policy["Statement"] if statement["Sid"] != sid]
 
     with pytest.raises((ClientError, CannotRunError), match=REFUSED):

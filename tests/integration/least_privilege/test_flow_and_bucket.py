@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
-from typer.testing import CliRunner
 
 from bootstrap import up
-from bootstrap.cli import app
 from emulator import lifecycle
+from emulator.engine import Options
 from operations.reconcile import reconcile
 from pipeline.source import Market
 from producer.production import Production, simulated
 from tests.conftest import find_free_port
+from tests.support.command_line import stockpipe
 from tests.support.enforced_iam import ROOT, Endpoint, Scene, hire
 from tests.support.environments import at, stock_names, stock_settings
 
@@ -47,11 +47,11 @@ def test_an_ordinary_profile_reaches_it_by_its_own_ca_bundle(
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
     monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)  # it would win over the profile's
 
-    trusting = CliRunner().invoke(app, ["status", "--profile", "enforced", "--prefix", scene.names.prefix])
-    distrusting = CliRunner().invoke(app, ["status", "--profile", "distrustful", "--prefix", scene.names.prefix])
+    trusting = stockpipe("status", "--profile", "enforced", "--prefix", scene.names.prefix)
+    distrusting = stockpipe("status", "--profile", "distrustful", "--prefix", scene.names.prefix)
 
     assert trusting.exit_code == 0
-    assert "certificate verify failed" in str(distrusting.exception)
+    assert "certificate verify failed" in distrusting.error
 
 
 def test_the_bucket_refuses_a_public_policy(scene: Scene) -> None:
@@ -89,7 +89,7 @@ def test_objects_are_encrypted_without_asking(scene: Scene) -> None:
 @pytest.fixture
 def plain_http(_private_state_folder: object) -> Iterator[Endpoint]:
     """The same engine without TLS: IAM enforced, every request over plain http."""
-    running = lifecycle.start("ministack", find_free_port(), enforce_iam=True)
+    running = lifecycle.start("ministack", find_free_port(), Options(enforce_iam=True))
     yield Endpoint(running.endpoint_url, None)
     lifecycle.stop(running.port)
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from bootstrap.policies import bucket_arn, role_permissions
+from bootstrap.declaration import role_permissions
+from bootstrap.resources.s3 import Bucket
 from profiles.names import Names
 from tests.support.enforced_iam import Scene, every_action, process, replaced, without
 from tests.support.environments import STOCKS, stock_names
@@ -34,7 +35,7 @@ NEEDED_FOR: dict[tuple[str, str], tuple[set[str], set[str]]] = {
 
 def _wider(names: Names) -> dict[str, tuple[str, dict[str, Any], set[str]]]:
     """Ways to widen a statement: which one, its new fields, and what the role can then do that it must not."""
-    bucket = bucket_arn(names)
+    bucket = Bucket(names, names.bucket).arn
     return {
         "any queue": (
             "ReadTicks",
@@ -121,7 +122,7 @@ def test_the_role_may_what_it_needs_and_nothing_else(scene: Scene, probe: Any) -
 def test_without_any_one_action_something_breaks(scene: Scene, sid: str, action: str) -> None:
     ticks, calls = NEEDED_FOR[sid, action]
 
-    scene.give(without(role_permissions(scene.names, STOCKS.contract), sid, action))
+    scene.give(without(role_permissions(STOCKS, scene.names), sid, action))
 
     assert process(scene) == ticks
     assert _refused(scene) == calls
@@ -135,7 +136,7 @@ def test_every_action_of_the_policy_is_in_the_table_above() -> None:
 def test_widening_anything_is_noticed(scene: Scene, change: str) -> None:
     sid, fields, gained = _wider(scene.names)[change]
 
-    scene.give(replaced(role_permissions(scene.names, STOCKS.contract), sid, **fields))
+    scene.give(replaced(role_permissions(STOCKS, scene.names), sid, **fields))
 
     assert gained <= _wrongly_allowed(scene)
 
@@ -143,11 +144,10 @@ def test_widening_anything_is_noticed(scene: Scene, change: str) -> None:
 @pytest.mark.parametrize("sid", sorted({sid for sid, _ in NEEDED_FOR}))
 def test_a_resource_of_another_environment_is_no_substitute(scene: Scene, sid: str) -> None:
     theirs = {
-        statement["Sid"]: statement["Resource"]
-        for statement in role_permissions(scene.neighbour, STOCKS.contract)["Statement"]
+        statement["Sid"]: statement["Resource"] for statement in role_permissions(STOCKS, scene.neighbour)["Statement"]
     }
 
-    scene.give(replaced(role_permissions(scene.names, STOCKS.contract), sid, Resource=theirs[sid]))
+    scene.give(replaced(role_permissions(STOCKS, scene.names), sid, Resource=theirs[sid]))
 
     assert _refused(scene) == set().union(*(calls for key, (_, calls) in NEEDED_FOR.items() if key[0] == sid))
     assert process(scene) == set().union(*(ticks for key, (ticks, _) in NEEDED_FOR.items() if key[0] == sid))
@@ -156,5 +156,5 @@ def test_a_resource_of_another_environment_is_no_substitute(scene: Scene, sid: s
 def test_every_statement_can_be_widened_in_resource_and_in_action() -> None:
     names = stock_names("000000000000")
     ways = [(sid, field) for sid, fields, _ in _wider(names).values() for field in fields]
-    for statement in role_permissions(names, STOCKS.contract)["Statement"]:
+    for statement in role_permissions(STOCKS, names)["Statement"]:
         assert {(statement["Sid"], "Resource"), (statement["Sid"], "Action")} <= set(ways)

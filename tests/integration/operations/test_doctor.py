@@ -7,7 +7,6 @@ from typing import Any
 
 import psutil
 import pytest
-from typer.testing import CliRunner
 
 import bootstrap
 from emulator import lifecycle
@@ -16,8 +15,8 @@ from pipeline.contract import Tick
 from producer import manifest as manifests
 from producer.manifest import ManifestWriter, Sent
 from profiles.names import Names
-from stockpipe.cli import app
 from tests.support.aws_calls import acceptance
+from tests.support.command_line import stockpipe
 from tests.support.sandboxes import ENGINES, Sandbox, fresh_environment, sandbox_on
 from tests.support.waiting import wait_until
 
@@ -315,9 +314,9 @@ def test_why_athena_finds_nothing(ministack: Any, monkeypatch: pytest.MonkeyPatc
 
 def test_the_command_ends_with_1_where_there_is_a_fault(healthy: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", healthy.endpoint_url)
-    good = CliRunner().invoke(app, ["doctor", "--prefix", healthy.names.prefix])
+    good = stockpipe("doctor", "--prefix", healthy.names.prefix)
     assert (good.exit_code, good.stdout.splitlines()[-1].split(",")[0]) == (0, "healthy"), good.output
-    bad = CliRunner().invoke(app, ["doctor", "--prefix", "nobody", "--json"])
+    bad = stockpipe("doctor", "--prefix", "nobody", "--json")
     document = json.loads(bad.stdout)
     assert bad.exit_code == 1
     assert document["healthy"] is False

@@ -49,13 +49,14 @@ def test_a_queue_that_is_not_there_is_one_line(ministack: Any) -> None:
 
 
 _READER = """
-import sys, time, typer, terminal
+import sys, time
 from operations.queues import browse
 from profiles.session import open_endpoint
+from terminal.commands import command_line, run
 
-app = typer.Typer()
+app = command_line("read", "")
 
-@app.command()
+@app.default
 def read(endpoint: str, url: str) -> None:
     messages = browse(open_endpoint(endpoint), url)
     try:
@@ -64,7 +65,7 @@ def read(endpoint: str, url: str) -> None:
     finally:
         messages.close()
 
-terminal.run(app)
+run(app)
 """
 
 

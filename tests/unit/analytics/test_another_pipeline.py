@@ -67,5 +67,9 @@ def test_an_empty_table_is_described_in_its_words(history: History, sensors: Env
 
 
 def test_without_sql_for_it_nothing_is_compacted(sensors: Environment) -> None:
-    with pytest.raises(HistoryError, match="has no folder compaction"):
-        run_compaction(sensors, "duckdb")
+    asked: list[str] = []
+    with pytest.raises(
+        HistoryError, match=r"^this pipeline has no compaction: .*/sensors/sql has no folder compaction$"
+    ):
+        run_compaction(sensors, announce=asked.append)
+    assert not asked, "no engine is chosen for it"

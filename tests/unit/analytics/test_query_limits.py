@@ -13,13 +13,12 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from typer.testing import CliRunner
 
 from analytics import HistoryError, run_query
-from analytics.cli import app
 from analytics.limits import Limits, run_within
 from analytics.scratch import scratch_folder
 from profiles.folders import cache_folder
+from tests.support.command_line import stockpipe
 from tests.support.history_data import key_of, made_tick, record
 from tests.support.waiting import wait_until
 from tests.unit.analytics.conftest import History
@@ -99,7 +98,7 @@ def test_limits_come_from_options_then_the_environment(monkeypatch: pytest.Monke
 
 
 def test_the_help_says_the_limits() -> None:
-    shown = " ".join(re.sub(r"[^\w ,-]", " ", CliRunner().invoke(app, ["query", "--help"]).stdout).split())
+    shown = " ".join(re.sub(r"[^\w ,-]", " ", stockpipe("query", "--help").stdout).split())
     assert "Default 60, or STOCKPIPE_QUERY_SECONDS" in shown
     assert "Default 1024, or STOCKPIPE_QUERY_MIB" in shown, shown
 
@@ -133,12 +132,13 @@ def start(history: History, sql: str, *options: str) -> subprocess.Popen[str]:
     """`stockpipe query` as a process of its own, on the test's bucket."""
     program = (
         "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from analytics import cli\nfrom terminal import run\nfrom profiles.session import open_endpoint\n"
+        "from stockpipe.cli import app\nfrom terminal.commands import run\nfrom terminal.environment import Naming\n"
+        "from profiles.session import open_endpoint\n"
         "from tests.support.environments import at, stock_names\n"
         f"names = stock_names('000000000000', bucket_override={history.names.bucket!r})\n"
         f"environment = at(open_endpoint({history.s3.endpoint_url!r}), names)\n"
-        "cli.open_environment = lambda *_: environment\n"
-        "run(cli.app)\n"
+        "Naming.at = lambda *_: environment\n"
+        "run(app)\n"
     )
     arguments = [sys.executable, "-c", program, "query", "--engine", "duckdb", "--sql", sql, *options]
     return subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)

@@ -7,15 +7,17 @@ from typing import Any
 import pytest
 from policy_sentry.querying.actions import get_action_data
 
-from bootstrap.admin_policy import actions_for, admin_policy, recorded_operations
-from bootstrap.policies import PolicyDocument, role_permissions
-from tests.support.environments import STOCKS, stock_names
+from bootstrap.admin_policy import admin_policy
+from bootstrap.declaration import role_permissions
+from bootstrap.policies import PolicyDocument
+from tests.support.environments import STOCKS, stock_names, stock_settings
+from tests.support.operations_made import actions_for, actions_in, declared_operations
 
 NAMES = stock_names("123456789012", "alice")
 MANAGED_POLICY_CHARACTERS = 6144
 DOCUMENTED = Path(__file__).parents[3] / "docs" / "administrator-policy.json"
 
-ACTIONS = sorted({action for called in recorded_operations() for action in actions_for(*called)})
+ACTIONS = sorted(actions_in(admin_policy(STOCKS, NAMES)))
 
 
 def _resources(action: str) -> list[str]:
@@ -36,7 +38,7 @@ def _allowed_on(policy: PolicyDocument, action: str) -> list[str]:
 
 def _role_actions() -> list[str]:
     actions: list[str] = []
-    for statement in role_permissions(NAMES, STOCKS.contract)["Statement"]:
+    for statement in role_permissions(STOCKS, NAMES)["Statement"]:
         actions += [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
     return sorted(set(actions))
 
@@ -50,8 +52,8 @@ def test_every_action_exists(action: str) -> None:
 def test_what_can_be_limited_to_a_resource_is(action: str) -> None:
     limitable = any(known != "*" for known in _resources(action))
 
-    # DescribeAlarms is the one that AWS could limit and that is allowed for everything; admin_policy.py says why.
-    assert ("*" not in _allowed_on(admin_policy(NAMES), action)) == (
+    # DescribeAlarms is the one that AWS could limit and that is allowed for everything: see resources/cloudwatch.py.
+    assert ("*" not in _allowed_on(admin_policy(STOCKS, NAMES), action)) == (
         limitable and action != "cloudwatch:DescribeAlarms"
     )
 
@@ -59,29 +61,37 @@ def test_what_can_be_limited_to_a_resource_is(action: str) -> None:
 @pytest.mark.parametrize("action", ACTIONS)
 def test_each_resource_is_of_a_kind_that_the_action_knows(action: str) -> None:
     kinds = {tuple(known.split(":", 5)[2:3]) for known in _resources(action)} - {("*",), ()}
-    for resource in _allowed_on(admin_policy(NAMES), action):
+    for resource in _allowed_on(admin_policy(STOCKS, NAMES), action):
         assert resource == "*" or tuple(resource.split(":")[2:3]) in kinds
 
 
+def test_whatever_a_resource_calls_to_be_made_changed_or_removed_it_declares() -> None:
+    called = declared_operations(STOCKS, NAMES, stock_settings(alert_email="somebody@example.com"))
+
+    assert [call for call in sorted(called) if not set(actions_for(*call)) <= set(ACTIONS)] == []
+
+
 def test_every_resource_is_of_this_environment() -> None:
-    for statement in admin_policy(NAMES)["Statement"]:
+    for statement in admin_policy(STOCKS, NAMES)["Statement"]:
         for resource in statement["Resource"]:
             ours = any(part in resource for part in ("alice-", "alice_", "event-source-mapping:*", ":catalog"))
             assert ours or (resource == "*" and statement["Sid"] in {"WithoutResource", "CreateMapping"})
 
 
 def test_no_action_has_a_wildcard() -> None:
-    assert not any("*" in action for statement in admin_policy(NAMES)["Statement"] for action in statement["Action"])
+    assert not any(
+        "*" in action for statement in admin_policy(STOCKS, NAMES)["Statement"] for action in statement["Action"]
+    )
 
 
 def test_it_fits_into_a_managed_policy_also_with_long_names() -> None:
     names = stock_names("123456789012", "a-long-prefix15", "a" * 63)
 
-    assert len(json.dumps(admin_policy(names), separators=(",", ":"))) <= MANAGED_POLICY_CHARACTERS
+    assert len(json.dumps(admin_policy(STOCKS, names), separators=(",", ":"))) <= MANAGED_POLICY_CHARACTERS
 
 
 def test_the_documented_policy_is_the_one_that_is_printed() -> None:
-    printed = admin_policy(stock_names("123456789012"))
+    printed = admin_policy(STOCKS, stock_names("123456789012"))
 
     assert json.loads(DOCUMENTED.read_text(encoding="utf-8")) == printed, (
         "stockpipe export admin-policy --account 123456789012 > docs/administrator-policy.json"

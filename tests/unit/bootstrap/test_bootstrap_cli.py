@@ -6,21 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from bootstrap import cli, operations
+from bootstrap import deployment
+from bootstrap.deployment import Report
 from bootstrap.model import Plan
-from bootstrap.operations import Report
 from bootstrap.planner import KEPT
-from profiles.errors import CannotRunError
 from profiles.session import Aws, Profile
+from tests.support.command_line import Answer, stockpipe, works_on
 from tests.support.environments import STOCKS, at, stock_names, stock_settings
 
 ACCOUNT = "123456789012"
 
 
-def _run(*arguments: str, answer: str = "") -> Result:
-    return CliRunner().invoke(cli.app, list(arguments), input=answer)
+def _run(*arguments: str, answer: str = "") -> Answer:
+    return stockpipe(*arguments, text=answer)
 
 
 @pytest.fixture(autouse=True)
@@ -72,8 +71,8 @@ def test_a_plan_as_json_has_every_action_with_its_calls() -> None:
 def test_what_aws_would_refuse_is_refused_without_an_endpoint(arguments: tuple[str, ...], text: str) -> None:
     result = _run("plan", "--from-scratch", *arguments)
 
-    assert isinstance(result.exception, CannotRunError)
-    assert text in str(result.exception)
+    assert result.exit_code == 2
+    assert text in result.error
 
 
 def test_settings_can_come_from_environment_variables(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,6 +90,10 @@ class _Account:
     changed: list[str]
 
 
+def _command(confirmed: Plan) -> str:
+    return "up" if confirmed.keep is None else "down"
+
+
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch) -> _Account:
     """An AWS profile whose plan has one change. What `up` and `down` would do is only noted."""
@@ -105,12 +108,13 @@ def account(monkeypatch: pytest.MonkeyPatch) -> _Account:
 
         return run
 
-    plan = operations.plan_from_scratch(STOCKS, stock_names(ACCOUNT), stock_settings())
-    monkeypatch.setattr(cli, "open_environment", lambda *_: at(aws, stock_names(ACCOUNT)))
-    monkeypatch.setattr(operations, "plan", lambda *_: plan)
-    monkeypatch.setattr(operations, "plan_removal", lambda *_, **__: Plan(plan.actions[:1]))
-    monkeypatch.setattr(operations, "up", change("up", {}))
-    monkeypatch.setattr(operations, "down", change("down", {"bucket b": KEPT}))
+    plan = deployment.plan_from_scratch(STOCKS, stock_names(ACCOUNT), stock_settings())
+    works_on(monkeypatch, at(aws, stock_names(ACCOUNT)))
+    monkeypatch.setattr(deployment, "plan", lambda *_: plan)
+    monkeypatch.setattr(deployment, "plan_removal", lambda *_, **__: Plan(plan.actions[:1], keep=frozenset()))
+    monkeypatch.setattr(deployment, "apply", lambda _, confirmed, *__: change(_command(confirmed), {})())
+    monkeypatch.setattr(deployment, "up", change("up", {}))
+    monkeypatch.setattr(deployment, "down", change("down", {"bucket b": KEPT}))
     return noted
 
 
@@ -119,7 +123,7 @@ def test_on_aws_it_shows_account_and_changes_and_asks(account: _Account, command
     refused = _run(command, answer="n\n")
     accepted = _run(command, answer="y\n")
 
-    assert isinstance(refused.exception, CannotRunError)
+    assert refused.exit_code == 2
     assert accepted.exit_code == 0
     assert account.changed == [command]
     for result in (refused, accepted):
@@ -134,8 +138,8 @@ def test_on_aws_yes_needs_the_right_account(account: _Account, command: str) -> 
     wrong = _run(command, "--yes", "--account", "999999999999")
     right = _run(command, "--yes", "--account", ACCOUNT)
 
-    assert f"--yes --account {ACCOUNT}" in str(without.exception)
-    assert "--account 999999999999, but profile production is account" in str(wrong.exception)
+    assert f"--yes --account {ACCOUNT}" in without.error
+    assert "--account 999999999999, but profile production is account" in wrong.error
     assert right.exit_code == 0
     assert account.changed == [command]
 
@@ -165,13 +169,13 @@ def test_down_changes_nothing_if_its_folders_cannot_be_used(account: _Account, m
 
     result = _run("down", "--yes", "--account", ACCOUNT)
 
-    assert isinstance(result.exception, CannotRunError)
+    assert result.exit_code == 2
     assert account.changed == []
 
 
 def test_what_down_leaves_to_others_is_exit_1(account: _Account, monkeypatch: pytest.MonkeyPatch) -> None:
     report = Report((), {"queue q": "it belongs to the environment 'alice'"}, 0.0)
-    monkeypatch.setattr(operations, "down", lambda *_, **__: report)
+    monkeypatch.setattr(deployment, "down", lambda *_, **__: report)
 
     result = _run("down", "--yes", "--account", ACCOUNT)
 

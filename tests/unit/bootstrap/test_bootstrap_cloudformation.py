@@ -7,13 +7,11 @@ from typing import Any
 
 import pytest
 from cfnlint.api import ManualArgs, lint  # type: ignore[import-untyped]
-from typer.testing import CliRunner
 
 from bootstrap.cloudformation import template, to_json
 from bootstrap.declaration import declare
-from bootstrap.export_cli import app
 from bootstrap.function_zip import FunctionZip, build_function_zip
-from bootstrap.model import id_of
+from tests.support.command_line import stockpipe
 from tests.support.environments import STOCKS, stock_names, stock_settings
 
 ZIP = FunctionZip(b"zip", "sha")
@@ -53,7 +51,7 @@ def test_every_declared_resource_is_in_the_template() -> None:
 
     for resource in declare(*PLAIN):
         if resource.kind in ("queue", "topic", "role", "log group", "function", "alarm", "workgroup", "database"):
-            assert f'"{resource.name}"' in written, id_of(resource)
+            assert f'"{resource.name}"' in written, resource.id
 
 
 def test_the_tables_are_in_the_template_with_their_columns() -> None:
@@ -71,7 +69,7 @@ def test_the_tables_are_in_the_template_with_their_columns() -> None:
 
 
 def test_the_command_prints_the_template_of_the_settings_given() -> None:
-    result = CliRunner().invoke(app, ["cloudformation", "--prefix", "alice", "--alert-threshold", "900"])
+    result = stockpipe("export", "cloudformation", "--prefix", "alice", "--alert-threshold", "900")
 
     function = json.loads(result.stdout)["Resources"]["FunctionStockProcessor"]["Properties"]
     assert function["FunctionName"] == "alice-StockProcessor"
@@ -81,7 +79,7 @@ def test_the_command_prints_the_template_of_the_settings_given() -> None:
 def test_the_function_zip_is_written_as_up_uploads_it(tmp_path: Path) -> None:
     out = tmp_path / "function.zip"
 
-    result = CliRunner().invoke(app, ["function-zip", str(out)])
+    result = stockpipe("export", "function-zip", str(out))
 
     assert result.exit_code == 0
     assert out.read_bytes() == build_function_zip(STOCKS).content

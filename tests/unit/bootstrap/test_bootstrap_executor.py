@@ -23,7 +23,7 @@ def recorded() -> tuple[Aws, Recorder]:
 
 
 def _topic(name: str, *after: str) -> Action:
-    call = Call("sns", "CreateTopic", {"Name": name}, outputs={"TopicArn": "TopicArn"})
+    call = Call("sns", "CreateTopic", {"Name": name}, outputs=("TopicArn",))
     return Action(Verb.CREATE, name, (call,), after=after)
 
 
@@ -51,6 +51,21 @@ def test_independent_actions_run_at_once(recorded: tuple[Aws, Recorder]) -> None
 
     recorder.intercept = meet
     events = execute(aws, Plan((_topic("a"), _topic("b"), _topic("c"))), lambda _: None, Clock())
+
+    assert [event.state for event in events] == [State.DONE] * 3
+
+
+def test_what_needs_an_action_without_steps_does_not_wait_for_others(recorded: tuple[Aws, Recorder]) -> None:
+    aws, recorder = recorded
+    together = threading.Barrier(2, timeout=4)  # shorter than the executor's own look around
+
+    def meet(_: str, __: Mapping[str, Any]) -> Answer:
+        together.wait()
+        return acceptance(TopicArn="arn")
+
+    recorder.intercept = meet
+    as_declared = Action(Verb.NO_CHANGE, "a")
+    events = execute(aws, Plan((_topic("slow"), as_declared, _topic("b", "a"))), lambda _: None, Clock())
 
     assert [event.state for event in events] == [State.DONE] * 3
 

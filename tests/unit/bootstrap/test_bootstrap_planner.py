@@ -7,13 +7,14 @@ import pytest
 
 from bootstrap.declaration import declare
 from bootstrap.function_zip import FunctionZip
-from bootstrap.model import ADOPTABLE, Action, Call, Live, Plan, Resource, Unavailable, Verb, id_of
+from bootstrap.model import Action, Call, Live, Plan, Unavailable, Verb
 from bootstrap.planner import NotOursError, plan_down, plan_up
+from bootstrap.resource import Resource
 from tests.support.environments import STOCKS, stock_names, stock_settings
 
 NAMES, ZIP = stock_names("123456789012"), FunctionZip(b"zip", "sha")
 RESOURCES = declare(STOCKS, NAMES, stock_settings(), ZIP)
-EMPTY: dict[str, Live | Unavailable | None] = {id_of(resource): None for resource in RESOURCES}
+EMPTY: dict[str, Live | Unavailable | None] = {resource.id: None for resource in RESOURCES}
 FUNCTION = "function StockProcessor"
 MAPPING = "event source mapping StockQueue → StockProcessor"
 ROLE = "role StockPipelineLambdaRole"
@@ -26,11 +27,11 @@ def _as_declared(resource: Resource, **changed: Any) -> Live:
 
 
 def _complete() -> dict[str, Live | Unavailable | None]:
-    return {id_of(resource): _as_declared(resource) for resource in RESOURCES}
+    return {resource.id: _as_declared(resource) for resource in RESOURCES}
 
 
 def _resource(identity: str) -> Resource:
-    return next(resource for resource in RESOURCES if id_of(resource) == identity)
+    return next(resource for resource in RESOURCES if resource.id == identity)
 
 
 def _up(snapshot: dict[str, Live | Unavailable | None]) -> Plan:
@@ -124,9 +125,7 @@ def test_what_compaction_and_others_set_on_a_table_survives_its_update() -> None
 
 
 def test_what_the_endpoint_cannot_have_is_skipped_and_stops_nothing_else() -> None:
-    cannot = {
-        id_of(one): Unavailable("no Athena") for one in RESOURCES if one.kind in ("workgroup", "database", "table")
-    }
+    cannot = {one.id: Unavailable("no Athena") for one in RESOURCES if one.kind in ("workgroup", "database", "table")}
     skipped = dict.fromkeys(cannot, "no Athena")
 
     nothing_else, everything_else = _up({**_complete(), **cannot}), _up({**EMPTY, **cannot})
@@ -142,9 +141,7 @@ def test_what_the_endpoint_cannot_have_is_skipped_and_stops_nothing_else() -> No
 
 def test_tags_of_others_survive_when_a_bucket_gets_ours() -> None:
     bucket = _resource(BUCKET)
-    live = dataclasses.replace(
-        _as_declared(bucket, Tags={}), owner=None, notes={"tags": {"team": "a"}, ADOPTABLE: True}
-    )
+    live = dataclasses.replace(_as_declared(bucket, Tags={}), owner=None, notes={"tags": {"team": "a"}}, adoptable=True)
 
     (action,) = _up({**_complete(), BUCKET: live}).changes
 
@@ -229,7 +226,7 @@ def test_a_bucket_of_another_environment_is_refused() -> None:
 
 
 def test_a_bucket_with_data_that_stockpipe_did_not_make_is_refused() -> None:
-    live = dataclasses.replace(_as_declared(_resource(BUCKET)), owner=None, notes={"tags": {}, ADOPTABLE: False})
+    live = dataclasses.replace(_as_declared(_resource(BUCKET)), owner=None, notes={"tags": {}})
 
     with pytest.raises(NotOursError, match="is there and wasn't made by stockpipe"):
         _up({**EMPTY, BUCKET: live})

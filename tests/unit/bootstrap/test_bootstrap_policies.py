@@ -1,13 +1,17 @@
 """The policies say exactly what the design says; nothing is wider."""
 
-from bootstrap import policies
-from tests.support.environments import STOCKS, stock_names
+from bootstrap.declaration import declare, role_permissions
+from bootstrap.function_zip import FunctionZip
+from bootstrap.policies import PolicyDocument
+from bootstrap.resources.iam import TRUST
+from bootstrap.resources.s3 import Bucket
+from tests.support.environments import STOCKS, stock_names, stock_settings
 
 NAMES = stock_names("123456789012")
 BUCKET = "arn:aws:s3:::stock-data-123456789012-us-east-2"
 
 
-def _grants(document: policies.PolicyDocument) -> set[tuple[str, str]]:
+def _grants(document: PolicyDocument) -> set[tuple[str, str]]:
     """(action, resource) of each allowing statement."""
     grants = set()
     for statement in document["Statement"]:
@@ -21,7 +25,7 @@ def test_the_role_may_do_what_the_pipeline_does_and_nothing_else() -> None:
     queue = "arn:aws:sqs:us-east-2:123456789012:StockQueue"
     log_streams = "arn:aws:logs:us-east-2:123456789012:log-group:/aws/lambda/StockProcessor:*"
 
-    assert _grants(policies.role_permissions(NAMES, STOCKS.contract)) == {
+    assert _grants(role_permissions(STOCKS, NAMES)) == {
         ("sqs:ReceiveMessage", queue),
         ("sqs:DeleteMessage", queue),
         ("sqs:GetQueueAttributes", queue),
@@ -35,14 +39,14 @@ def test_the_role_may_do_what_the_pipeline_does_and_nothing_else() -> None:
 
 
 def test_only_lambda_may_assume_the_role() -> None:
-    (statement,) = policies.role_trust()["Statement"]
+    (statement,) = TRUST["Statement"]
 
     assert statement["Principal"] == {"Service": "lambda.amazonaws.com"}
     assert statement["Action"] == "sts:AssumeRole"
 
 
 def test_the_bucket_is_denied_to_everybody_without_tls() -> None:
-    (statement,) = policies.bucket_tls_only(NAMES)["Statement"]
+    (statement,) = Bucket(NAMES, NAMES.bucket).policy["Statement"]
 
     assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "s3:*")
     assert statement["Resource"] == [BUCKET, f"{BUCKET}/*"]
@@ -50,7 +54,8 @@ def test_the_bucket_is_denied_to_everybody_without_tls() -> None:
 
 
 def test_only_the_alert_topic_may_send_to_the_inbox() -> None:
-    (statement,) = policies.inbox_from_topic(NAMES)["Statement"]
+    declared = {one.id: one for one in declare(STOCKS, NAMES, stock_settings(), FunctionZip(b"zip", "sha"))}
+    (statement,) = declared["queue StockAlertsInbox"].declared()["Policy"]["Statement"]
 
     assert statement["Principal"] == {"Service": "sns.amazonaws.com"}
     assert statement["Action"] == "sqs:SendMessage"

@@ -1,17 +1,27 @@
 """The AWS-truth check: each rule is broken once, and names rule, value, AWS's answer and the page."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from bootstrap import Settings, plan
-from bootstrap.rules import InvalidDeclarationError, environment_violations, violations
+from bootstrap.declaration import declare
+from bootstrap.function_zip import FunctionZip
+from bootstrap.model import Violation
+from bootstrap.resources.lambda_function import Function
+from bootstrap.rules import InvalidDeclarationError, violations
+from profiles.names import Names
 from profiles.session import open_endpoint
 from tests.support.aws_calls import record
 from tests.support.environments import STOCKS, at, stock_names, stock_settings
 
-NAMES = stock_names("123456789012")
+NAMES, ZIP = stock_names("123456789012"), FunctionZip(b"zip", "sha")
+
+
+def broken(settings: Settings, names: Names = NAMES) -> tuple[Violation, ...]:
+    return violations(settings, declare(STOCKS, names, settings, ZIP))
 
 
 @pytest.mark.parametrize(
@@ -25,7 +35,7 @@ NAMES = stock_names("123456789012")
 )
 @pytest.mark.parametrize("prefix", ["", "abcdefghijklmno"])
 def test_what_aws_accepts_breaks_no_rule(settings: Settings, prefix: str) -> None:
-    assert violations(STOCKS.contract, stock_names("123456789012", prefix), settings) == ()
+    assert broken(settings, stock_names("123456789012", prefix)) == ()
 
 
 @pytest.mark.parametrize(
@@ -49,13 +59,13 @@ def test_what_aws_accepts_breaks_no_rule(settings: Settings, prefix: str) -> Non
         ({"log_level": "LOUD"}, "log level is one of", "logger"),
         ({"alert_threshold": math.nan}, "price above 0", "every tick or on none"),
         ({"alert_threshold": 0.0}, "price above 0", "every tick or on none"),
-        ({"alert_threshold": 1e60}, "price above 0", "Invalid parameter: Subject"),
-        ({"alert_cooldown_seconds": -1}, "alert cooldown is a whole number of seconds", "would not start"),
+        ({"alert_threshold": 1e60}, "at most 1e28", "Invalid parameter: Subject"),
+        ({"alert_cooldown_seconds": -1}, "alert cooldown is a whole number of seconds, 0 or more", "would not start"),
         ({"alert_email": "nobody"}, "an alert email is an address", "Email address"),
     ],
 )
 def test_what_aws_refuses_breaks_its_rule(changed: dict[str, Any], rule: str, aws_error: str) -> None:
-    found = violations(STOCKS.contract, NAMES, stock_settings(**changed))
+    found = broken(stock_settings(**changed))
 
     (violation,) = [one for one in found if rule in one.rule]
     assert aws_error in violation.aws_error
@@ -74,7 +84,9 @@ def test_what_aws_refuses_breaks_its_rule(changed: dict[str, Any], rule: str, aw
     ],
 )
 def test_environment_variables_that_aws_refuses_break_their_rule(variables: dict[str, str], rule: str) -> None:
-    (violation,) = environment_violations(variables)
+    (function,) = (one for one in declare(STOCKS, NAMES, stock_settings(), ZIP) if isinstance(one, Function))
+
+    (violation,) = replace(function, environment=variables).violations()
 
     assert rule in violation.rule
 

@@ -1,15 +1,23 @@
 """Settings, and what they become in the function's environment and the queue's attributes."""
 
+from collections.abc import Mapping
+
 import pytest
 
 from bootstrap.declaration import declare
 from bootstrap.function_zip import FunctionZip
-from bootstrap.model import id_of
-from bootstrap.resources.lambda_function import environment_variables
+from bootstrap.resources.lambda_function import Function
+from bootstrap.settings import Settings
+from profiles.names import Names
 from tests.support.environments import STOCKS, stock_names, stock_settings
 
 NAMES = stock_names("123456789012")
 ZIP = FunctionZip(b"zip", "sha")
+
+
+def environment_variables(names: Names, settings: Settings) -> Mapping[str, str]:
+    (function,) = (one for one in declare(STOCKS, names, settings, ZIP) if isinstance(one, Function))
+    return function.environment
 
 
 @pytest.mark.parametrize(
@@ -44,17 +52,8 @@ def test_the_function_is_told_its_environment() -> None:
     assert not [name for name in variables if name.startswith("AWS_")]
 
 
-def test_every_resource_comes_after_those_it_needs() -> None:
-    seen: set[str] = set()
-    for resource in declare(STOCKS, NAMES, stock_settings(alert_email="a@example.com"), ZIP):
-        assert set(resource.after) <= seen
-        seen.add(id_of(resource))
-
-
 def test_an_email_subscription_is_declared_only_with_an_address() -> None:
-    without = {id_of(resource) for resource in declare(STOCKS, NAMES, stock_settings(), ZIP)}
-    with_one = {
-        id_of(resource) for resource in declare(STOCKS, NAMES, stock_settings(alert_email="a@example.com"), ZIP)
-    }
+    without = {resource.id for resource in declare(STOCKS, NAMES, stock_settings(), ZIP)}
+    with_one = {resource.id for resource in declare(STOCKS, NAMES, stock_settings(alert_email="a@example.com"), ZIP)}
 
     assert with_one - without == {"subscription StockAlerts → email:a@example.com"}

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from bootstrap.operations import ResourceStatus
+from bootstrap.deployment import ResourceStatus
 from bootstrap.render import status_table
 
 ARN = "arn:aws:sqs:us-east-2:000000000000:StockQueue"

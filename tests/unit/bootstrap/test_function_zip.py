@@ -14,10 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from bootstrap.declaration import declare
 from bootstrap.function_zip import build_function_zip, pack
+from bootstrap.resources.lambda_function import Function
 from profiles.errors import CannotRunError
 from profiles.pipeline import Pipeline, load
-from tests.support.environments import STOCKS
+from tests.support.environments import STOCKS, stock_names, stock_settings
 
 ROOT = Path(__file__).parents[3]
 
@@ -84,7 +86,10 @@ def test_it_runs_beside_boto3_alone(tmp_path: Path) -> None:
             source = Path(str(distribution(name).locate_file(top)))
             if source.suffix != ".dist-info" and top.name != "__pycache__":
                 (runtime / top.name).symlink_to(source)
-    module, function = STOCKS.module("declaration").HANDLER.split(".")
+    (handler,) = (
+        one.handler for one in declare(STOCKS, stock_names("1" * 12), stock_settings()) if isinstance(one, Function)
+    )
+    module, function = handler.split(".")
     code = f"""
 import sys
 sys.path[:0] = [{str(tmp_path / "task")!r}, {str(runtime)!r}]

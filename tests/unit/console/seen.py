@@ -1,6 +1,6 @@
 """Stored ticks as the console has read them."""
 
-from console.model import Seen
+from console.series import Seen
 from pipeline.contract import Tick
 from runtime.clock import from_epoch_ms, iso_utc
 from runtime.contract import Stored

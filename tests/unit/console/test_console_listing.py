@@ -1,11 +1,15 @@
 """Finding new objects with few LIST calls, in whatever order their keys come."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
-from console.listing import RecordListing
-from console.reading import ReadingList, records_in
+from console.listing import ReadingList, RecordListing, seen
+from operations.records import records_in
 from pipeline.contract import CONTRACT, Tick
+from profiles.session import Aws
+from runtime.clock import to_epoch_ms
+from tests.support.environments import at, stock_names
 
 PAGE = 5
 START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -26,13 +30,14 @@ class Bucket:
         self.calls += 1
         keys = sorted(key for key in self.objects if key.startswith(Prefix) and key > StartAfter)
         return {
-            "Contents": [{"Key": key, "LastModified": self.objects[key]} for key in keys[:PAGE]],
+            "Contents": [{"Key": key, "LastModified": self.objects[key], "Size": 1} for key in keys[:PAGE]],
             "IsTruncated": len(keys) > PAGE,
         }
 
 
 def listing(bucket: Bucket, pages: int = 2) -> RecordListing:
-    return RecordListing(bucket, "b", CONTRACT, sweep_pages=pages)  # type: ignore[arg-type]
+    aws = cast("Aws", SimpleNamespace(s3=bucket))
+    return RecordListing(at(aws, stock_names("000000000000")), sweep_pages=pages)
 
 
 def found(listing: RecordListing) -> set[str]:
@@ -115,13 +120,22 @@ def test_groups_take_turns_and_the_newest_are_read_first() -> None:
     assert len(reading) == 1
 
 
+def test_what_was_stored_before_a_moment_is_not_read() -> None:
+    bucket = Bucket()
+    bucket.put("A/1-x.json", "A/2-x.json", "B/1-x.json")
+    reading = ReadingList(since_ms=to_epoch_ms(START + timedelta(seconds=1, milliseconds=300)))
+    reading.add(listing(bucket).find())
+
+    assert sorted(reading.take()) == ["processed/A/2-x.json", "processed/B/1-x.json"], "S3 tells whole seconds"
+
+
 def test_lines_that_are_no_records_are_left_out() -> None:
     good = (
         b'{"tick_id":"a","symbol":"TSLA","price":1.5,"volume":2,"timestamp":"2026-01-05T00:00:00.25Z",'
         b'"event_time":"2026-01-05T00:00:00.250Z","processed_at":"2026-01-05T00:00:01.000Z","latency_ms":7,"alert":true}'
     )
 
-    (record,) = records_in(CONTRACT, "k", b"\n".join([b"not json", b"[]", b'{"symbol":"X"}', good]))
+    (record,) = seen(CONTRACT, records_in(CONTRACT, "k", [b"not json", b"[]", b'{"symbol":"X"}', good])[0])
 
     assert (record.key, record.value, record.processed_ms) == ("k", 1.5, 1767571201000)
     assert record.stored.record == Tick("a", "TSLA", 1.5, 2, "2026-01-05T00:00:00.25Z")

@@ -1,62 +1,23 @@
-"""What the console makes of what it reads."""
+"""What is known, and how it is read: of the live function the same variables, by the same rules, as it reads itself."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from botocore.stub import Stubber
 
-from console.model import POINTS_PER_GROUP, Counted, Model, Seen, Series, percentile
-from operations.deadletters import DeadLetter
-from operations.metrics import Invocation
+from console.model import FunctionFacts, Model, Sources, Update
+from operations.alerts import Alert
+from operations.function_log import Invocation
 from operations.queues import Depth
+from profiles.session import Aws, open_endpoint
+from runtime.clock import Clock
+from tests.support.environments import at, stock_names
 from tests.unit.console.seen import seen
 
-
-def epoch_ms(known: Seen) -> int:
-    return known.moment[0]
-
-
-def letter(number: int) -> DeadLetter:
-    return DeadLetter(f"m-{number}", "{}", "price is missing", number, 5)
-
-
-def test_a_series_is_ordered_by_event_time_whatever_order_records_come_in() -> None:
-    series = Series("TSLA")
-
-    for number in (3, 1, 2, 2):
-        series.add(seen(number))
-
-    assert [epoch_ms(known) for known in series.records] == [1, 2, 3]
-
-
-def test_a_full_series_drops_what_was_processed_longest_ago_not_the_oldest_event() -> None:
-    # given a chart full of replayed ticks of long ago
-    series = Series("TSLA")
-    for number in range(POINTS_PER_GROUP):
-        series.add(seen(1000 + number, processed_ms=10_000 + number))
-
-    # when a tick of even longer ago is processed now
-    series.add(seen(5, processed_ms=99_999))
-
-    # then it is shown, and the one processed first made room
-    assert len(series.records) == POINTS_PER_GROUP
-    assert epoch_ms(series.records[0]) == 5
-    assert 1000 not in [epoch_ms(known) for known in series.records]
-
-
-def test_a_rate_is_growth_per_second_of_the_last_seconds_and_never_negative() -> None:
-    counter = Counted()
-    assert counter.per_second() is None
-
-    for second, value in ((0.0, 0), (100.0, 0), (110.0, 50), (115.0, 80)):
-        counter.sample(second, value)
-    assert counter.per_second() == pytest.approx(80 / 15)
-
-    counter.sample(116.0, 0)
-    assert counter.per_second() == 0.0
-
-
-def test_growth_in_percent_is_told_from_a_first_value_above_zero_only() -> None:
-    assert Series("TSLA", [seen(1, price=200.0), seen(2, price=201.0)]).change_percent == pytest.approx(0.5)
-    assert Series("oven", [seen(1, price=0.0), seen(2, price=201.0)]).change_percent is None
-    assert Series("fridge", [seen(1, price=-4.0), seen(2, price=4.0)]).change_percent is None
+TOLD = {"BUCKET": "bucket", "SNS_TOPIC_ARN": "topic"}
 
 
 def test_ticks_sent_are_all_that_are_somewhere() -> None:
@@ -79,22 +40,10 @@ def test_with_the_batch_layout_records_are_estimated_from_those_read() -> None:
     assert model.stored == 25
 
 
-def test_a_look_that_showed_all_dead_letters_replaces_what_was_known() -> None:
-    model = Model(dead_letters=[letter(1), letter(2)])
+def test_what_was_there_before_is_not_counted_as_stored() -> None:
+    model = Model(objects=10, objects_before=7)
 
-    model.see_dead_letters([letter(2)], expected=1)
-
-    assert model.dead_letters == [letter(2)]
-
-
-def test_a_look_that_showed_a_part_keeps_the_others_up_to_the_count() -> None:
-    model = Model(dead_letters=[letter(1), letter(2)])
-
-    model.see_dead_letters([letter(3)], expected=3)
-    assert model.dead_letters == [letter(1), letter(2), letter(3)]
-
-    model.see_dead_letters([], expected=0)
-    assert model.dead_letters == []
+    assert model.stored == 3
 
 
 def test_an_invocation_that_is_read_twice_counts_once() -> None:
@@ -111,13 +60,127 @@ def test_records_of_deleted_objects_are_forgotten() -> None:
     model = Model()
     model.add_records([seen(1), seen(2), seen(3, symbol="AAPL")])
 
-    model.keep_only({"k-2"})
+    model.count_objects({"k-1", "k-2", "k-3"}, are_more=False)
+    model.count_objects({"k-2"}, are_more=False)
 
     assert list(model.series) == ["TSLA"]
     assert [known.key for known in model.last_records] == ["k-2"]
+    assert model.objects == 1
 
 
-@pytest.mark.parametrize(("rank", "expected"), [(50, 50), (95, 95), (99, 99)])
-def test_percentiles_are_of_the_nearest_rank(rank: int, expected: int) -> None:
-    assert percentile(range(100, 0, -1), rank) == expected
-    assert percentile([7.0], rank) == 7.0
+@pytest.fixture
+def aws() -> Aws:
+    return open_endpoint("http://127.0.0.1:1")
+
+
+@pytest.fixture
+def stub(aws: Aws) -> Iterator[Stubber]:
+    with Stubber(aws.lambda_) as stubber:
+        yield stubber
+
+
+def facts(aws: Aws, stub: Stubber, variables: dict[str, str]) -> FunctionFacts:
+    answer: dict[str, Any] = {"Environment": {"Variables": variables}}
+    mapping = {"State": "Enabled", "FunctionArn": "arn:aws:lambda:us-east-2:000000000000:function:StockProcessor"}
+    stub.add_response("list_event_source_mappings", {"EventSourceMappings": [mapping]})
+    stub.add_response("get_function_configuration", answer)
+    return Sources(at(aws, stock_names("000000000000")), Clock())._function_facts()
+
+
+def test_settings_are_the_live_functions(aws: Aws, stub: Stubber) -> None:
+    told = {**TOLD, "ALERT_THRESHOLD": "900.5", "ALERT_COOLDOWN_SECONDS": "0"}
+    assert facts(aws, stub, told) == FunctionFacts(900.5, "Enabled")
+
+
+def test_what_the_function_is_not_told_is_its_default(aws: Aws, stub: Stubber) -> None:
+    assert facts(aws, stub, TOLD) == FunctionFacts(1200, "Enabled")
+
+
+def test_a_rule_on_another_field_than_the_charted_one_has_no_threshold(aws: Aws, stub: Stubber) -> None:
+    assert facts(aws, stub, {**TOLD, "ALERT_VOLUME": "7"}).threshold == 1200
+
+
+def test_a_function_that_is_told_something_wrong_says_so(aws: Aws, stub: Stubber) -> None:
+    shown = facts(aws, stub, {**TOLD, "ALERT_THRESHOLD": "high"})
+    assert shown.threshold is None
+    assert shown.trouble == "environment variable ALERT_THRESHOLD='high' is not a price above 0 and at most 1e28"
+    assert shown.mapping == "Enabled"
+
+
+class CountedQueues(Sources):
+    """Reads nothing but depths that the test sets, and notes which queues are looked into."""
+
+    queue, dead, inbox = Depth(), Depth(), Depth()
+
+    def _depths(self) -> list[Depth]:
+        return [self.queue, self.dead, self.inbox]
+
+    def _records(self) -> Iterator[Update]:
+        yield from ()
+
+    def _function_facts(self) -> FunctionFacts:
+        return FunctionFacts()
+
+    def _invocations(self) -> Update:
+        return lambda _: None
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Which queues were looked into."""
+    seen: list[str] = []
+
+    def look(queue: str) -> list[Any]:
+        seen.append(queue)
+        return []
+
+    monkeypatch.setattr("console.model.oldest_message_seconds", lambda *_: None)
+    monkeypatch.setattr("console.model.peek_inbox", lambda _: look("alerts"))
+    monkeypatch.setattr("console.model.list_dead_letters", lambda _: look("dead letters"))
+    return seen
+
+
+def test_queues_are_looked_into_only_when_their_count_changes(aws: Aws, looks: list[str]) -> None:
+    sources, model = CountedQueues(at(aws, stock_names("000000000000")), Clock()), Model()
+    for update in sources.read():
+        update(model)
+    assert model.dead == Depth()
+    looks.clear()
+
+    list(sources.read())
+    assert looks == []
+
+    sources.dead = Depth(waiting=1)
+    list(sources.read())
+    assert looks == ["dead letters"]
+
+
+def test_alerts_of_before_are_left_out_where_only_what_is_new_is_wanted(
+    aws: Aws, looks: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, since = (Alert(f"m-{sent_ms}", "", "", {}, sent_ms) for sent_ms in (999, 1000))
+    monkeypatch.setattr("console.model.peek_inbox", lambda _: [before, since])
+    sources, model = CountedQueues(at(aws, stock_names("000000000000")), Clock(), since_ms=1000), Model()
+    sources.inbox = Depth(waiting=2)
+
+    for update in sources.read():
+        update(model)
+
+    assert model.alerts == [since]
+
+
+def test_after_an_action_everything_is_read_again(aws: Aws, looks: list[str]) -> None:
+    sources = CountedQueues(at(aws, stock_names("000000000000")), Clock())
+    list(sources.read())
+    looks.clear()
+
+    sources.hurry()
+    list(sources.read())
+
+    assert looks == ["alerts", "dead letters"]
+
+
+def test_the_model_needs_no_web_framework() -> None:
+    code = "import sys, console.refresher; sys.exit('nicegui' in sys.modules or 'fastapi' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

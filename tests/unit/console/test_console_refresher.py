@@ -1,18 +1,19 @@
 """When the console reads, and what it makes of failures."""
 
 import asyncio
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import partial
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from console.calls import CallCounter
-from console.listing import Found
-from console.model import FunctionFacts
+from console.model import Model, Update
 from console.refresher import HIDDEN_SECONDS, QUIET_AFTER_SECONDS, QUIET_SECONDS, Refresher, explain
 from operations.queues import Depth
+from profiles.environment import Environment
 from profiles.errors import CannotRunError
 from profiles.session import Aws, Profile
 from runtime.clock import Clock
@@ -37,50 +38,21 @@ class Time:
         return datetime(2026, 1, 5, tzinfo=UTC) + timedelta(seconds=self.seconds)
 
 
-class Listing:
-    complete = True
-    full = False
-    known: frozenset[str] = frozenset()
-
-
 class Endpoint:
-    """Sources whose answers the test sets; counts what was read."""
+    """Sources whose answers the test sets."""
 
-    def __init__(self) -> None:
-        self.queue, self.dead, self.inbox = Depth(), Depth(), Depth()
-        self.listing = Listing()
+    def __init__(self, environment: Environment, clock: Clock) -> None:
+        self.environment, self.clock = environment, clock
+        self.queue = Depth()
         self.failure: Exception | None = None
-        self.read: list[str] = []
 
-    def depths(self) -> tuple[Depth, Depth, Depth]:
-        self.read.append("depths")
+    def read(self) -> Iterator[Update]:
         if self.failure:
             raise self.failure
-        return self.queue, self.dead, self.inbox
+        yield partial(Model.put, queue=self.queue, dead=Depth(), inbox=Depth())
 
-    def find_objects(self) -> list[Found]:
-        return []
-
-    def read_records(self, _keys: Any) -> list[Any]:
-        return []
-
-    def function_facts(self) -> FunctionFacts:
-        self.read.append("facts")
-        return FunctionFacts(threshold=1200.0)
-
-    def invocations(self, _since_ms: int) -> list[Any]:
-        return []
-
-    def oldest_message_seconds(self) -> float | None:
-        return None
-
-    def alerts(self) -> list[Any]:
-        self.read.append("alerts")
-        return []
-
-    def dead_letters(self) -> list[Any]:
-        self.read.append("dead letters")
-        return []
+    def hurry(self) -> None:
+        """Nothing is ever due."""
 
 
 @pytest.fixture
@@ -89,14 +61,13 @@ def time() -> Time:
 
 
 @pytest.fixture
-def endpoint() -> Endpoint:
-    return Endpoint()
+def endpoint(time: Time) -> Endpoint:
+    return Endpoint(at(Aws(EMULATOR, boto3.Session()), NAMES), Clock(time.now, time.monotonic))
 
 
 @pytest.fixture
-def refresher(endpoint: Endpoint, time: Time) -> Refresher:
-    environment = at(Aws(EMULATOR, boto3.Session()), NAMES)
-    return Refresher(environment, endpoint, interval=2.0, clock=Clock(time.now, time.monotonic))  # type: ignore[arg-type]
+def refresher(endpoint: Endpoint) -> Refresher:
+    return Refresher(endpoint, interval=2.0)  # type: ignore[arg-type]
 
 
 def refresh(refresher: Refresher) -> None:
@@ -124,19 +95,6 @@ def test_it_reads_less_the_less_is_going_on(refresher: Refresher, endpoint: Endp
     assert refresher.pace() is None
 
 
-def test_queues_are_looked_into_only_when_their_count_changes(refresher: Refresher, endpoint: Endpoint) -> None:
-    refresh(refresher)
-    endpoint.read.clear()
-
-    refresh(refresher)
-    assert "dead letters" not in endpoint.read
-
-    endpoint.dead = Depth(waiting=1)
-    refresh(refresher)
-    assert endpoint.read.count("dead letters") == 1
-    assert "alerts" not in endpoint.read
-
-
 def test_a_failure_keeps_what_was_known_and_an_answer_clears_it(refresher: Refresher, endpoint: Endpoint) -> None:
     # given figures
     endpoint.queue = Depth(waiting=7)
@@ -157,6 +115,19 @@ def test_a_failure_keeps_what_was_known_and_an_answer_clears_it(refresher: Refre
     endpoint.failure = None
     refresh(refresher)
     assert refresher.model.trouble is None
+
+
+def test_what_was_read_before_a_failure_counts(refresher: Refresher, endpoint: Endpoint) -> None:
+    def read() -> Iterator[Update]:
+        yield partial(Model.put, queue=Depth(waiting=3))
+        raise CannotRunError("there is no bucket")
+
+    endpoint.read = read  # type: ignore[method-assign]
+    refresh(refresher)
+
+    assert refresher.model.queue == Depth(waiting=3)
+    assert refresher.model.trouble is not None
+    assert refresher.model.trouble.text == "there is no bucket"
 
 
 def test_what_nobody_foresaw_is_shown_and_does_not_end_the_loop(

@@ -11,7 +11,7 @@ SKIPPED = ResourceStatus("workgroup stock", False, "", "skipped", (), "ministack
 
 
 def test_what_this_endpoint_cannot_have_is_neither_missing_nor_red() -> None:
-    assert summary([GOOD, SKIPPED]) == "2 resources: 1 that this endpoint can't have"
+    assert summary([GOOD, SKIPPED]) == "2 resources: 1 not available at this endpoint"
     assert look(SKIPPED) == ("remove_circle_outline", "muted")
 
 

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from emulator import compose, engines
+from emulator import compose, lifecycle
+from emulator.compose import COMPOSE
+from emulator.engine import Options, silent
+from emulator.localstack.engine import option_variables
 from profiles.errors import CannotRunError
 
 
@@ -17,7 +20,7 @@ def _no_docker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def test_without_an_engine_start_says_where_it_looked_and_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(CannotRunError) as caught:
-        compose.start(4566, {}, lambda _: None)
+        lifecycle.start("compose", 4566)
 
     text = str(caught.value)
     assert "\n" not in text
@@ -29,7 +32,7 @@ def test_without_an_engine_start_says_where_it_looked_and_what_to_do(tmp_path: P
 def test_without_an_engine_there_is_nothing_to_see_or_stop() -> None:
     assert compose.stacks() == []
     assert compose.find(4566) is None
-    assert compose.stop(4566, lambda _: None) is False
+    assert COMPOSE.stop(4566, silent) is False
 
 
 @pytest.mark.parametrize(
@@ -59,13 +62,14 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> compose.Stack:
 
 
 def test_what_runs_with_the_settings_that_are_asked_for_is_success(stack: compose.Stack) -> None:
-    assert compose.start(4566, {}, lambda _: None) == stack
-    assert compose.start(4566, engines.options(allowed_origins=["https://app.example"]), lambda _: None) == stack
+    assert COMPOSE.start(4566, Options(), silent).container == stack.container
+    again = COMPOSE.start(4566, Options(allowed_origins=("https://app.example",)), silent)
+    assert (again.endpoint_url, again.already_running) == ("http://127.0.0.1:4566", True)
 
 
 def test_what_runs_with_other_settings_must_be_stopped_first(stack: compose.Stack) -> None:
     with pytest.raises(CannotRunError, match=r"runs on port 4566 with other settings\. Stop it first"):
-        compose.start(4566, engines.options(cloudformation=True), lambda _: None)
+        COMPOSE.start(4566, Options(cloudformation=True), silent)
 
 
 def test_options_become_the_variables_of_the_compose_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -74,7 +78,7 @@ def test_options_become_the_variables_of_the_compose_file(monkeypatch: pytest.Mo
     docker.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     lines: list[str] = []
-    options = engines.options(allowed_origins=["https://app.example"], cloudformation=True, function_limits=False)
+    options = option_variables(Options(False, False, ("https://app.example",), True, False))
 
     compose._compose("p", 4599, ["up"], lines.append, options)
 

@@ -83,10 +83,6 @@ def _set_up(dump: Dump) -> None:
         environments.run(dump.command, dump.said.parent, "The Engine", lambda _: None)
 
 
-def _find_python(dump: Dump) -> None:
-    assert interpreters.probe(dump.path) is None
-
-
 def _ask_uv(dump: Dump) -> None:
     assert interpreters.find("3.99", fetch=False) is None
 
@@ -109,7 +105,6 @@ def _compose_version(dump: Dump) -> None:
     ("step", "further"),
     [
         (_set_up, {}),
-        (_find_python, {}),
         (_ask_uv, {}),
         (_ask_docker, OF_DOCKER),
         (_compose, OF_DOCKER),

@@ -4,44 +4,39 @@ import dataclasses
 import http.server
 import json
 import os
+import re
 import signal
 import socket
-import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
 import pytest
-from typer.testing import CliRunner
 
-from emulator import cli, engines, environments, interpreters, lifecycle, loopback, processes, state
-from emulator.engines import Engine
-from emulator.identity import Identity, identify
+from emulator import embedded, engines, interpreters, lifecycle, loopback, processes, state
+from emulator.compose import COMPOSE, ComposeEngine
+from emulator.embedded import EmbeddedEngine
+from emulator.engine import Engine, Identity, Observer, Options, Running
+from emulator.identity import identify
 from emulator.interpreters import Interpreter
-from profiles import folders
+from emulator.localstack.engine import LOCALSTACK
+from emulator.ministack.engine import MINISTACK
 from profiles.errors import CannotRunError
+from tests.support.command_line import stockpipe
 from tests.support.small_engine import ANSWERS, small_engine
 from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.usefixtures("small_engines")
 
 DIES = "print('reading settings'); print('FATAL: no such service'); raise SystemExit(7)"
 HANGS = "import time; print('thinking', flush=True); time.sleep(300)"
 
 
-@pytest.fixture(autouse=True)
-def _small_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("STOCKPIPE_STATE_DIR", str(tmp_path / "state"))
-    monkeypatch.setenv("STOCKPIPE_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr(environments, "ensure", lambda *_: Path(sys.executable))
-    use(monkeypatch, ANSWERS)
-    yield
-    for entry in lifecycle.status():
-        lifecycle.stop(entry.port)
-
-
 def use(monkeypatch: pytest.MonkeyPatch, script: str) -> None:
-    monkeypatch.setattr(engines, "ENGINES", {"ministack": small_engine(script), "localstack": engines.LOCALSTACK})
+    monkeypatch.setattr(engines, "ENGINES", {"ministack": small_engine(script), "localstack": LOCALSTACK})
 
 
 def nothing_is_left(port: int) -> bool:
@@ -57,6 +52,7 @@ def test_start_status_logs_stop(free_port: int) -> None:
     ]
     assert next(lifecycle.logs(free_port)) == "serving"
     assert lifecycle.stop(free_port)
+    assert running.pid
     assert not psutil.pid_exists(running.pid)
     assert nothing_is_left(free_port)
     assert lifecycle.status() == []
@@ -73,8 +69,9 @@ def test_one_that_is_too_busy_to_answer_is_waited_for_and_keeps_its_data(
     free_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = lifecycle.start("ministack", free_port)
+    identify_now = engines.ENGINES["ministack"].identify
     silences = iter([None, None, None])
-    monkeypatch.setattr(lifecycle, "identify", lambda url: next(silences, identify(url)))
+    monkeypatch.setattr(EmbeddedEngine, "identify", lambda _, url, *_t: next(silences, identify_now(url)))
     said: list[str] = []
     again = lifecycle.start("ministack", free_port, observer=said.append)
     assert again == dataclasses.replace(first, already_running=True)
@@ -84,7 +81,7 @@ def test_one_that_is_too_busy_to_answer_is_waited_for_and_keeps_its_data(
 def test_starting_it_with_other_settings_is_refused(free_port: int) -> None:
     lifecycle.start("ministack", free_port)
     with pytest.raises(CannotRunError, match=r"our own ministack 1\.5\.33 with other settings .*emulator stop --port"):
-        lifecycle.start("ministack", free_port, enforce_iam=True)
+        lifecycle.start("ministack", free_port, Options(enforce_iam=True))
     with pytest.raises(CannotRunError, match=r"our own ministack 1\.5\.33 \(pid"):
         lifecycle.start("localstack", free_port)
 
@@ -92,7 +89,7 @@ def test_starting_it_with_other_settings_is_refused(free_port: int) -> None:
 def test_the_engine_gets_nothing_of_the_users_environment(free_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "HTTPS_PROXY", "PYTHONPATH", "MY_TOKEN"):
         monkeypatch.setenv(name, "the user's")
-    lifecycle.start("ministack", free_port, extra_environment={"AUTH": "overridden"})
+    lifecycle.start("ministack", free_port, Options(extra_environment={"AUTH": "overridden"}))
     folder = state.private_folder(free_port)
     environ = json.loads((folder / "environment.json").read_text())
     assert "the user's" not in environ.values()
@@ -117,7 +114,7 @@ def test_an_engine_that_dies_while_starting_is_one_line_and_the_end_of_its_log(
 
 def test_an_engine_that_never_answers_is_given_up_and_ended(free_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, HANGS)
-    monkeypatch.setattr(lifecycle, "_READY_SECONDS", 1.0)
+    monkeypatch.setattr(embedded, "_READY_SECONDS", 1.0)
     started: list[psutil.Process] = []
     start_detached = processes.start_detached
 
@@ -133,10 +130,10 @@ def test_an_engine_that_never_answers_is_given_up_and_ended(free_port: int, monk
 
 
 def test_ctrl_c_while_starting_leaves_nothing(free_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(_url: str) -> None:
+    def interrupted(_engine: Engine, _url: str) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(lifecycle, "identify", interrupted)
+    monkeypatch.setattr(EmbeddedEngine, "identify", interrupted)
     with pytest.raises(KeyboardInterrupt):
         lifecycle.start("ministack", free_port)
     assert nothing_is_left(free_port)
@@ -144,6 +141,7 @@ def test_ctrl_c_while_starting_leaves_nothing(free_port: int, monkeypatch: pytes
 
 def test_a_record_of_an_engine_that_was_killed_is_cleaned_up(free_port: int) -> None:
     killed = lifecycle.start("ministack", free_port)
+    assert killed.pid
     os.kill(killed.pid, signal.SIGKILL)
     wait_until(lambda: lifecycle.status(free_port)[0].state == "gone")
     said: list[str] = []
@@ -218,39 +216,14 @@ def test_without_lambdas_own_python_another_is_used_and_said(free_port: int, mon
 
 def test_what_an_engine_cannot_do_is_refused_before_anything_starts(free_port: int) -> None:
     with pytest.raises(CannotRunError, match=r"LocalStack 4\.14\.0 never enforces IAM: use --engine ministack"):
-        lifecycle.start("localstack", free_port, enforce_iam=True)
+        lifecycle.start("localstack", free_port, Options(enforce_iam=True))
     with pytest.raises(CannotRunError, match="without TLS"):
-        lifecycle.start("localstack", free_port, use_tls=True)
+        lifecycle.start("localstack", free_port, Options(tls=True))
     with pytest.raises(CannotRunError, match="there is no engine 'floci'; there are: ministack, localstack"):
         lifecycle.start("floci", free_port)
 
 
-def variables(engine: Engine, *, enforce_iam: bool = False, use_tls: bool = False) -> Mapping[str, str]:
-    runtimes = {"python3.11": Path("/py/bin/python")}
-    settings = engines.Settings(4599, Path("/private"), enforce_iam, use_tls, runtimes, Path("/plugin"))
-    return engine.process_environment(Path("/env/bin/python"), settings, {})
-
-
-def test_localstack_listens_on_loopback_with_aws_strictness_and_our_executor() -> None:
-    environ = variables(engines.LOCALSTACK)
-    assert environ["GATEWAY_LISTEN"].split(",")[0] == "127.0.0.1:4599"
-    assert set(environ["GATEWAY_LISTEN"].split(",")) <= {"127.0.0.1:4599", "[::1]:4599"}
-    assert environ["GATEWAY_SERVER"] == "guarded"
-    assert environ["LAMBDA_RUNTIME_EXECUTOR"] == "process"
-    assert environ["LAMBDA_PROCESS_PYTHON"] == "python3.11=/py/bin/python"
-    assert environ["SQS_DELAY_RECENTLY_DELETED"] == environ["SQS_DELAY_PURGE_RETRY"] == "1"
-    assert environ["FILESYSTEM_ROOT"].startswith("/private/")
-    assert not any("4566" in value for value in environ.values())
-
-
-def test_ministack_enforces_iam_and_serves_tls_only_when_asked() -> None:
-    plain, strict = variables(engines.MINISTACK), variables(engines.MINISTACK, enforce_iam=True, use_tls=True)
-    assert (plain["AUTH"], plain["USE_SSL"]) == ("false", "0")
-    assert set(plain["GATEWAY_LISTEN"].split(",")) <= {"127.0.0.1:4599", "[::1]:4599"}
-    assert (strict["AUTH"], strict["USE_SSL"]) == ("true", "1")
-
-
-def test_following_a_log_goes_on_until_the_engine_ends(free_port: int) -> None:
+def test_following_a_log_goes_on_until_the_engine_ends(free_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     lifecycle.start("ministack", free_port)
     waits: list[float] = []
 
@@ -261,64 +234,14 @@ def test_following_a_log_goes_on_until_the_engine_ends(free_port: int) -> None:
         if len(waits) == 2:
             lifecycle.stop(free_port)
 
-    lines = [line for line in lifecycle.logs(free_port, follow=True, wait=wait) if line.startswith(("serving", "line"))]
+    monkeypatch.setattr(embedded, "time", SimpleNamespace(sleep=wait))
+    lines = [line for line in lifecycle.logs(free_port, follow=True) if line.startswith(("serving", "line"))]
     assert lines == ["serving", "line 1", "line 2"]
 
 
 def test_the_log_of_a_port_that_was_never_used(free_port: int) -> None:
     with pytest.raises(CannotRunError, match="no engine was started on port"):
         list(lifecycle.logs(free_port))
-
-
-def test_the_command_line(free_port: int) -> None:
-    run, port = CliRunner(), ["--port", str(free_port)]
-    assert run.invoke(cli.app, ["status", *port]).exit_code == 1
-    started = run.invoke(cli.app, ["start", "--engine", "ministack", *port])
-    assert started.exit_code == 0, started.output
-    assert f"ministack 1.5.33 is ready at http://127.0.0.1:{free_port}" in started.output
-    assert "already runs" in run.invoke(cli.app, ["start", "--engine", "ministack", *port]).output
-    status = run.invoke(cli.app, ["status", "--json", *port])
-    assert status.exit_code == 0
-    assert [(entry["port"], entry["state"]) for entry in json.loads(status.stdout)] == [(free_port, "running")]
-    assert "running" in run.invoke(cli.app, ["status"]).output
-    assert "serving" in run.invoke(cli.app, ["logs", *port]).output
-    stopped = run.invoke(cli.app, ["stop", *port]).output.splitlines()
-    caches = folders.cache_folder()
-    assert stopped[-2:] == [
-        f"stopped the emulator on port {free_port}: no process and no data of it is left",
-        f"kept: its log ({state.log_path(free_port)}), the caches ({caches})",
-    ]
-    assert "nothing to stop" in run.invoke(cli.app, ["stop", "--all"]).output
-
-
-def test_without_a_port_it_is_the_one_that_the_other_commands_use(
-    free_port: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = CliRunner()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port}")
-    assert run.invoke(cli.app, ["start", "--engine", "ministack"]).exit_code == 0
-    assert [entry.port for entry in lifecycle.status()] == [free_port]
-    assert "serving" in run.invoke(cli.app, ["logs"]).output
-
-    elsewhere = run.invoke(cli.app, ["stop", "--port", "1"])
-    assert f"no emulator of ours on port 1. There is one at: --port {free_port} " in elsewhere.output
-    assert f"stopped the emulator on port {free_port}" in run.invoke(cli.app, ["stop"]).output
-
-
-@pytest.mark.parametrize(
-    ("endpoint", "port"),
-    [
-        ("", 4566),
-        ("http://localhost:15700", 15700),
-        ("https://127.0.0.1:15701/", 15701),
-        ("http://localhost", 4566),
-        ("http://emulator.example:15700", 4566),
-        ("http://localhost:nonsense", 4566),
-    ],
-)
-def test_the_default_port(endpoint: str, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-    assert cli.default_port() == port
 
 
 def test_a_port_that_is_taken_on_ipv6_only_is_taken_too(free_port: int) -> None:
@@ -330,28 +253,50 @@ def test_a_port_that_is_taken_on_ipv6_only_is_taken_too(free_port: int) -> None:
     assert lifecycle.start("ministack", free_port).port == free_port
 
 
-def test_a_machine_without_ipv6_has_one_loopback_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_ipv6(family: int = socket.AF_INET, *_: object) -> socket.socket:
-        raise OSError("Address family not supported by protocol")
+@pytest.mark.parametrize(
+    ("engine", "options", "refusal"),
+    [
+        ("ministack", Options(function_limits=False), "ministack 1.5.33 sets functions no limits: use --engine"),
+        ("compose", Options(enforce_iam=True), "LocalStack in a container 4.14.0 never enforces IAM: use --engine"),
+        ("compose", Options(extra_environment={"DEBUG": "1"}), "takes no further variables: use --engine localstack"),
+    ],
+)
+def test_an_option_that_an_engine_lacks_is_refused_with_the_engines_that_have_it(
+    engine: str, options: Options, refusal: str, free_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "ENGINES", {one.name: one for one in (LOCALSTACK, MINISTACK, COMPOSE)})
+    with pytest.raises(CannotRunError, match=re.escape(refusal)):
+        lifecycle.start(engine, free_port, options)
 
-    monkeypatch.setattr(socket, "socket", no_ipv6)
-    assert loopback.hosts.__wrapped__() == ("127.0.0.1",)
+
+def test_a_port_that_another_engine_of_ours_uses_is_not_called_foreign(
+    free_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container, say, where a process runs already."""
+
+    class Elsewhere(ComposeEngine):
+        def start(self, port: int, options: Options, observer: Observer) -> Running:  # noqa: ARG002
+            loopback.require_free(port)
+            raise AssertionError("the port is free")
+
+    elsewhere = Elsewhere(name="elsewhere", title="Elsewhere", version="1", summary="", capabilities=frozenset())
+    monkeypatch.setattr(engines, "ENGINES", {**engines.ENGINES, "elsewhere": elsewhere})
+    lifecycle.start("ministack", free_port)
+    with pytest.raises(CannotRunError, match=rf"port {free_port} is taken by our own ministack 1\.5\.33\. Stop it"):
+        lifecycle.start("elsewhere", free_port)
 
 
-def test_origins_and_cloudformation_are_asked_for_by_option(free_port: int) -> None:
-    run, start = CliRunner(), ["start", "--engine", "ministack", "--port", str(free_port)]
-    for wrong in ("*", "https://app.example/path", "app.example", "null"):
-        refused = run.invoke(cli.app, [*start, "--allow-origin", wrong])
-        assert isinstance(refused.exception, CannotRunError)
-        assert repr(wrong) in str(refused.exception)
-    origins = ["--allow-origin", "https://app.example", "--allow-origin", "http://localhost:3000"]
+def test_a_further_engine_is_known_everywhere_once_it_is_registered(
+    free_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it answers the health path of another one, as those do that imitate LocalStack."""
+    script = ANSWERS.replace('self.path == "/_ministack/health"', '"ministack" in self.path or "other" in self.path')
+    other = dataclasses.replace(small_engine(script), name="other", title="Other", health_path="/_other/health")
+    monkeypatch.setattr(engines, "ENGINES", {**engines.ENGINES, "other": other})
 
-    started = run.invoke(cli.app, [*start, *origins, "--cloudformation"])
+    running = lifecycle.start("other", free_port)
 
-    assert started.exit_code == 0, started.output
-    environ = json.loads((state.private_folder(free_port) / "environment.json").read_text())
-    assert environ["EXTRA_CORS_ALLOWED_ORIGINS"] == "https://app.example,http://localhost:3000"
-    assert "cloudformation" in environ["SERVICES"].split(",")
-    assert run.invoke(cli.app, [*start, *origins, "--cloudformation"]).exit_code == 0
-    with pytest.raises(CannotRunError, match="with other settings"):
-        lifecycle.start("ministack", free_port)
+    assert identify(running.endpoint_url) == Identity("other", "9.9")
+    assert [(entry.engine, entry.state) for entry in lifecycle.status()] == [("other", "running")]
+    assert stockpipe("emulator", "stop", "--port", str(free_port)).exit_code == 0
+    assert nothing_is_left(free_port)

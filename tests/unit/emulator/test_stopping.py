@@ -15,11 +15,11 @@ from typing import Any
 
 import psutil
 import pytest
-from typer.testing import CliRunner
 
-from emulator import cli, engines, environments, lifecycle, processes, state
+from emulator import engines, environments, lifecycle, processes, state
 from profiles import folders
 from profiles.errors import CannotRunError
+from tests.support.command_line import stockpipe
 from tests.support.small_engine import small_engine
 from tests.support.waiting import wait_until
 
@@ -122,7 +122,7 @@ def test_a_record_that_cannot_be_read_is_said_so_and_can_be_stopped(text: str, f
 def test_status_says_which_record_cannot_be_read(free_port: int) -> None:
     record_path(free_port).write_text("{")
 
-    shown = CliRunner().invoke(cli.app, ["status"])
+    shown = stockpipe("emulator", "status")
 
     assert shown.exit_code == 1
     assert "its record can't be read (stop removes it)" in shown.output
@@ -182,11 +182,11 @@ def test_of_two_stops_at_once_one_does_it_and_the_other_finds_nothing(free_port:
 
 def stop_command(port: int) -> str:
     """`stockpipe emulator stop` as its user sees it: it must fail, and must not say that anything was stopped."""
-    result = CliRunner().invoke(cli.app, ["stop", "--port", str(port)])
-    assert isinstance(result.exception, CannotRunError)
+    result = stockpipe("emulator", "stop", "--port", str(port))
+    assert result.exit_code == 2
     assert "stopped the emulator" not in result.output
-    assert "\n" not in str(result.exception)
-    return str(result.exception)
+    assert "\n" not in result.error
+    return result.error
 
 
 @pytest.mark.usefixtures("running")
@@ -251,11 +251,11 @@ def test_another_one_that_answers_on_the_port_is_not_called_stopped(
 def test_with_all_the_others_are_stopped_and_what_failed_is_said(free_port: int) -> None:
     (state.state_folder() / "1.json").mkdir()
 
-    result = CliRunner().invoke(cli.app, ["stop", "--all"])
+    result = stockpipe("emulator", "stop", "--all")
 
     assert f"stopped the emulator on port {free_port}: " in result.output
     assert "port 1:" not in result.output
-    assert str(result.exception) == f"{record_path(1)} can't be removed: Is a directory"
+    assert result.error == f"{record_path(1)} can't be removed: Is a directory"
     record_path(1).rmdir()
 
 
@@ -273,9 +273,9 @@ def test_stop_says_what_is_kept_with_its_path(free_port: int) -> None:
     manifests = folders.manifests_folder()
     manifests.mkdir()
 
-    result = CliRunner().invoke(cli.app, ["stop", "--port", str(free_port)])
+    result = stockpipe("emulator", "stop", "--port", str(free_port))
 
-    assert result.output.splitlines()[-1] == (
+    assert result.stdout.splitlines()[-1] == (
         f"kept: its log ({state.log_path(free_port)}), the manifests of what was sent ({manifests}), "
         f"the caches ({folders.cache_folder()})"
     )

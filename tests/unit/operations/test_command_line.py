@@ -7,10 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from profiles.errors import CannotRunError
 from stockpipe.cli import app
+from tests.support.command_line import stockpipe
 
 ROOT = Path(__file__).parents[3]
 COMMANDS = (
@@ -30,40 +29,34 @@ def run(*command: str, **environment: str) -> "subprocess.CompletedProcess[str]"
     )
 
 
-def stockpipe(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+def process(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     return run(sys.executable, "-m", "stockpipe", *arguments, **environment)
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_without_an_endpoint_one_line_says_what_to_do(command: list[str], free_port: int) -> None:
-    environ = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{free_port}", "STOCKPIPE_PROFILE": "local"}
-    answer = CliRunner(env=environ).invoke(app, command)
-    assert isinstance(answer.exception, CannotRunError)
+def test_without_an_endpoint_one_line_says_what_to_do(
+    command: list[str], free_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port}")
+    monkeypatch.setenv("STOCKPIPE_PROFILE", "local")
+    answer = stockpipe(*command)
+    assert answer.exit_code == 2
     assert answer.stdout == ""
-    assert str(answer.exception).endswith(f"Start the emulator with: stockpipe emulator start --port {free_port}")
-    assert "\n" not in str(answer.exception)
+    assert answer.error.endswith(f"Start the emulator with: stockpipe emulator start --port {free_port}")
+    assert "\n" not in answer.error
 
 
 @pytest.mark.parametrize("variables", [{}, {"NO_COLOR": "1", "FORCE_COLOR": "1"}], ids=["piped", "NO_COLOR"])
 def test_no_colour_where_it_is_not_wanted(free_port: int, variables: dict[str, str]) -> None:
-    answer = stockpipe("doctor", AWS_ENDPOINT_URL=f"http://127.0.0.1:{free_port}", **variables)
+    answer = process("doctor", AWS_ENDPOINT_URL=f"http://127.0.0.1:{free_port}", **variables)
     assert answer.returncode == 1
     assert "\x1b[3" not in answer.stdout
     assert answer.stdout.splitlines()[-1] == "repair first: engine"
 
 
-def test_the_shell_completes_commands() -> None:
-    script = run(
-        "bash",
-        "-c",
-        f"{shlex.quote(sys.executable)} -m stockpipe --show-completion; true",
-        _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="",
-    )
-    assert "COMP_WORDS" in script.stdout, script.stderr
-    complete = run(
-        str(Path(sys.executable).parent / "stockpipe"),
-        _STOCKPIPE_COMPLETE="complete_bash",
-        COMP_WORDS="stockpipe dlq ",
-        COMP_CWORD="2",
-    )
-    assert complete.stdout.split() == ["list", "show", "redrive", "purge"]
+def test_the_shell_completes_commands(tmp_path: Path) -> None:
+    script = tmp_path / "completion.sh"
+    script.write_text(app.generate_completion(shell="bash"))  # noqa: S604 - the name of a shell
+    ask = f"source {shlex.quote(str(script))}; COMP_WORDS=(stockpipe dlq ''); COMP_CWORD=2; _stockpipe"
+    complete = run("bash", "-c", f"{ask}; echo ${{COMPREPLY[@]}}")
+    assert complete.stdout.split() == ["list", "show", "redrive", "purge"], complete.stderr

@@ -11,6 +11,7 @@ from analytics.history import run_compaction
 from operations.compacted import find_compacted, find_one
 from profiles.environment import Environment
 from profiles.session import Aws, Profile
+from runtime.contract import Stored
 from tests.support.environments import at, stock_names
 from tests.support.history_data import key_of, made_tick, record
 
@@ -44,7 +45,7 @@ def test_one_tick_is_found_by_what_is_known_of_it(compacted: Environment) -> Non
 
     assert found is not None
     assert found.key == "curated/day=2026-01-05/symbol=TSLA/ticks.parquet"
-    assert found.content is not None
+    assert isinstance(found.content, Stored)
     assert found.content.record == tick
     assert found.content.latency_ms == 25
     assert found.request_id == ""

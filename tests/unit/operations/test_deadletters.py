@@ -5,15 +5,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-import terminal
 from operations import deadletters
 from operations.commands import dlq
 from operations.deadletters import DeadLetter, Redrive, redrive_all
 from profiles.errors import CannotRunError
 from profiles.session import Aws, open_endpoint
 from tests.support.aws_calls import Answer, Recorder, acceptance, record, refusal
+from tests.support.command_line import stockpipe, works_on
 from tests.support.environments import at, stock_names
 
 NAMES = stock_names("000000000000")
@@ -91,7 +90,7 @@ def test_a_refusal_is_not_taken_for_a_missing_task(sqs: Sqs) -> None:
 @pytest.fixture
 def at_a_terminal(sqs: Sqs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dlq, "sys", SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True)))
-    monkeypatch.setattr(terminal, "open_environment", lambda *_: at(sqs.aws, NAMES))
+    works_on(monkeypatch, at(sqs.aws, NAMES))
     letters = [DeadLetter(str(number), "{", "body is not JSON", 0, 5) for number in range(3)]
     monkeypatch.setattr(deadletters, "list_dead_letters", lambda *_, **__: letters)
     monkeypatch.setattr(Aws, "account", "000000000000")
@@ -100,17 +99,17 @@ def at_a_terminal(sqs: Sqs, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("at_a_terminal")
 def test_a_purge_asks_and_a_no_deletes_nothing(sqs: Sqs) -> None:
-    answer = CliRunner().invoke(dlq.app, ["purge"], input="n\n")
+    answer = stockpipe("dlq", "purge", text="n\n")
     assert "3 x body is not JSON" in answer.stderr
     assert (
         "Permanently delete about 3 messages of StockQueue-dlq (account 000000000000, profile local)?" in answer.stderr
     )
-    assert str(answer.exception) == "nothing was deleted"
+    assert answer.error == "nothing was deleted"
     assert "PurgeQueue" not in sqs.recorder.operations
 
 
 @pytest.mark.usefixtures("at_a_terminal")
 def test_a_purge_that_is_confirmed_deletes(sqs: Sqs) -> None:
-    answer = CliRunner().invoke(dlq.app, ["purge"], input="y\n")
+    answer = stockpipe("dlq", "purge", text="y\n")
     assert answer.stdout.splitlines()[-1] == "deleted about 3 dead letters"
     assert "PurgeQueue" in sqs.recorder.operations

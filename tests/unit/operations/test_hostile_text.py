@@ -4,17 +4,17 @@ import json
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 import terminal
+from console.listing import seen
 from console.model import Model
-from console.reading import records_in
-from operations.commands import dlq, logs, trace
+from operations.commands import logs
 from operations.doctor.check import State
-from operations.doctor.flow import dead_letters
-from operations.function_log import LogEvent
-from operations.log_lines import read_line
+from operations.doctor.examination import checks_of
+from operations.function_log import LogEvent, read_line
+from operations.records import records_in
 from pipeline.contract import CONTRACT
+from tests.support.command_line import stockpipe, works_on
 from tests.support.reconciled_world import CALM, NAMES, World, record
 
 BODIES = (
@@ -39,16 +39,15 @@ def hostile(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
 
     world.aws.sqs.meta.events.register("after-call.sqs.ReceiveMessage", replace)
     world.aws.logs.create_log_group(logGroupName=NAMES.log_group)
-    monkeypatch.setattr(terminal, "open_environment", lambda *_: world.environment)
+    works_on(monkeypatch, world.environment)
     return world
 
 
 def test_dead_letters_are_listed_and_shown_escaped_and_json_keeps_them(hostile: World) -> None:
     # when they are listed, shown one by one, and read as JSON
-    runner = CliRunner()
-    listed = runner.invoke(dlq.app, ["list"])
-    found = json.loads(runner.invoke(dlq.app, ["list", "--json"]).stdout)
-    shown = [runner.invoke(dlq.app, ["show", each["message_id"]]) for each in found["dead_letters"]]
+    listed = stockpipe("dlq", "list")
+    found = json.loads(stockpipe("dlq", "list", "--json").stdout)
+    shown = [stockpipe("dlq", "show", each["message_id"]) for each in found["dead_letters"]]
 
     # then each is there, the text harmless, the JSON the same as what was sent
     assert [answer.exit_code for answer in (listed, *shown)] == [0] * (1 + len(BODIES))
@@ -67,14 +66,13 @@ def test_dead_letters_that_sqs_does_not_count_are_no_reason_to_say_none(hostile:
         }
 
     hostile.aws.sqs.meta.events.register("after-call.sqs.GetQueueAttributes", lag)
-    runner = CliRunner()
 
     # then no tool says that there are none
-    assert len(json.loads(runner.invoke(dlq.app, ["list", "--json"]).stdout)["dead_letters"]) == len(BODIES)
-    assert dead_letters(hostile.environment).state is State.WARNING
-    assert runner.invoke(dlq.app, ["purge"]).exception, "it asks before it deletes"
-    assert runner.invoke(dlq.app, ["purge", "--yes"]).stdout.startswith(f"deleted about {len(BODIES)} dead letters")
-    assert runner.invoke(dlq.app, ["purge"]).stdout == "no dead letters\n"
+    assert len(json.loads(stockpipe("dlq", "list", "--json").stdout)["dead_letters"]) == len(BODIES)
+    assert checks_of(hostile.environment)["dead letters"]().state is State.WARNING
+    assert stockpipe("dlq", "purge").error, "it asks before it deletes"
+    assert stockpipe("dlq", "purge", "--yes").stdout.startswith(f"deleted about {len(BODIES)} dead letters")
+    assert stockpipe("dlq", "purge").stdout == "no dead letters\n"
 
 
 def changed(**fields: Any) -> bytes:
@@ -100,9 +98,11 @@ HOSTILE_RECORDS = (
 def test_a_record_of_somebody_else_is_left_out_of_the_console(body: bytes) -> None:
     # given a hostile record before a good one
     model = Model()
-    model.add_records(records_in(CONTRACT, "k", body + b"\n" + changed(tick_id="good", price=1e-300)))
-    model.add_records(records_in(CONTRACT, "l", changed(tick_id="better", price=1e300)))
-    model.add_records(records_in(CONTRACT, "m", changed(tick_id="best", price=1e308)))
+    good = (
+        changed(tick_id=name, price=price) for name, price in (("good", 1e-300), ("better", 1e300), ("best", 1e308))
+    )
+    for line in good:
+        model.add_records(seen(CONTRACT, records_in(CONTRACT, "k", [body, line])[0]))
 
     # then the panels have the good ones
     assert [each.stored.record.id for each in model.last_records] == ["good", "better", "best"]
@@ -114,7 +114,7 @@ def test_a_record_of_somebody_else_is_left_out_of_the_console(body: bytes) -> No
 def test_a_record_that_was_overwritten_is_traced(hostile: World, body: bytes) -> None:
     tick = CALM[0]
     hostile.aws.s3.put_object(Bucket=NAMES.bucket, Key=CONTRACT.key(tick), Body=body)
-    answer = CliRunner().invoke(trace.app, [tick.tick_id, "--symbol", tick.symbol])
+    answer = stockpipe("trace", tick.tick_id, "--symbol", tick.symbol)
     assert answer.exit_code == 0
     assert f"{CONTRACT.key(tick)}, but it is not a valid record" in answer.stdout
 

@@ -3,17 +3,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
-from typer.testing import CliRunner
 
-import terminal
 from analytics.history import run_compaction
-from operations.commands import reconcile as command
 from operations.reconcile import QUIET_SECONDS, reconcile
 from pipeline.contract import CONTRACT
 from pipeline.source import Market
 from producer.manifest import ManifestWriter, Sent
 from profiles.errors import CannotRunError
+from tests.support.command_line import stockpipe, works_on
 from tests.support.environments import at, stock_names
 from tests.support.reconciled_world import CALM, NAMES, TICKS, WINDOWS, World, record
 
@@ -123,13 +120,13 @@ def test_an_empty_manifest_proves_nothing(world: World, monkeypatch: pytest.Monk
     # given a run of which SQS accepted nothing
     world.produce([])
     world.manifest.touch()
-    monkeypatch.setattr(terminal, "open_environment", lambda *_: world.environment)
+    works_on(monkeypatch, world.environment)
 
     # when it is reconciled
-    answer = CliRunner().invoke(command.app, ["--manifest", str(world.manifest), "--wait", "0"])
+    answer = stockpipe("reconcile", "--manifest", str(world.manifest), "--wait", "0")
 
     # then that is said, and it is no success
-    assert answer.exit_code == terminal.EXIT_CHECK_FAILED
+    assert answer.exit_code == 1
     assert f"SQS accepted no tick, {world.manifest} is empty" in answer.stderr
     assert answer.stdout.startswith("reconciled: 0 produced")
 
@@ -320,24 +317,10 @@ def test_it_goes_on_for_as_long_as_more_is_stored_though_others_fill_the_queue(w
 def test_giving_up_while_messages_are_queued_is_said(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.produce(CALM[:3])
     world.aws.sqs.send_message(QueueUrl=world.queue, MessageBody=CONTRACT.encode(CALM[0]))
-    monkeypatch.setattr(terminal, "open_environment", lambda *_: world.environment)
-    answer = CliRunner().invoke(command.app, ["--manifest", str(world.manifest), "--wait", "0"])
-    assert answer.exit_code == terminal.EXIT_CHECK_FAILED
+    works_on(monkeypatch, world.environment)
+    answer = stockpipe("reconcile", "--manifest", str(world.manifest), "--wait", "0")
+    assert answer.exit_code == 1
     assert "1 messages are still in the queue: missing ticks may be among them." in answer.stderr
-
-
-def test_progress_is_a_plain_line_now_and_then_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    now = iter([0.0, 4.0, 10.0, 10.0, 19.0, 20.0, 20.0])
-    console = Console(stderr=True, force_terminal=False)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(terminal, "errors", console)
-        progress = command._Progress(console.status("comparing"), lambda: next(now))
-        for left in (9_274, 8_000, 7_000, 6_000):
-            progress(f"{left:,} messages are in the queue")
-    assert capsys.readouterr().err.splitlines() == [
-        "waiting: 8,000 messages are in the queue",
-        "waiting: 6,000 messages are in the queue",
-    ]
 
 
 def test_an_environment_that_is_not_there_says_what_to_run(world: World) -> None:

@@ -6,11 +6,10 @@ from typing import Any, cast
 
 import pytest
 
-import terminal
-from operations.commands.reconcile import app
 from pipeline.contract import Tick
 from producer.manifest import ManifestWriter, Sent, new_path
 from profiles.session import Profile
+from tests.support.command_line import stockpipe, works_on
 from tests.support.environments import at, stock_names
 
 NAMES = stock_names("000000000000")
@@ -32,16 +31,14 @@ class Queue:
 def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     aws = SimpleNamespace(sqs=Queue(), profile=Profile("local", "http://localhost:4566"))
     monkeypatch.setenv("STOCKPIPE_STATE_DIR", str(tmp_path))
-    monkeypatch.setattr(terminal, "open_environment", lambda *_: at(cast(Any, aws), NAMES))
-    monkeypatch.setattr("sys.argv", ["reconcile"])
+    works_on(monkeypatch, at(cast(Any, aws), NAMES))
     return aws
 
 
-def refusal(capsys: pytest.CaptureFixture[str]) -> str:
-    with pytest.raises(SystemExit) as ended:
-        terminal.run(app)
-    assert ended.value.code == terminal.EXIT_CANNOT_RUN
-    return capsys.readouterr().err
+def refusal() -> str:
+    answer = stockpipe("reconcile")
+    assert answer.exit_code == 2
+    return answer.stderr
 
 
 def test_what_an_earlier_environment_got_is_not_missing_from_this_one(
@@ -54,11 +51,11 @@ def test_what_an_earlier_environment_got_is_not_missing_from_this_one(
     aws.sqs.created += 1
 
     # when it is reconciled, then one line says so, and how to compare with that run all the same
-    assert refusal(capsys) == (
+    assert refusal() == (
         "error: no run has started since this environment was created; the latest manifest belongs to an earlier one. "
         f"Run: stockpipe produce; or compare with: --manifest {path}\n"
     )
 
 
 def test_an_environment_without_any_run_says_so(aws: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    assert refusal(capsys).startswith("error: nothing was produced yet: no manifest in ")
+    assert refusal().startswith("error: nothing was produced yet: no manifest in ")

@@ -11,14 +11,11 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
-from typer.testing import CliRunner
 
-import terminal
 from operations import queues
-from operations.commands import dlq
-from operations.commands import trace as command
 from operations.trace import trace
 from profiles.session import Aws, Profile
+from tests.support.command_line import stockpipe, works_on
 from tests.support.environments import at, stock_names
 
 NAMES = stock_names("123456789012")
@@ -35,7 +32,7 @@ def aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Iterator[Aws]:
     with mock_aws():
         session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-2")
         aws = Aws(Profile("moto", None), session)
-        monkeypatch.setattr(terminal, "open_environment", lambda *_: at(aws, NAMES))
+        works_on(monkeypatch, at(aws, NAMES))
         _make(aws)
         yield aws
 
@@ -85,8 +82,8 @@ def test_a_tick_that_is_being_retried_says_how_often_it_failed_and_why(aws: Aws)
         found = trace(at(aws, NAMES), some_id)
         assert found.outcome == "on its way"
         assert [hop.name for hop in found.hops] == ["failed", "failed"]
-    answer = CliRunner().invoke(command.app, ["bad-1"])
-    assert answer.exit_code == terminal.EXIT_CHECK_FAILED
+    answer = stockpipe("trace", "bad-1")
+    assert answer.exit_code == 1
     assert (
         f"It failed 2 times so far: {REASON}; a failed message is delivered again after 180 s "
         "and is dead-lettered after 5 receives." in answer.stderr
@@ -100,9 +97,9 @@ def test_a_tick_that_nobody_knows_is_not_found_though_another_one_fails(aws: Aws
 
 
 def test_no_dead_letters_yet_hints_at_what_is_in_flight(aws: Aws) -> None:
-    assert CliRunner().invoke(dlq.app, ["list"]).stderr == ""
+    assert stockpipe("dlq", "list").stderr == ""
     reject(aws, BAD, 1)
-    answer = CliRunner().invoke(dlq.app, ["list"])
+    answer = stockpipe("dlq", "list")
     assert answer.stdout == "no dead letters\n"
     assert answer.stderr.startswith("1 messages are being processed or retried: a failed message is delivered again")
 
@@ -130,6 +127,6 @@ def test_redriving_what_is_no_tick_is_warned_of(aws: Aws, arguments: list[str], 
         raise ClientError({"Error": {"Code": "UnsupportedOperation", "Message": "no"}}, "StartMessageMoveTask")
 
     aws.sqs.meta.events.register("before-parameter-build.sqs.StartMessageMoveTask", refuse)
-    answer = CliRunner().invoke(dlq.app, ["redrive", *arguments])
-    assert answer.exit_code == 0, answer.exception
+    answer = stockpipe("dlq", "redrive", *arguments)
+    assert answer.exit_code == 0, answer.error
     assert answer.stderr == said

@@ -3,12 +3,10 @@
 import json
 
 import pytest
-from typer.testing import CliRunner
 
-import terminal
-from operations.commands import trace as command
 from operations.trace import trace
 from pipeline.contract import CONTRACT
+from tests.support.command_line import stockpipe, works_on
 from tests.support.reconciled_world import TICKS, World
 
 LOUD = sorted((tick for tick in TICKS if tick.price >= 1200), key=lambda tick: tick.volume)[-1]
@@ -18,7 +16,7 @@ PRICE, VOLUME = (CONTRACT.alert_key(rule, LOUD, 60) for rule in ("price", "volum
 @pytest.fixture
 def stored(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """A tick to which two rules apply. The price's alert was about it, the volume's about another."""
-    monkeypatch.setattr(terminal, "open_environment", lambda *_: world.environment)
+    works_on(monkeypatch, world.environment)
     world.aws.logs.create_log_group(logGroupName=world.environment.names.log_group)
     world.configure(ALERT_VOLUME=str(LOUD.volume))
     world.store([LOUD])
@@ -43,8 +41,8 @@ def test_a_rule_that_is_off_is_left_out(stored: World) -> None:
 
 
 def test_the_contract_names_the_fields(stored: World) -> None:
-    document = json.loads(CliRunner().invoke(command.app, [LOUD.tick_id, "--json"]).stdout)
+    document = json.loads(stockpipe("trace", LOUD.tick_id, "--json").stdout)
     assert document["tick_id"] == LOUD.tick_id
     assert document["tick"] == json.loads(CONTRACT.encode(LOUD))
-    shown = CliRunner().invoke(command.app, [LOUD.tick_id, "--group", LOUD.symbol]).stdout
+    shown = stockpipe("trace", LOUD.tick_id, "--group", LOUD.symbol).stdout
     assert f"{LOUD.symbol} price={LOUD.price:,} volume={LOUD.volume:,}  {LOUD.timestamp}  stored after" in shown

@@ -182,7 +182,7 @@ def test_manifests_are_found_by_environment_and_run() -> None:
         write(path, 1)
         os.utime(path, (1000 + age, 1000 + age))
     assert folder(here("http://localhost:4566", "1767623400.75", names=other)).parts[-2:] == (
-        "localhost-4566-000000000000-alice",
+        "localhost-4566-000000000000-alice-StockQueue",
         "20260105T143000Z",
     )
     assert all_paths(here()) == [newer, older], "the one written last is the last one, whatever its name"
@@ -205,7 +205,7 @@ def test_manifests_are_found_by_environment_and_run() -> None:
     ],
 )
 def test_each_endpoint_has_manifests_of_its_own(endpoint_url: str | None, place: str) -> None:
-    assert folder(here(endpoint_url)).parent.name == f"{place}-000000000000-default"
+    assert folder(here(endpoint_url)).parent.name == f"{place}-000000000000-StockQueue"
 
 
 def test_a_run_on_another_emulator_is_not_the_latest_here() -> None:

@@ -1,7 +1,8 @@
 """A contract of another pipeline: keys of groups of two fields, its own nouns and names."""
 
 import json
-from dataclasses import replace
+import re
+from dataclasses import make_dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.contract import STORED_FIELDS, Stored, group_of_values, moment
-from runtime.fields import InvalidRecordError
+from runtime.contract import STORED_FIELDS, Contract, Stored, group_of_values, moment
+from runtime.fields import InvalidRecordError, Record, number, text, time, whole
 from tests.unit.runtime.readings import READING, READINGS, Reading
 
 EPOCH_MS = 1_767_623_400_250
@@ -204,6 +205,87 @@ def test_the_group_is_read_from_the_fields_of_a_record() -> None:
     assert group_of_values(Reading, {"site": "lyon", "sensor": "roof-2"}) == READING.group == "lyon/roof-2"
     assert group_of_values(Reading, {"site": "lyon"}) is None
     assert group_of_values(Reading, {"site": "lyon", "sensor": 2}) is None
+
+
+def contract_of(values: dict[str, Any], **attributes: Any) -> Contract[Any]:
+    """A contract of readings, with other fields and class attributes."""
+    fields = {
+        "reading_id": text("[a-z0-9-]+", "is not an id", meaning="unique", expected="an id"),
+        "site": text("[a-z]+", "is not a name", meaning="where", expected="a name"),
+        "celsius": number(meaning="degrees", expected="a number"),
+        "timestamp": time(meaning="when"),
+        **values,
+    }
+    about = {"ID": "reading_id", "GROUP": ("site",), "noun": "reading", "plural": "readings", **attributes}
+    namespace = {"ID": about.pop("ID"), "GROUP": about.pop("GROUP")}
+    made = make_dataclass(
+        "Made", [(name, Any, field) for name, field in fields.items()], bases=(Record,), namespace=namespace
+    )
+    return Contract(made, **{"prefix": "readings/", "charted": "celsius", **about})
+
+
+def named(pattern: str, **more: Any) -> Any:
+    return text(pattern, "is not a name", meaning="which", expected="a name", **more)
+
+
+@pytest.mark.parametrize("name", [*STORED_FIELDS, "rule", "window", "cooldown_seconds"])
+def test_a_field_is_not_called_like_one_that_the_kit_adds(name: str) -> None:
+    with pytest.raises(ValueError, match=f"^the field {name}: stored records and alerts have a field of this name"):
+        contract_of({name: number(meaning="taken", expected="a number")})
+
+
+@pytest.mark.parametrize(
+    ("values", "attributes", "refused"),
+    [
+        ({}, {"ID": "id"}, "the field id: ID and GROUP name text fields"),
+        ({}, {"GROUP": ("site", "floor")}, "the field floor: ID and GROUP name text fields"),
+        (
+            {"floor": whole(0, 9, meaning="", expected="")},
+            {"GROUP": ("site", "floor")},
+            "the field floor: ID and GROUP",
+        ),
+        ({}, {"GROUP": ("celsius",)}, "the field celsius: ID and GROUP"),
+        ({"floor": named("[a-z]+", optional=True)}, {"GROUP": ("floor",)}, "the field floor: ID and GROUP"),
+        ({"site": named(".*")}, {}, "the field site: its pattern allows '/'"),
+        ({"site": named("[a-z]+/[a-z]+")}, {}, "the field site: its pattern allows '/'"),
+        ({"site": named("[A-Z/]{2,5}")}, {}, "the field site: its pattern allows '/'"),
+        ({"reading_id": named(r"\S{3}")}, {}, "the field reading_id: its pattern allows '/'"),
+        ({"reading_id": named(r"[a-z.]+")}, {}, "the field reading_id: its pattern allows '.'"),
+    ],
+)
+def test_keys_are_built_of_text_without_separators(
+    values: dict[str, Any], attributes: dict[str, Any], refused: str
+) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(refused)}"):
+        contract_of(values, **attributes)
+
+
+def test_a_group_may_have_dots() -> None:
+    assert contract_of({"site": named("[A-Z][A-Z.-]*")}).folder("BRK.B") == "readings/BRK.B/"
+
+
+@pytest.mark.parametrize("charted", ["site", "timestamp", "alert", "price"])
+def test_what_is_charted_is_a_number(charted: str) -> None:
+    with pytest.raises(ValueError, match=f"^the field {charted}: `charted` names a field with numbers$"):
+        contract_of({}, charted=charted)
+
+
+def test_every_record_has_an_event_time() -> None:
+    made = make_dataclass(
+        "Made",
+        [("id_", str, named("[a-z]+")), ("value", float, number(meaning="", expected=""))],
+        bases=(Record,),
+        namespace={"ID": "id_", "GROUP": ("id_",)},
+    )
+
+    with pytest.raises(ValueError, match=r"^the field timestamp is missing"):
+        Contract(made, prefix="p/", noun="one", plural="ones", charted="value")
+
+
+@pytest.mark.parametrize("words", [("a reading", "readings"), ("reading", "sensor readings"), ("", "s"), ("r2", "r2s")])
+def test_nouns_are_single_words(words: tuple[str, str]) -> None:
+    with pytest.raises(ValueError, match="is not one word of letters: a contract's noun and plural are"):
+        contract_of({}, noun=words[0], plural=words[1])
 
 
 def test_records_are_sorted_by_event_time_and_then_by_id() -> None:

@@ -252,7 +252,11 @@ def test_a_write_is_repeated_by_the_function_and_not_by_botocore(
     [
         ("BUCKET", "", "environment variable BUCKET is missing"),
         ("SNS_TOPIC_ARN", "", "environment variable SNS_TOPIC_ARN is missing"),
-        ("ALERT_VOLUME", "0", "environment variable ALERT_VOLUME='0' is not a whole number of shares above 0"),
+        (
+            "ALERT_VOLUME",
+            "0",
+            "environment variable ALERT_VOLUME='0' is not a whole number of shares from 1 to 2147483647",
+        ),
         ("POWERTOOLS_LOG_LEVEL", "LOUD", "environment variable POWERTOOLS_LOG_LEVEL='LOUD' is not one of DEBUG, "),
     ],
 )

@@ -70,15 +70,15 @@ def test_what_is_written_is_read_as_the_same(told: Settings) -> None:
         ("BUCKET", " ", "is missing"),
         ("SNS_TOPIC_ARN", "", "is missing"),
         *(
-            ("ALERT_THRESHOLD", value, "is not a price above 0")
+            ("ALERT_THRESHOLD", value, "is not a price above 0 and at most 1e28")
             for value in ("", "much", "nan", "inf", "-inf", "0", "-1", "1e29")
         ),
         *(
-            ("ALERT_VOLUME", value, "is not a whole number of shares above 0")
+            ("ALERT_VOLUME", value, "is not a whole number of shares from 1 to 2147483647")
             for value in ("", "0", "-1", "1.5", "1e3", "2147483648", "9" * 400, "٣", "None")
         ),
         *(
-            ("ALERT_COOLDOWN_SECONDS", value, "is not a whole number of seconds")
+            ("ALERT_COOLDOWN_SECONDS", value, "is not a whole number of seconds, 0 or more")
             for value in ("-1", "1.5", "", " 1", "+1", "1_000")
         ),
         ("OBJECT_LAYOUT", "tick", "is not one of record, batch"),
@@ -121,9 +121,14 @@ def test_a_pipeline_adds_settings_to_those_that_every_function_has() -> None:
 @pytest.mark.parametrize(
     ("name", "allowed", "refused", "words"),
     [
-        ("alert_threshold", [0.01, 1, 1e28, None], [0, -1, 1e29, float("nan"), float("inf")], "a price above 0"),
-        ("alert_volume", [1, 2**31 - 1, None], [0, 2**31, 10**400], "a whole number of shares above 0"),
-        ("alert_cooldown_seconds", [0, 10**400], [-1], "a whole number of seconds"),
+        (
+            "alert_threshold",
+            [0.01, 1, 1e28, None],
+            [0, -1, 1e29, float("nan"), float("inf")],
+            "a price above 0 and at most 1e28",
+        ),
+        ("alert_volume", [1, 2**31 - 1, None], [0, 2**31, 10**400], "a whole number of shares from 1 to 2147483647"),
+        ("alert_cooldown_seconds", [0, 10**400], [-1], "a whole number of seconds, 0 or more"),
         ("object_layout", ["record", "batch"], ["tick", ""], "one of record, batch"),
     ],
 )

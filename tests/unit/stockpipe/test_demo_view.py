@@ -5,21 +5,31 @@ import io
 import pytest
 from rich.console import Console, RenderableType
 
+from console.model import Model
+from console.series import Seen
 from operations.alerts import Alert
+from operations.queues import Depth
 from pipeline.contract import Tick
 from profiles.environment import Environment
 from profiles.session import open_endpoint
 from runtime.contract import Stored
-from stockpipe.demo_view import Moment, live, show_results
-from stockpipe.flow import Figures
+from stockpipe.demo_view import Moment, live, plain, show_results
 from tests.support.environments import at, stock_names
 
 TICK = "m20260105143000-7-000123"
 RECORD = Stored(Tick(TICK, "TSLA", 1201.33, 12345, "2026-01-05T14:30:00.250Z"), 0, latency_ms=1234, alert=True)
 FIELDS = {"symbol": "TSLA", "tick_id": TICK, "event_time": "2026-01-05T14:30:00.250Z"}
 ALERT = Alert("m-1", "Stock alert: TSLA 1201.33 >= 1200.00", "", FIELDS, 0, TICK)
-FIGURES = Figures(1234, 100, 12, 12345, 1234.0, 2345.0, (RECORD,) * 8, (ALERT,) * 20)
-MOMENT = Moment(10, 30, 12345, 0, 20.0, 19.8, FIGURES)
+MODEL = Model(
+    queue=Depth(1234, 100),
+    dead=Depth(12),
+    objects=13345,
+    objects_before=1000,
+    last_records=[Seen(RECORD, "k", 1201.33)] * 9,
+    alerts=[ALERT] * 20,
+)
+MODEL.latencies.append(1234)
+MOMENT = Moment(MODEL, 10, 30, 12345, 0)
 
 
 def environment(prefix: str = "") -> Environment:
@@ -54,7 +64,7 @@ def test_queue_and_topic_have_the_names_that_they_have_in_the_environment(prefix
     assert f" SNS {names.topic} " in text
 
     out = io.StringIO()
-    show_results(Console(file=out, width=200), environment(prefix), FIGURES)
+    show_results(Console(file=out, width=200), environment(prefix), MODEL)
     assert f"as a subscriber of {names.topic} gets them" in out.getvalue()
 
 
@@ -76,6 +86,13 @@ def test_alerts_stand_under_the_records_where_both_have_no_room() -> None:
 
 def test_the_closing_tables_fit_80_columns() -> None:
     out = io.StringIO()
-    show_results(Console(file=out, width=80), environment(), FIGURES)
+    show_results(Console(file=out, width=80), environment(), MODEL)
     assert out.getvalue().count(f"Stock alert: TSLA 1201.33 >= 1200.00  14:30:00.250  {TICK}") == 20
     assert "…" not in out.getvalue()
+
+
+def test_the_same_figures_are_one_line_elsewhere() -> None:
+    assert plain(MOMENT) == (
+        " 10.0 s: sent 12,345 (0.0/s), queued 1,334, stored 12,345 (0.0/s), alerts 20, "
+        "latency p50 1,234 ms p95 1,234 ms"
+    )

@@ -7,18 +7,19 @@ import time
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
-import typer
 from botocore.exceptions import EndpointConnectionError
+from cyclopts import App
 from docker.errors import DockerException
 
-import terminal
 from emulator import lifecycle
 from profiles.errors import CannotRunError
 from profiles.session import Aws
-from stockpipe import cli, demo
+from stockpipe import demo
+from stockpipe.cli import app
+from terminal.commands import run as run_app
 
 HOSTILE = (
     "",
@@ -65,7 +66,6 @@ HOSTILE = (
     "*",
     "--",
 )
-ROOT: Any = typer.main.get_command(cli.app)
 # What a command needs beside the option, to get as far as reading it.
 BESIDE = {
     "diff": ["--profile", "local", "--profile", "local"],
@@ -77,13 +77,15 @@ BESIDE = {
 SECONDS = 30.0  # on a machine that is busy with other tests
 
 
-def commands(group: Any = ROOT, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+def commands(group: App = app, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], App]]:
     """Every command with its path."""
-    for name, command in group.commands.items():
-        if hasattr(command, "commands"):
-            yield from commands(command, (*path, name))
-        else:
-            yield (*path, name), command
+    for name in group:
+        if not name.startswith("-"):
+            command = group[name]
+            if command.default_command is None:
+                yield from commands(command, (*path, name))
+            else:
+                yield (*path, name), command
 
 
 def cases() -> Iterator[tuple[tuple[str, ...], str, tuple[str, ...]]]:
@@ -91,12 +93,12 @@ def cases() -> Iterator[tuple[tuple[str, ...], str, tuple[str, ...]]]:
     known: set[tuple[str, str | None]] = set()
     number = 0
     for path, command in commands():
-        for parameter in command.params:
-            if getattr(parameter, "is_flag", False):
+        for argument in command.assemble_argument_collection(parse_docstring=True):
+            if not argument.show or argument.token_count()[0] == 0:
                 continue
-            option = parameter.opts[0] if parameter.param_type_name == "option" else ""
-            seen = (parameter.name, parameter.help) in known
-            known.add((parameter.name, parameter.help))
+            option = "" if argument.index is not None else argument.name
+            seen = (argument.name, argument.parameter.help) in known
+            known.add((argument.name, argument.parameter.help))
             number += 1
             yield (
                 path,
@@ -145,20 +147,17 @@ def run(monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> tuple[int, str
     code: Any = 0
     with redirect_stdout(out), redirect_stderr(out):
         try:
-            terminal.run(cast("typer.Typer", ROOT))
+            run_app(app)
         except SystemExit as error:
             code = error.code or 0
     return code, out.buffer.getvalue().decode()
 
 
 def is_one_explanation(said: str) -> bool:
-    """Typer's usage, or an error of one line; a declaration with several faults has a line for each."""
+    """An error of one line; a declaration with several faults has a line for each."""
     lines = said.strip().splitlines()
-    starts = [number for number, line in enumerate(lines) if line.startswith(("error:", "Usage:"))]
-    if len(starts) != 1:
-        return False
-    first, *others = lines[starts[0] :]
-    return first.startswith("Usage:") or all("AWS would say" in line for line in others)
+    starts = [number for number, line in enumerate(lines) if line.startswith("error:")]
+    return len(starts) == 1 and all("AWS would say" in line for line in lines[starts[0] + 1 :])
 
 
 @pytest.mark.parametrize("value", ["inf", "1e999"])

@@ -10,7 +10,7 @@ from botocore.exceptions import CredentialRetrievalError
 
 from profiles import credentials
 from stockpipe.cli import app
-from terminal import run
+from terminal.commands import run
 
 ROLE = "role_arn = arn:aws:iam::123456789012:role/r\n"
 

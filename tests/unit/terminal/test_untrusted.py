@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-import terminal
 from terminal import LineConsole
 from terminal.untrusted import one_line, printable
+from tests.support.command_line import stockpipe
 
 HOSTILE = "a\ud800\x00\x1b[31m\u202e\r\x9b\u2028\ufeff[red][/]:cat:"
 ESCAPED = "a\\ud800\\x00\\x1b[31m\\u202e\\x0d\\x9b\\u2028\\ufeff[red][/]:cat:"
@@ -35,13 +35,14 @@ def test_whatever_is_printed_is_escaped_though_the_caller_forgot_it() -> None:
 def test_a_terminal_that_takes_ascii_only_is_no_reason_to_fail() -> None:
     # given a program that prints what ASCII doesn't have, as text and as JSON
     program = (
-        "import typer, terminal\n"
-        "app = typer.Typer()\n"
-        "@app.command()\n"
+        "import terminal\n"
+        "from terminal.commands import command_line, run\n"
+        "app = command_line('show', '')\n"
+        "@app.default\n"
         "def show() -> None:\n"
         "    terminal.console.print('✓ \\ud800')\n"
         "    terminal.print_json({'id': '\\ud800\\x1b'})\n"
-        "terminal.run(app)\n"
+        "run(app)\n"
     )
     said = subprocess.run(
         [sys.executable, "-c", program],
@@ -58,10 +59,7 @@ def test_a_terminal_that_takes_ascii_only_is_no_reason_to_fail() -> None:
 
 
 @pytest.mark.parametrize("argument", ["a\0b", "\udcff"])
-def test_an_argument_that_is_not_text_is_one_line(
-    argument: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["stockpipe", argument])
-    with pytest.raises(SystemExit, match="2"):
-        terminal.run(lambda: None)  # type: ignore[arg-type]
-    assert "is not valid UTF-8 text" in capsys.readouterr().err
+def test_an_argument_that_is_not_text_is_one_line(argument: str) -> None:
+    answer = stockpipe(argument)
+    assert (answer.exit_code, answer.stdout) == (2, "")
+    assert "is not valid UTF-8 text" in answer.error

@@ -1,0 +1,1 @@
+"""A second pipeline, made with the same kit: temperature and humidity from the sensors of several sites."""

@@ -1,0 +1,2 @@
+-- The database. Run once, before the tables.
+CREATE DATABASE IF NOT EXISTS ${database}
