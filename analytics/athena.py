@@ -17,11 +17,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from analytics.result import Column, HistoryError, Result
+from analytics.result import Column, HistoryError, Progress, Result
 from profiles.environment import Environment
 from profiles.session import NOT_AWS, Aws
 
-Progress = Callable[[str], None]
 Sleep = Callable[[float], None]
 
 FIRST_POLL_SECONDS = 0.1

@@ -1,7 +1,7 @@
 """Makes a DuckDB view of a table: lists the objects that it needs, and fetches those that are not in the cache."""
 # ruff: noqa: S608  (identifiers are ours, values are parameters; the conditions are parsed SQL of the user's own query)
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import duckdb
 
 from analytics import dialect, objects
 from analytics.limits import Limits, run_within
-from analytics.result import HistoryError
+from analytics.result import HistoryError, Progress
 from analytics.scratch import scratch_folder
 from analytics.serde import LineTooLongError, MalformedJsonError, read_rows
 from analytics.store import Columns, ListedObject, Store
@@ -18,8 +18,6 @@ from analytics.tables import tables
 from bootstrap.table_definitions import TableDefinition
 from profiles.environment import Environment
 from profiles.folders import cache_folder, private_file
-
-Progress = Callable[[str], None]
 
 OBJECTS_PER_SEGMENT = 20_000
 PARQUET_FILES_PER_SEGMENT = 2_000

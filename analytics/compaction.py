@@ -32,7 +32,7 @@ from botocore.exceptions import ClientError
 
 from analytics import objects
 from analytics.attach import partition_of
-from analytics.result import HistoryError
+from analytics.result import HistoryError, Progress
 from analytics.serde import lost_by_rows
 from analytics.statements import substitute
 from analytics.store import ListedObject
@@ -44,8 +44,6 @@ from runtime.fields import InvalidRecordError
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
-
-Progress = Callable[[str], None]
 
 ROUNDS = 10  # more than a few are needed only if other runs compact the same bucket all the time
 DELETED_AT_ONCE = 1000  # DeleteObjects' limit

@@ -99,9 +99,8 @@ def pruning_condition(
         if select is None or where is None or not _is_direct_source(scan, select):
             return None
         alone = not select.args.get("joins")
-        usable = [part for part in where.this.flatten() if _concerns(part, scan, folders, alone=alone)]
-        if not isinstance(where.this, exp.And):
-            usable = [where.this] if _concerns(where.this, scan, folders, alone=alone) else []
+        parts = where.this.flatten() if isinstance(where.this, exp.And) else [where.this]
+        usable = [part for part in parts if _concerns(part, scan, folders, alone=alone)]
         if not usable:
             return None
         demands.append(exp.and_(*(_without_qualifiers(part) for part in usable)))
@@ -201,7 +200,7 @@ def _is_star(item: exp.Expr) -> bool:
 
 
 def _is_direct_source(scan: exp.Table, select: exp.Select) -> bool:
-    source = select.args.get("from_") or select.args.get("from")
+    source = select.args.get("from_")
     direct = [source.this] if source else []
     direct += [join.this for join in select.args.get("joins") or []]
     return any(scan is one for one in direct)

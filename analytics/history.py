@@ -1,6 +1,6 @@
 """Chooses the engine, and runs queries and compaction on it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from botocore.exceptions import ClientError
@@ -11,13 +11,11 @@ from analytics.compact_offline import OfflineCompactor
 from analytics.compaction import Compaction, compact, table_of
 from analytics.limits import Limits
 from analytics.parsing import parse_reading
-from analytics.result import HistoryError, Result
+from analytics.result import HistoryError, Progress, Result
 from profiles.availability import is_missing_service
 from profiles.environment import Environment
 
 ENGINES = ("athena", "duckdb")
-
-Progress = Callable[[str], None]
 
 
 def run_query(

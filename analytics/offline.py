@@ -22,9 +22,9 @@ from typing import Any
 import duckdb
 
 from analytics import dialect
-from analytics.attach import Attacher, Progress
+from analytics.attach import Attacher
 from analytics.limits import SPILL_GIB, Limits, run_within
-from analytics.result import Column, HistoryError, Result
+from analytics.result import Column, HistoryError, Progress, Result
 from analytics.scratch import scratch_folder
 from analytics.tables import compacted_table, tables
 from bootstrap.table_definitions import TableDefinition

@@ -1,9 +1,12 @@
 """The result of a query, from either engine."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from profiles.errors import CannotRunError
+
+Progress = Callable[[str], None]  # is told what happens, for a person who waits
 
 # https://aws.amazon.com/athena/pricing/ (us-east-2): $5 per TB scanned, at least 10 MB a query
 DOLLARS_PER_BYTE = 5 / 10**12

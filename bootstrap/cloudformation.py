@@ -13,12 +13,10 @@ from typing import Any
 from bootstrap.declaration import declare
 from bootstrap.function_zip import FunctionZip
 from bootstrap.resource import Resource
+from bootstrap.resources.lambda_function import CODE_BUCKET, CODE_KEY
 from bootstrap.settings import Settings
 from profiles.names import Names
 from profiles.pipeline import Pipeline
-
-CODE_BUCKET = "CodeBucket"
-CODE_KEY = "CodeKey"
 
 
 def template(pipeline: Pipeline, names: Names, settings: Settings, code: FunctionZip | None = None) -> dict[str, Any]:

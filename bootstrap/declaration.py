@@ -1,9 +1,9 @@
 """From settings to every resource of an environment: the pipeline's one declaration, the same for every endpoint."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from bootstrap.function_zip import FunctionZip, build_function_zip
+from bootstrap.policies import PolicyDocument
 from bootstrap.resource import Resource
 from bootstrap.resources.event_source_mapping import EventSourceMapping
 from bootstrap.resources.iam import Role
@@ -11,9 +11,6 @@ from bootstrap.settings import Settings
 from profiles.errors import CannotRunError
 from profiles.names import Names
 from profiles.pipeline import Pipeline
-
-if TYPE_CHECKING:
-    from bootstrap.policies import PolicyDocument
 
 
 def declare(
@@ -37,7 +34,7 @@ def declare(
     return tuple(replace(one, others=others) if isinstance(one, EventSourceMapping) else one for one in listed)
 
 
-def role_permissions(pipeline: Pipeline, names: Names) -> "PolicyDocument":
+def role_permissions(pipeline: Pipeline, names: Names) -> PolicyDocument:
     """The declared policy of the function's role."""
     declared = declare(pipeline, names, Settings(pipeline.settings()))
     return next(one.document for one in declared if isinstance(one, Role) and one.name == names.role)

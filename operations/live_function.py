@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from profiles.environment import Environment, up_command
 from profiles.errors import CannotRunError
 from runtime.fields import Record
-from runtime.settings import ConfigurationError
-from runtime.settings import Environment as FunctionEnvironment
+from runtime.settings import ConfigurationError, FunctionEnvironment
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.type_defs import (

@@ -17,7 +17,7 @@ from bootstrap.settings import Settings
 from bootstrap.table_definitions import table_definitions
 from profiles.names import Names, ResourceNames
 from runtime.contract import ALERTS_PREFIX
-from runtime.settings import Environment
+from runtime.settings import FunctionEnvironment
 
 from .contract import CONTRACT
 
@@ -71,7 +71,7 @@ def declare(names: Names, settings: Settings, code: FunctionZip) -> tuple[Resour
         log_group,
         settings.function_timeout_seconds,
         settings.memory_mb,
-        Environment(bucket.name, alerts.arn, settings.function).written(),
+        FunctionEnvironment(bucket.name, alerts.arn, settings.function).written(),
     )
     mapping = EventSourceMapping(
         ticks, function, settings.batch_size, settings.batch_window_seconds, settings.maximum_concurrency

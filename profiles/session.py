@@ -104,8 +104,7 @@ class Client(Generic[_C]):
         self.service = service
 
     def __get__(self, aws: "Aws", _owner: object = None) -> _C:
-        client: _C = aws.client(self.service)
-        return client
+        return cast(_C, aws.client(self.service))
 
 
 class Aws:

@@ -103,7 +103,7 @@ class Contract(Generic[R]):
         """The field table."""
         return fields_of(self.record)
 
-    @property
+    @cached_property
     def own_fields(self) -> tuple[Field, ...]:
         """The fields that only this contract has: not the id, the timestamp and the run, which are the same for all."""
         return tuple(one for one in self.fields if one.name not in (self.record.ID, "timestamp", RUN))

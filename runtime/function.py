@@ -23,7 +23,7 @@ from runtime.clock import Clock
 from runtime.contract import Contract, R
 from runtime.deadline import Deadline
 from runtime.log_events import BATCH_PROCESSED, log_events, metric_names
-from runtime.settings import Environment, S
+from runtime.settings import FunctionEnvironment, S
 from runtime.storage import Store
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ Handler = Callable[[dict[str, Any], Any], dict[str, list[dict[str, str]]]]
 def make_handler(contract: Contract[R], rules: tuple[Rule[R, S], ...], settings: type[S]) -> Handler:
     """The function's handler: it processes one SQS batch per invocation and answers with a partial batch response."""
     clock = Clock()
-    environment = Environment.read(os.environ, settings)
+    environment = FunctionEnvironment.read(os.environ, settings)
     service = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", contract.noun)
     logger = Logger(service=service)
     metrics = Metrics(namespace=NAMESPACE, service=service)

@@ -2,7 +2,7 @@
 
 Command-line options, environment variables, the function's variables, rules and the docs' table follow from it. The
 function's own settings (`FunctionSettings` and a pipeline's subclass) also name the function's environment variable:
-`written` gives the variables, and the function reads them with `Environment.read`.
+`written` gives the variables, and the function reads them with `FunctionEnvironment.read`.
 """
 
 import math
@@ -122,7 +122,7 @@ S = TypeVar("S", bound=FunctionSettings)
 
 
 @dataclass(frozen=True)
-class Environment(Generic[S]):
+class FunctionEnvironment(Generic[S]):
     """What the function is told through its environment variables: the bucket, the alert topic, and its settings."""
 
     bucket: str
@@ -130,7 +130,7 @@ class Environment(Generic[S]):
     settings: S
 
     @classmethod
-    def read(cls, variables: Mapping[str, str], settings: type[S]) -> "Environment[S]":
+    def read(cls, variables: Mapping[str, str], settings: type[S]) -> "FunctionEnvironment[S]":
         """Read and check them all. Raises `ConfigurationError`."""
         hints = get_type_hints(settings)
         given = {

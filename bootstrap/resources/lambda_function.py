@@ -18,6 +18,10 @@ from bootstrap.resources.logs import LogGroup
 from profiles.names import Names
 from profiles.session import Aws
 
+# The parameters of a CloudFormation template that say where the zip is.
+CODE_BUCKET = "CodeBucket"
+CODE_KEY = "CodeKey"
+
 # A new visibility timeout may take 60 s to be seen everywhere.
 VISIBILITY_NOT_SEEN = Patience(
     "InvalidParameterValueException",
@@ -198,7 +202,7 @@ class Function(Resource):
 
     def properties(self) -> Mapping[str, Any]:
         """The configuration; the zip is the template's parameter."""
-        code = {"S3Bucket": {"Ref": "CodeBucket"}, "S3Key": {"Ref": "CodeKey"}}
+        code = {"S3Bucket": {"Ref": CODE_BUCKET}, "S3Key": {"Ref": CODE_KEY}}
         return {"FunctionName": self.name, **self.configuration, "Code": code}
 
     def failing(self) -> Condition:

@@ -12,7 +12,7 @@ from typing import Any
 
 from bootstrap.function_zip import build_function_zip
 from profiles.pipeline import Pipeline
-from runtime.settings import Environment, FunctionSettings
+from runtime.settings import FunctionEnvironment, FunctionSettings
 
 _RUN = """
 import importlib, json, os, sys
@@ -51,7 +51,7 @@ class Invocation:
 def invoke(pipeline: Pipeline, settings: FunctionSettings, *bodies: str, folder: Path) -> Invocation:
     """Unpack the function into `folder` and give it one batch with these message bodies."""
     zipfile.ZipFile(io.BytesIO(build_function_zip(pipeline).content)).extractall(folder)
-    variables: dict[str, Any] = Environment("bucket", "a topic", settings).written()
+    variables: dict[str, Any] = FunctionEnvironment("bucket", "a topic", settings).written()
     handler = pipeline.module("declaration").HANDLER.rsplit(".", 1)
     ran = subprocess.run(
         [sys.executable, "-c", _RUN, *handler, *bodies],

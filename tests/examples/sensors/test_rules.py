@@ -8,7 +8,7 @@ import pytest
 from examples.sensors.contract import CONTRACT, Reading
 from examples.sensors.rules import DAMP, HOT, RULES, Settings
 from runtime.alerts import marker_key_of, message_of
-from runtime.settings import ConfigurationError, Environment
+from runtime.settings import ConfigurationError, FunctionEnvironment
 
 READING = Reading("r-1", "lyon", "roof", 21.5, "2026-07-01T12:00:00Z", 40)
 VARIABLES = {"BUCKET": "b", "SNS_TOPIC_ARN": "t"}
@@ -52,6 +52,6 @@ def test_the_function_reads_the_settings_that_bootstrap_writes() -> None:
     settings = Settings(alert_temperature=-5.5, alert_humidity=70)
 
     assert settings.written()["ALERT_TEMPERATURE"] == "-5.5"
-    assert Environment.read({**VARIABLES, **settings.written()}, Settings).settings == settings
+    assert FunctionEnvironment.read({**VARIABLES, **settings.written()}, Settings).settings == settings
     with pytest.raises(ConfigurationError, match="ALERT_TEMPERATURE='2000' is not a temperature in °C"):
-        Environment.read({**VARIABLES, "ALERT_TEMPERATURE": "2000"}, Settings)
+        FunctionEnvironment.read({**VARIABLES, "ALERT_TEMPERATURE": "2000"}, Settings)

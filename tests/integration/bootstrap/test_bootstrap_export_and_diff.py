@@ -10,6 +10,7 @@ import pytest
 from bootstrap import cloudformation, status, up
 from bootstrap.comparison import compare
 from bootstrap.function_zip import build_function_zip
+from bootstrap.resources.lambda_function import CODE_BUCKET, CODE_KEY
 from tests.support.command_line import stockpipe
 from tests.support.environments import STOCKS, at
 from tests.support.sandboxes import Sandbox, sandbox_on
@@ -46,8 +47,8 @@ def test_the_template_deployed_is_what_up_makes(with_cloudformation: Sandbox) ->
         StackName=stack,
         TemplateBody=cloudformation.to_json(cloudformation.template(STOCKS, names, settings)),
         Parameters=[
-            {"ParameterKey": cloudformation.CODE_BUCKET, "ParameterValue": code},
-            {"ParameterKey": cloudformation.CODE_KEY, "ParameterValue": "function.zip"},
+            {"ParameterKey": CODE_BUCKET, "ParameterValue": code},
+            {"ParameterKey": CODE_KEY, "ParameterValue": "function.zip"},
         ],
         Capabilities=["CAPABILITY_NAMED_IAM"],
     )

@@ -10,6 +10,7 @@ import pytest
 
 from bootstrap import cloudformation, status
 from bootstrap.function_zip import build_function_zip
+from bootstrap.resources.lambda_function import CODE_BUCKET, CODE_KEY
 from operations.reconcile import reconcile
 from pipeline.source import Market
 from producer.production import Production, simulated
@@ -39,8 +40,8 @@ def deployed(enforced: Endpoint) -> Iterator[Environment]:
         StackName=stack,
         TemplateBody=cloudformation.to_json(cloudformation.template(STOCKS, names, SETTINGS)),
         Parameters=[
-            {"ParameterKey": cloudformation.CODE_BUCKET, "ParameterValue": code},
-            {"ParameterKey": cloudformation.CODE_KEY, "ParameterValue": "function.zip"},
+            {"ParameterKey": CODE_BUCKET, "ParameterValue": code},
+            {"ParameterKey": CODE_KEY, "ParameterValue": "function.zip"},
         ],
         Capabilities=["CAPABILITY_NAMED_IAM"],
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from pipeline.rules import Settings
-from runtime.settings import ConfigurationError, Environment, FunctionSettings, setting, settings_of
+from runtime.settings import ConfigurationError, FunctionEnvironment, FunctionSettings, setting, settings_of
 
 COMPLETE = {
     "BUCKET": "b",
@@ -27,17 +27,19 @@ def test_all_variables_are_read() -> None:
         log_level="DEBUG",
     )
 
-    assert Environment.read(COMPLETE, Settings) == Environment("b", "arn:t", told)
+    assert FunctionEnvironment.read(COMPLETE, Settings) == FunctionEnvironment("b", "arn:t", told)
 
 
 def test_the_defaults_are_those_of_the_design() -> None:
     told = Settings(alert_threshold=1200.0, alert_volume=None, alert_cooldown_seconds=60, object_layout="record")
 
-    assert Environment.read({"BUCKET": "b", "SNS_TOPIC_ARN": "t"}, Settings) == Environment("b", "t", told)
+    assert FunctionEnvironment.read({"BUCKET": "b", "SNS_TOPIC_ARN": "t"}, Settings) == FunctionEnvironment(
+        "b", "t", told
+    )
 
 
 def test_the_defaults_are_written_as_variables_and_what_is_not_set_is_not() -> None:
-    assert Environment("b", "t", Settings()).written() == {
+    assert FunctionEnvironment("b", "t", Settings()).written() == {
         "BUCKET": "b",
         "SNS_TOPIC_ARN": "t",
         "ALERT_THRESHOLD": "1200",
@@ -58,9 +60,9 @@ def test_the_defaults_are_written_as_variables_and_what_is_not_set_is_not() -> N
     ids=repr,
 )
 def test_what_is_written_is_read_as_the_same(told: Settings) -> None:
-    environment = Environment("b", "t", told)
+    environment = FunctionEnvironment("b", "t", told)
 
-    assert Environment.read(environment.written(), Settings) == environment
+    assert FunctionEnvironment.read(environment.written(), Settings) == environment
 
 
 @pytest.mark.parametrize(
@@ -88,7 +90,7 @@ def test_what_is_written_is_read_as_the_same(told: Settings) -> None:
 )
 def test_a_wrong_value_names_its_variable(name: str, value: str, reason: str) -> None:
     with pytest.raises(ConfigurationError) as raised:
-        Environment.read({**COMPLETE, name: value}, Settings)
+        FunctionEnvironment.read({**COMPLETE, name: value}, Settings)
 
     assert str(raised.value).startswith(f"environment variable {name}")
     assert str(raised.value).endswith(reason)
@@ -97,7 +99,7 @@ def test_a_wrong_value_names_its_variable(name: str, value: str, reason: str) ->
 @pytest.mark.parametrize("name", ["BUCKET", "SNS_TOPIC_ARN"])
 def test_a_missing_variable_is_named(name: str) -> None:
     with pytest.raises(ConfigurationError, match=f"{name} is missing"):
-        Environment.read({key: value for key, value in COMPLETE.items() if key != name}, Settings)
+        FunctionEnvironment.read({key: value for key, value in COMPLETE.items() if key != name}, Settings)
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ class SensorSettings(FunctionSettings):
 def test_a_pipeline_adds_settings_to_those_that_every_function_has() -> None:
     variables = {"BUCKET": "b", "SNS_TOPIC_ARN": "t", "HIGHEST": "90", "UNIT": "F"}
 
-    told = Environment.read(variables, SensorSettings)
+    told = FunctionEnvironment.read(variables, SensorSettings)
 
     assert told.settings == SensorSettings(highest=90, unit="F")
     assert told.written().items() > variables.items()
