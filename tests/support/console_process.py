@@ -38,7 +38,7 @@ def running_console(endpoint_url: str, log: Path, *options: str) -> Iterator[str
         "AWS_ENDPOINT_URL": endpoint_url,
         "PYTHONUNBUFFERED": "1",
     }
-    command = [sys.executable, "-c", _MAIN, "--no-browser", "--port", "0", "--interval", "0.5", *options]
+    command = [sys.executable, "-c", _MAIN, "console", "--no-browser", "--port", "0", "--interval", "0.5", *options]
     with log.open("w") as errors:
         process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True)
     assert process.stdout is not None
