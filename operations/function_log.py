@@ -136,12 +136,13 @@ def read_log(
 
 
 def read_invocations(environment: Environment, *, since_ms: int, pages: int = _INVOCATION_PAGES) -> list[Invocation]:
-    """The invocations that ended since then, at most `pages` pages of log events.
+    """The invocations of the function that stores records, ended since then, at most `pages` pages of log events.
 
     The log has an invocation seconds after it ended, on every engine; the metrics have it after a minute or more, and
     only on AWS. Raises botocore's ResourceNotFoundException where there is no log group.
     """
-    events = read_log(environment, since_ms=since_ms, pattern='"REPORT RequestId"', pages=pages)
+    log_group = environment.names.log_group
+    events = read_log(environment, since_ms=since_ms, pattern='"REPORT RequestId"', pages=pages, log_group=log_group)
     return [found for event in events if (found := read_line(event).invocation)]
 
 

@@ -53,8 +53,8 @@ def demo(
         str | None,
         option(
             "--engine",
-            help=f"Engine to start where none answers: {' or '.join(ENGINES)}. Default: localstack, or ministack "
-            "where localstack can't be had.",
+            help=f"Engine to start where none answers: {' or '.join(ENGINES)}. Default: {lifecycle.DEFAULT_ENGINE}, "
+            f"or {with_capability(Capability.ANY_PYTHON)[0]} where {lifecycle.DEFAULT_ENGINE} can't be had.",
         ),
     ] = None,
     keep: bool = False,
@@ -131,7 +131,7 @@ def _ensure_engine(profile: str, wanted: str | None, cleanup: ExitStack, *, keep
 
 
 def _choose_engine(wanted: str | None) -> str:
-    """The engine asked for; without a wish LocalStack, or ministack where LocalStack can't be had."""
+    """The engine asked for; else the default, or the first that runs on any Python where the default can't be had."""
     if wanted:
         return engine_named(wanted).name
     with progress() as observer:

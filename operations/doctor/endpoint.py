@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from emulator import lifecycle
 from emulator.engine import DEFAULT_PORT
+from emulator.engines import ENGINES
 from emulator.identity import identify
 from operations.doctor.check import Check, failed, info, ok, warning
 from profiles.errors import ProfileError
@@ -39,8 +40,9 @@ def engine(aws: Aws) -> Check:
         return _nothing_there(endpoint_url, port)
     found = identify(endpoint_url)
     if found is None:
+        known = " nor ".join(one.title for one in ENGINES.values() if one.health_path)
         return warning(
-            f"something listens at {endpoint_url}, and it is neither LocalStack nor ministack",
+            f"something listens at {endpoint_url}, and it is neither {known}",
             f"if it is another program: stockpipe emulator start --port {port + 1}, "
             f"and export AWS_ENDPOINT_URL=http://localhost:{port + 1}",
         )

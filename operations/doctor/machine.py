@@ -9,6 +9,7 @@ import docker
 from docker.errors import DockerException
 
 from emulator import lifecycle
+from emulator.engines import engine_named
 from operations.doctor.check import Check, failed, info, ok, warning
 from profiles.session import Aws
 
@@ -20,12 +21,11 @@ _NOTICEABLE_SECONDS = 3  # the endpoint's Date header has whole seconds
 
 
 def python() -> Check:
-    """Which Python runs this, and whether LocalStack can run on this machine."""
-    here = f"Python {platform.python_version()}"
-    missing = lifecycle.available("localstack", fetch=False)
-    if missing:
-        return info(f"{here}; LocalStack can't run here", f"{missing} (--engine ministack needs nothing)")
-    return ok(f"{here}; LocalStack can run here")
+    """Which Python runs this, and whether the default engine can run on this machine."""
+    here, engine = f"Python {platform.python_version()}", engine_named(lifecycle.DEFAULT_ENGINE)
+    if missing := lifecycle.available(engine.name, fetch=False):
+        return info(f"{here}; {engine.title} can't run here", missing)
+    return ok(f"{here}; {engine.title} can run here")
 
 
 def docker_engine() -> Check:

@@ -78,7 +78,7 @@ def function(environment: Environment, resource: Resource) -> Check:
     told = configuration.get("Environment", {}).get("Variables", {})
     wanted = resource.declared()["Environment"]["Variables"]
     try:
-        if "BUCKET" in wanted:
+        if wanted.keys() >= {"BUCKET", "SNS_TOPIC_ARN"}:  # declared with a `FunctionEnvironment`
             read_variables(environment, configuration)
     except ConfigurationError as error:
         return failed(f"every invocation fails: {error}")

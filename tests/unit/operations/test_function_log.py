@@ -127,21 +127,28 @@ def environment(log: Log) -> Environment:
     return at(cast(Aws, SimpleNamespace(logs=log)), stock_names("123456789012"))
 
 
-def test_all_declared_log_groups_are_read_in_the_order_of_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    # given a second function, whose log group is declared too
+@pytest.fixture
+def two_functions(monkeypatch: pytest.MonkeyPatch) -> Environment:
+    """A second function, whose log group is declared too; both logs have two invocations."""
     groups = {"/aws/lambda/StockProcessor": [1, 4], "/aws/lambda/Replayer": [2, 3]}
     named = [SimpleNamespace(kind="log group", name=name) for name in groups]
     monkeypatch.setattr(declared, "_declared", lambda *_: named)
 
     def paginate(*, logGroupName: str, **_: Any) -> Any:  # noqa: N803
-        return [{"events": [{"timestamp": at, "message": logGroupName} for at in groups[logGroupName]]}]
+        said = "REPORT RequestId: {}\tDuration: 1.00 ms\t"
+        return [{"events": [{"timestamp": at, "message": said.format(at)} for at in groups[logGroupName]]}]
 
     logs = SimpleNamespace(get_paginator=lambda _: SimpleNamespace(paginate=paginate))
-    both = at(cast(Aws, SimpleNamespace(logs=logs)), stock_names("123456789012"))
+    return at(cast(Aws, SimpleNamespace(logs=logs)), stock_names("123456789012"))
 
-    # then its lines are between those of the first, and one log group can be read alone
-    assert [event.at_ms for event in read_log(both, since_ms=0)] == [1, 2, 3, 4]
-    assert [event.at_ms for event in read_log(both, since_ms=0, log_group="/aws/lambda/Replayer")] == [2, 3]
+
+def test_all_declared_log_groups_are_read_in_the_order_of_time(two_functions: Environment) -> None:
+    assert [event.at_ms for event in read_log(two_functions, since_ms=0)] == [1, 2, 3, 4]
+    assert [event.at_ms for event in read_log(two_functions, since_ms=0, log_group="/aws/lambda/Replayer")] == [2, 3]
+
+
+def test_the_invocations_are_those_of_the_function_that_stores_records(two_functions: Environment) -> None:
+    assert [one.request_id for one in read_invocations(two_functions, since_ms=0)] == ["1", "4"]
 
 
 def test_a_tail_shows_each_line_once_late_ones_included() -> None:

@@ -3,11 +3,13 @@
 import http.server
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from emulator.engines import ENGINES
 from operations.doctor import Check, State, examine
 from operations.doctor.examination import PIPELINE
 
@@ -69,9 +71,15 @@ def other_program() -> Iterator[int]:
         server.shutdown()
 
 
-def test_another_program_at_the_port_is_explained(config: Path, other_program: int) -> None:
+def test_another_program_at_the_port_is_explained(
+    config: Path, other_program: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ENGINES, "third", replace(ENGINES["ministack"], name="third", title="a third engine"))
     checks = by_name(examine("local", environ={"AWS_ENDPOINT_URL": f"http://127.0.0.1:{other_program}"}))
     assert checks["engine"].state is State.WARNING
-    assert f"something listens at http://127.0.0.1:{other_program}" in checks["engine"].found
+    assert checks["engine"].found == (
+        f"something listens at http://127.0.0.1:{other_program}, and it is neither LocalStack nor ministack "
+        "nor a third engine"
+    )
     assert f"--port {other_program + 1}" in checks["engine"].fix
     assert checks["credentials"].state is State.FAILED

@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 from botocore.stub import Stubber
 
+from emulator import lifecycle
+from emulator.engine import Capability, MissingError
+from emulator.engines import ENGINES
 from operations.doctor import Check, State, machine
 from profiles.session import Aws, open_endpoint
 
@@ -15,6 +18,16 @@ NOW = 1_767_623_400.4
 @pytest.fixture
 def aws() -> Aws:
     return open_endpoint("http://127.0.0.1:1")
+
+
+def test_an_engine_that_cannot_run_here_is_named_with_those_that_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    def require(*_: Any, **__: Any) -> None:
+        raise MissingError("no Python 3.13", Capability.ANY_PYTHON)
+
+    monkeypatch.setattr(type(ENGINES[lifecycle.DEFAULT_ENGINE]), "require", require)
+    check = machine.python()
+    assert (check.state, check.found.partition("; ")[2]) == (State.INFO, "LocalStack can't run here")
+    assert check.fix == "no Python 3.13, or use an engine that works without it: --engine ministack or compose"
 
 
 def clock_check(aws: Aws, *, their_time: float | None) -> Check:

@@ -13,6 +13,7 @@ from bootstrap.resources.lambda_function import Function
 from bootstrap.resources.logs import LogGroup
 from bootstrap.resources.sqs import Queue
 from operations import declared
+from operations.doctor import processing
 from operations.doctor.check import Check, State, run
 from operations.doctor.examination import checks_of
 from pipeline.contract import CONTRACT
@@ -139,6 +140,32 @@ def test_every_declared_function_is_examined_with_its_queue_role_and_log(two_fun
         "log /aws/lambda/Replayer": "there is no log group /aws/lambda/Replayer: failures leave no trace",
         "dead letters Replays-dlq": "there is no queue Replays-dlq",
     }
+
+
+@pytest.mark.parametrize(
+    ("declared_variables", "state", "found"),
+    [
+        ({"BUCKET": "b"}, State.OK, "Replayer, python3.11, Active"),
+        (
+            {"BUCKET": "b", "SNS_TOPIC_ARN": "t"},
+            State.FAILED,
+            "every invocation fails: environment variable SNS_TOPIC_ARN is missing",
+        ),
+    ],
+    ids=["a handler of its own", "ours"],
+)
+def test_a_second_function_needs_only_the_variables_that_it_is_declared_with(
+    declared_variables: dict[str, str], state: State, found: str
+) -> None:
+    aws = open_endpoint("http://127.0.0.1:1")
+    live = acceptance(Runtime="python3.11", State="Active", Environment={"Variables": {"BUCKET": "b"}})
+    record(aws).intercept = lambda *_: live
+    replayer = second("function", "Replayer", Environment={"Variables": declared_variables})
+    environment = at(aws, stock_names("000000000000"))
+
+    check = run("function Replayer", lambda: processing.function(environment, replayer))
+
+    assert (check.state, check.found) == (state, found)
 
 
 def test_a_redrive_policy_that_leads_elsewhere_is_a_fault(world: World) -> None:
