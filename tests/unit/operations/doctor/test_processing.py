@@ -18,6 +18,7 @@ from operations.doctor.check import Check, State, run
 from operations.doctor.examination import checks_of
 from pipeline.contract import CONTRACT
 from profiles.environment import Environment
+from profiles.names import Names
 from profiles.session import open_endpoint
 from tests.support.aws_calls import Answer, acceptance, record, refusal
 from tests.support.environments import at, stock_names
@@ -101,6 +102,11 @@ def test_without_dead_letters_nothing_is_said_of_an_alarm(world: World) -> None:
     assert examined(world.environment, "dead letters").found == "none"
 
 
+def function_with(names: Names, variables: dict[str, str]) -> Function:
+    role, log_group = Role(names, "ReplayerRole", "ReplayerPolicy", ()), LogGroup(names, "/aws/lambda/Replayer", 14)
+    return Function(names, "Replayer", FunctionZip(b"", ""), "replay.handler", role, log_group, 10, 128, variables)
+
+
 @pytest.fixture
 def two_functions(monkeypatch: pytest.MonkeyPatch) -> Environment:
     """A pipeline that declares a second queue, function, role and log group, first; nothing is made yet."""
@@ -109,9 +115,8 @@ def two_functions(monkeypatch: pytest.MonkeyPatch) -> Environment:
     names, both = environment.names, declared._declared(environment.pipeline, environment.names)
     dead = Queue(names, "Replays-dlq")
     queue = Queue(names, "Replays", dead_letters=dead)
-    role, log_group = Role(names, "ReplayerRole", "ReplayerPolicy", ()), LogGroup(names, "/aws/lambda/Replayer", 14)
-    function = Function(names, "Replayer", FunctionZip(b"", ""), "replay.handler", role, log_group, 10, 128, {})
-    replays = (queue, dead, function, role, log_group, EventSourceMapping(queue, function))
+    function = function_with(names, {})
+    replays = (queue, dead, function, function.role, function.log_group, EventSourceMapping(queue, function))
     monkeypatch.setattr(declared, "_declared", lambda *_: (*replays, *both))
 
     def answer(operation: str, _: Mapping[str, Any]) -> Answer:
@@ -160,8 +165,8 @@ def test_a_second_function_needs_only_the_variables_that_it_is_declared_with(
     aws = open_endpoint("http://127.0.0.1:1")
     live = acceptance(Runtime="python3.11", State="Active", Environment={"Variables": {"BUCKET": "b"}})
     record(aws).intercept = lambda *_: live
-    replayer = second("function", "Replayer", Environment={"Variables": declared_variables})
     environment = at(aws, stock_names("000000000000"))
+    replayer = function_with(environment.names, declared_variables)
 
     check = run("function Replayer", lambda: processing.function(environment, replayer))
 
