@@ -1,5 +1,6 @@
 -- Lowest, mean and highest temperature of each sensor, in °C.
 -- Reads: readings
+-- Demo: table
 SELECT
   site,
   sensor,
