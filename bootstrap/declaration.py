@@ -3,10 +3,8 @@
 from dataclasses import replace
 
 from bootstrap.function_zip import FunctionZip, build_function_zip
-from bootstrap.policies import PolicyDocument
 from bootstrap.resource import Resource
 from bootstrap.resources.event_source_mapping import EventSourceMapping
-from bootstrap.resources.iam import Role
 from bootstrap.settings import Settings
 from profiles.errors import CannotRunError
 from profiles.names import Names
@@ -32,9 +30,3 @@ def declare(
                 raise CannotRunError(f"{pipeline.folder / 'declaration.py'}: {one.id} needs {other}: declare it too")
     others = tuple(one for one in listed if not isinstance(one, EventSourceMapping))
     return tuple(replace(one, others=others) if isinstance(one, EventSourceMapping) else one for one in listed)
-
-
-def role_permissions(pipeline: Pipeline, names: Names) -> PolicyDocument:
-    """The declared policy of the function's role."""
-    declared = declare(pipeline, names, Settings(pipeline.settings()))
-    return next(one.document for one in declared if isinstance(one, Role) and one.name == names.role)

@@ -19,7 +19,6 @@ import boto3
 from botocore.exceptions import ClientError
 from botocore.session import Session as BotocoreSession
 
-from bootstrap.declaration import role_permissions
 from bootstrap.policies import PolicyDocument
 from pipeline.contract import CONTRACT, Tick
 from pipeline.rules import PRICE, Settings
@@ -28,7 +27,7 @@ from profiles.names import REGION, Names
 from profiles.session import Aws, Profile
 from runtime.alerts import Marker
 from runtime.clock import iso_utc
-from tests.support.environments import STOCKS, at
+from tests.support.environments import STOCKS, at, role_permissions
 
 DENIED = frozenset(
     {"AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException", "403"}

@@ -2,10 +2,13 @@
 
 from typing import Any
 
+from bootstrap.declaration import declare
+from bootstrap.policies import PolicyDocument
+from bootstrap.resources.iam import Role
 from bootstrap.settings import Settings
 from profiles.environment import Environment
 from profiles.names import Names
-from profiles.pipeline import load
+from profiles.pipeline import Pipeline, load
 from profiles.session import Aws
 
 STOCKS = load()
@@ -25,3 +28,9 @@ def stock_settings(**given: Any) -> Settings:
     """Settings of the stock-tick pipeline; those of the function are given by their names, too."""
     own = {name: given.pop(name) for name in list(given) if name in STOCKS.settings.__dataclass_fields__}
     return Settings(function=STOCKS.settings(**own), **given)
+
+
+def role_permissions(pipeline: Pipeline, names: Names) -> PolicyDocument:
+    """The declared policy of the function's role."""
+    declared = declare(pipeline, names, Settings(pipeline.settings()))
+    return next(one.document for one in declared if isinstance(one, Role) and one.name == names.role)

@@ -13,13 +13,12 @@ from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from bootstrap import BootstrapError, down, plan, status, up
-from bootstrap.declaration import role_permissions
 from bootstrap.resource import environment_tags
 from profiles.errors import CannotRunError
 from profiles.session import Aws, open_endpoint
 from runtime.clock import Clock
 from tests.support.aws_calls import Answer, FakeClock, HurriedClock, acceptance, refusal, refuse_times
-from tests.support.environments import STOCKS, at, stock_settings
+from tests.support.environments import STOCKS, at, role_permissions, stock_settings
 from tests.support.sandboxes import Sandbox, sandbox_on
 
 _QUEUE_EXISTS = "A queue already exists with the same name and a different value for attribute VisibilityTimeout"

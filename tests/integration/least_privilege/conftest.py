@@ -6,12 +6,11 @@ from collections.abc import Iterator
 import pytest
 
 from bootstrap import down, up
-from bootstrap.declaration import role_permissions
 from emulator import lifecycle
 from emulator.engine import Options
 from tests.conftest import find_free_port
 from tests.support.enforced_iam import ROOT, Endpoint, Scene, assume
-from tests.support.environments import STOCKS, at, stock_names, stock_settings
+from tests.support.environments import STOCKS, at, role_permissions, stock_names, stock_settings
 
 
 @pytest.fixture(scope="session")

@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from bootstrap.declaration import role_permissions
 from bootstrap.resources.s3 import Bucket
 from profiles.names import Names
 from tests.support.enforced_iam import Scene, every_action, process, replaced, without
-from tests.support.environments import STOCKS, stock_names
+from tests.support.environments import STOCKS, role_permissions, stock_names
 from tests.support.role_probes import PROBES
 
 ALL = {"stored", "alerted", "suppressed"}

@@ -8,9 +8,8 @@ import pytest
 from policy_sentry.querying.actions import get_action_data
 
 from bootstrap.admin_policy import admin_policy
-from bootstrap.declaration import role_permissions
 from bootstrap.policies import PolicyDocument
-from tests.support.environments import STOCKS, stock_names, stock_settings
+from tests.support.environments import STOCKS, role_permissions, stock_names, stock_settings
 from tests.support.operations_made import actions_for, actions_in, declared_operations
 
 NAMES = stock_names("123456789012", "alice")

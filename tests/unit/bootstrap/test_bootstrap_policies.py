@@ -1,11 +1,11 @@
 """The policies say exactly what the design says; nothing is wider."""
 
-from bootstrap.declaration import declare, role_permissions
+from bootstrap.declaration import declare
 from bootstrap.function_zip import FunctionZip
 from bootstrap.policies import PolicyDocument
 from bootstrap.resources.iam import TRUST
 from bootstrap.resources.s3 import Bucket
-from tests.support.environments import STOCKS, stock_names, stock_settings
+from tests.support.environments import STOCKS, role_permissions, stock_names, stock_settings
 
 NAMES = stock_names("123456789012")
 BUCKET = "arn:aws:s3:::stock-data-123456789012-us-east-2"

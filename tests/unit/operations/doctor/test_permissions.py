@@ -2,10 +2,9 @@ from typing import Any
 
 import pytest
 
-from bootstrap.declaration import role_permissions
 from bootstrap.resources.iam import TRUST
 from operations.doctor.permissions import lambda_may_assume, not_allowed
-from tests.support.environments import STOCKS, stock_names
+from tests.support.environments import STOCKS, role_permissions, stock_names
 
 NAMES = stock_names("123456789012")
 DECLARED = role_permissions(STOCKS, NAMES)
