@@ -17,6 +17,8 @@ RECONCILED = re.compile(
     r"compared( \(seed \d+\))?$",
     re.MULTILINE,
 )
+# the symbol, and the minute of the event: the window of an alert
+ALERT = re.compile(r"^ *Stock alert: (\w+) \S+ >= 1200\.00 +(\d\d:\d\d):", re.MULTILINE)
 
 
 def stockpipe(*words: str, port: int, state: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -74,7 +76,10 @@ def test_a_demo_that_is_kept_can_be_used_and_then_stopped(free_port: int, tmp_pa
         "demo", "--seconds", "12", "--seed", "7", "--engine", "ministack", "--keep", port=free_port, state=tmp_path
     )
     assert kept.returncode == 0, kept.stdout + kept.stderr
-    assert "Alerts (2), as a subscriber of StockAlerts gets them" in kept.stdout
+    alerts = ALERT.findall(kept.stdout)
+    assert f"Alerts ({len(alerts)}), as a subscriber of StockAlerts gets them" in kept.stdout
+    assert {symbol for symbol, _ in alerts} == {"TSLA", "NFLX"}
+    assert len(set(alerts)) == len(alerts), "one per symbol and minute"
     assert answers(free_port)
 
     # a second demo uses the engine that answers, and leaves it and the resources that it found
